@@ -1,0 +1,31 @@
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo serve test bench lint lock
+
+demo: $(VENV)/installed
+	$(RUN) -m app demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+serve: $(VENV)/installed
+	$(RUN) -m app serve
+
+test: $(VENV)/installed
+	$(RUN) -m pytest
+
+bench: $(VENV)/installed
+	$(RUN) -m bench
+
+lint: $(VENV)/installed
+	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy app bench tests
+
+# Takes the newest versions that pyproject.toml allows and writes them down; run the tests, then commit.
+lock:
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+	$(VENV)/bin/pip freeze --exclude-editable > constraints.txt
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,165 @@
+"""Settings from the environment. Every limit has its name, its default and its line in the README here.
+
+A field of :class:`Settings` is one environment variable; its metadata gives the variable's name and the sentence that
+the README's configuration table shows (a test holds the two equal).
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from app.errors import ConfigurationError
+
+
+def _setting(variable: str, default: Any, read: Callable[[str], Any], meaning: str) -> Any:
+    return field(default=default, metadata={"variable": variable, "read": read, "meaning": meaning})
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return value
+
+    return read
+
+
+def _integer(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError("is not a whole number") from None
+        if not lowest <= number <= highest:
+            raise ValueError(f"is not between {lowest} and {highest}")
+        return number
+
+    return read
+
+
+def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError("is not a number of seconds") from None
+        if not lowest <= number <= highest:
+            raise ValueError(f"is not between {lowest:g} and {highest:g} seconds")
+        return number
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment sets, checked once at the start; `Settings()` is all defaults."""
+
+    database_url: str | None = _setting(
+        "DATABASE_URL",
+        None,
+        _text,
+        "PostgreSQL or TimescaleDB to use, as a libpq URL or connection string; without it the embedded server starts",
+    )
+    storage_profile: str = _setting(
+        "STORAGE_PROFILE",
+        "auto",
+        _choice("auto", "timescale", "postgres"),
+        "`timescale`, `postgres`, or `auto`: what the server offers when it is first migrated",
+    )
+    postgres_bindir: Path | None = _setting(
+        "POSTGRES_BINDIR",
+        None,
+        Path,
+        "`bin` directory of the PostgreSQL installation the embedded server runs; the packaged one unless set",
+    )
+    data_dir: Path = _setting(
+        "ENERGY_DATA_DIR", Path("data"), Path, "directory of the embedded server: its cluster, its log, its lock"
+    )
+    postgres_user: str | None = _setting(
+        "ENERGY_POSTGRES_USER",
+        None,
+        _text,
+        "system account the embedded server runs as when the service runs as root; `postgres` or else `nobody`",
+    )
+    host: str = _setting("ENERGY_HOST", "127.0.0.1", _text, "address to listen on")
+    port: int = _setting("ENERGY_PORT", 8000, _integer(0, 65535), "port to listen on; 0 takes a free one")
+    read_connections: int = _setting(
+        "ENERGY_READ_CONNECTIONS", 4, _integer(1, 100), "database connections for answers, per worker process"
+    )
+    read_timeout_s: float = _setting(
+        "ENERGY_READ_TIMEOUT_S", 10.0, _seconds(0.1, 600), "longest an answer may take in the database"
+    )
+    write_timeout_s: float = _setting(
+        "ENERGY_WRITE_TIMEOUT_S", 30.0, _seconds(0.1, 600), "longest one statement of an ingest transaction may take"
+    )
+    connect_timeout_s: float = _setting(
+        "ENERGY_CONNECT_TIMEOUT_S", 5.0, _seconds(0.1, 600), "longest wait for a database connection before 503"
+    )
+    max_body_bytes: int = _setting(
+        "ENERGY_MAX_BODY_BYTES", 8 * 1024 * 1024, _integer(1024, 2**30), "largest request body, decompressed"
+    )
+    max_readings_per_request: int = _setting(
+        "ENERGY_MAX_READINGS_PER_REQUEST", 20_000, _integer(1, 1_000_000), "most readings in one request"
+    )
+    max_readings_waiting: int = _setting(
+        "ENERGY_MAX_READINGS_WAITING",
+        100_000,
+        _integer(1, 10_000_000),
+        "most readings waiting to be written in one worker process; above it ingest answers 503",
+    )
+    max_readings_per_transaction: int = _setting(
+        "ENERGY_MAX_READINGS_PER_TRANSACTION",
+        20_000,
+        _integer(1, 1_000_000),
+        "readings after which a shared ingest transaction takes no further request",
+    )
+    max_clock_skew_s: float = _setting(
+        "ENERGY_MAX_CLOCK_SKEW_S", 300.0, _seconds(0, 86_400), "how far in the future a reading's timestamp may lie"
+    )
+    max_window_days: int = _setting(
+        "ENERGY_MAX_WINDOW_DAYS", 31, _integer(1, 3660), "longest window an analytics answer covers"
+    )
+    max_list_limit: int = _setting(
+        "ENERGY_MAX_LIST_LIMIT", 1000, _integer(1, 100_000), "largest `limit` of a list; lists return 100 unless told"
+    )
+    max_errors_listed: int = _setting(
+        "ENERGY_MAX_ERRORS_LISTED", 100, _integer(1, 10_000), "most errors an ingest answer lists; all are counted"
+    )
+    max_assignments_per_request: int = _setting(
+        "ENERGY_MAX_ASSIGNMENTS_PER_REQUEST", 1000, _integer(1, 100_000), "most assignments in one request"
+    )
+    drain_timeout_s: float = _setting(
+        "ENERGY_DRAIN_TIMEOUT_S", 10.0, _seconds(0, 600), "longest a stopping service waits for requests under way"
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read every setting; an unset or empty variable means its default.
+
+        Raises :class:`ConfigurationError` naming the variable and what is wrong with its value.
+        """
+        values: dict[str, Any] = {}
+        for spec in fields(cls):
+            variable = spec.metadata["variable"]
+            text = environment.get(variable, "").strip()
+            if not text:
+                continue
+            try:
+                values[spec.name] = spec.metadata["read"](text)
+            except ValueError as error:
+                raise ConfigurationError(f"{variable}={text} {error}") from None
+        unknown = [name for name in environment if name.startswith("ENERGY_") and name not in variables()]
+        if unknown:
+            raise ConfigurationError(f"{', '.join(sorted(unknown))}: no such setting")
+        return cls(**values)
+
+
+def variables() -> dict[str, tuple[Any, str]]:
+    """Every environment variable with its default and its meaning, in the order of the README's table."""
+    return {spec.metadata["variable"]: (spec.default, spec.metadata["meaning"]) for spec in fields(Settings)}

@@ -1,0 +1,171 @@
+"""What can go wrong, each with its code.
+
+Two families. A :class:`ProblemError` is an answer to an HTTP request (RFC 9457); its class gives the status, the
+stable `code` and the title. An :class:`OperatorError` ends a command: its message says what to do, the command line
+prints it without a traceback and exits with :attr:`OperatorError.exit_status`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class EnergyError(Exception):
+    """Base of every error this service raises on purpose."""
+
+
+class OperatorError(EnergyError):
+    """The person at the command line has to do something; the message says what."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class ConfigurationError(OperatorError):
+    """A setting has a value that cannot be used."""
+
+    exit_status = 2
+
+
+class DatabaseUnavailable(OperatorError):
+    """The database cannot be reached."""
+
+
+class SchemaMismatch(OperatorError):
+    """The database's schema is not the one this release works with."""
+
+
+class ProfileMismatch(OperatorError):
+    """The storage profile asked for is not the one the database has, or that its server can give."""
+
+
+class EmbeddedServerError(OperatorError):
+    """The embedded PostgreSQL could not be set up, started or stopped."""
+
+
+class ImportFileError(OperatorError):
+    """A file to import cannot be read, or is of no form this service knows."""
+
+
+class ProblemError(EnergyError):
+    """An HTTP answer other than success: `application/problem+json` with a stable code.
+
+    `detail` is a sentence for a person; `extra` are further members of the problem document; `retry_after_s` becomes
+    the Retry-After header.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+    retry_after_s: ClassVar[int | None] = None
+
+    def __init__(self, detail: str, extra: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra: Mapping[str, Any] = extra or {}
+
+
+class MalformedBody(ProblemError):
+    """The body is not the JSON (or gzip) that it says it is."""
+
+    status, code, title = 400, "malformed_body", "The body cannot be read"
+
+
+class UnknownRoute(ProblemError):
+    """Nothing is served at this path."""
+
+    status, code, title = 404, "unknown_route", "Nothing is served here"
+
+
+class UnknownVehicle(ProblemError):
+    """No reading, no assignment and no listing names this vehicle."""
+
+    status, code, title = 404, "unknown_vehicle", "This vehicle was never heard of"
+
+
+class UnknownMeter(ProblemError):
+    """No reading, no assignment and no listing names this meter."""
+
+    status, code, title = 404, "unknown_meter", "This meter was never heard of"
+
+
+class UnknownAssignment(ProblemError):
+    """There is no assignment of this id."""
+
+    status, code, title = 404, "unknown_assignment", "There is no such assignment"
+
+
+class MethodNotAllowed(ProblemError):
+    """The path is served, but not with this method."""
+
+    status, code, title = 405, "method_not_allowed", "This method is not served here"
+
+
+class AssignmentOverlap(ProblemError):
+    """A meter feeds one vehicle at a time, a vehicle draws from one meter at a time."""
+
+    status, code, title = 409, "assignment_overlap", "The assignment overlaps another"
+
+
+class StrictConflict(ProblemError):
+    """A strict request holds a reading that contradicts one already kept."""
+
+    status, code, title = 409, "conflict", "A reading contradicts one already kept"
+
+
+class BodyTooLarge(ProblemError):
+    """The body, decompressed, is larger than the limit."""
+
+    status, code, title = 413, "body_too_large", "The body is too large"
+
+
+class TooManyReadings(ProblemError):
+    """The request holds more readings than the limit."""
+
+    status, code, title = 413, "too_many_readings", "Too many readings in one request"
+
+
+class UnsupportedMediaType(ProblemError):
+    """The content type or content encoding is not one this service reads."""
+
+    status, code, title = 415, "unsupported_media_type", "This content type or encoding is not read here"
+
+
+class InvalidParameter(ProblemError):
+    """A path, query or body parameter has a value that cannot be used."""
+
+    status, code, title = 422, "invalid_parameter", "A parameter cannot be used"
+
+
+class NoReadingAccepted(ProblemError):
+    """Every reading of the request was refused, or there was none."""
+
+    status, code, title = 422, "no_reading_accepted", "No reading was accepted"
+
+
+class StrictRejected(ProblemError):
+    """A strict request holds a reading that was refused, so none was kept."""
+
+    status, code, title = 422, "strict_rejected", "A strict request was refused whole"
+
+
+class RefusedByDatabase(ProblemError):
+    """The database refuses values that the service let pass, by a constraint of its own; nothing was kept."""
+
+    status, code, title = 422, "refused_by_database", "The database refuses this"
+
+
+class Overloaded(ProblemError):
+    """More readings wait to be written than the limit."""
+
+    status, code, title, retry_after_s = 503, "overloaded", "Too many readings are waiting", 1
+
+
+class DatabaseLost(ProblemError):
+    """The database does not answer now; nothing of the request was acknowledged, and it may be sent again."""
+
+    status, code, title, retry_after_s = 503, "database_unavailable", "The database does not answer", 2
+
+
+class ShuttingDown(ProblemError):
+    """The service is stopping."""
+
+    status, code, title, retry_after_s = 503, "shutting_down", "The service is stopping", 2
