@@ -1,0 +1,277 @@
+"""Brings a database to this release's schema, and tells whether it is there. The one module that knows profiles.
+
+`migrations/` is applied once, in order of id over all its folders, in one transaction with its bookkeeping; `sql/` is
+re-applied whole in another: schema `api` is dropped and rebuilt. Many may migrate at once: an advisory lock lets one
+work and the others find it done.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import psycopg
+from psycopg.rows import TupleRow
+from yoyo import read_migrations
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import parse_uri
+from yoyo.migrations import MigrationList
+
+from app import __version__
+from app.errors import DatabaseUnavailable, ProfileMismatch, SchemaMismatch
+from app.queries import SQL_DIRECTORY
+
+logger = logging.getLogger("energy.migrate")
+
+Profile = Literal["timescale", "postgres"]
+
+MIGRATIONS_DIRECTORY = SQL_DIRECTORY.parent / "migrations"
+LOWEST_SERVER_VERSION = 15_00_00
+LOWEST_TIMESCALE_VERSION = (2, 28, 2)
+# An arbitrary number that no other program on the same database is likely to lock.
+MIGRATION_LOCK = 0x456E_6572_6779
+# Folders of sql/ in the order they are applied; the profile's own comes before the comments that name what it made.
+REAPPLIED = ("api", "{profile}", "triggers", "comments")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a migrated database says of itself."""
+
+    profile: Profile
+    release: str
+    sql_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What a migration did: the profile, and the ids of the migrations that were pending."""
+
+    profile: Profile
+    applied: list[str]
+
+
+def migrate(url: str, storage_profile: str = "auto") -> Migrated:
+    """Bring the database at `url` to this release's schema; a second call changes nothing.
+
+    Raises :class:`DatabaseUnavailable`, :class:`ProfileMismatch` where `storage_profile` is not what the database has
+    or its server offers, and :class:`SchemaMismatch` where the schema is newer than this release, the server too old.
+    """
+    with _connect(url) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        _check_server(connection)
+        installed = _installation(connection)
+        profile = _choose_profile(connection, installed, storage_profile)
+        applied = _apply_migrations(connection, profile)
+        _reapply_sql(connection, profile)
+    logger.info("migrated: profile %s, applied %s", profile, ", ".join(applied) or "nothing")
+    return Migrated(profile, applied)
+
+
+def check(url: str) -> Installation:
+    """What the database is, where it is at this release's schema.
+
+    Raises :class:`DatabaseUnavailable`, or :class:`SchemaMismatch` with the command that mends it.
+    """
+    with _connect(url) as connection:
+        installed = _installation(connection)
+        if installed is None:
+            raise SchemaMismatch("the database has no schema yet; run: python -m app migrate")
+        known = {migration.id for migration in _migrations(installed.profile)}
+        applied = _applied_ids(connection)
+        _refuse_newer(applied - known)
+        if known - applied or installed.sql_fingerprint != sql_fingerprint(installed.profile):
+            raise SchemaMismatch(
+                f"the database was migrated by release {installed.release}, this is {__version__}; "
+                "run: python -m app migrate"
+            )
+        return installed
+
+
+def sql_fingerprint(profile: Profile) -> str:
+    """SHA-256, in hex, over the names and texts of the re-applied files of a profile."""
+    digest = hashlib.sha256()
+    for path in _reapplied_files(profile):
+        digest.update(f"{path.relative_to(SQL_DIRECTORY)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _connect(url: str) -> Iterator[psycopg.Connection[TupleRow]]:
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="energy-migrate")
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"the database cannot be reached: {error}".strip()) from None
+    with connection:
+        try:
+            yield connection
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SchemaMismatch(f"this role may not do what the migration needs: {error}".strip()) from None
+
+
+def _check_server(connection: psycopg.Connection[TupleRow]) -> None:
+    if connection.info.server_version < LOWEST_SERVER_VERSION:
+        raise SchemaMismatch(f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 or newer is needed")
+    encoding = _scalar(
+        connection, "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
+    )
+    if encoding != "UTF8":
+        raise SchemaMismatch(f"the database's encoding is {encoding}; create it with ENCODING 'UTF8'")
+
+
+def _choose_profile(
+    connection: psycopg.Connection[TupleRow], installed: Installation | None, storage_profile: str
+) -> Profile:
+    lack = _timescale_lack(connection)
+    if installed is not None:
+        if storage_profile not in ("auto", installed.profile):
+            raise ProfileMismatch(
+                f"STORAGE_PROFILE={storage_profile}, but the database was made with profile {installed.profile}, "
+                "which does not change; use another database and copy the readings"
+            )
+        if installed.profile == "timescale" and lack:
+            raise ProfileMismatch(f"the database was made with profile timescale, but {lack}")
+        return installed.profile
+    if storage_profile == "timescale" and lack:
+        raise ProfileMismatch(f"STORAGE_PROFILE=timescale, but {lack}")
+    if storage_profile == "auto":
+        return "postgres" if lack else "timescale"
+    return cast(Profile, storage_profile)
+
+
+def _timescale_lack(connection: psycopg.Connection[TupleRow]) -> str | None:
+    """What keeps this server from the timescale profile, as the end of a sentence; None where nothing does."""
+    offered = _scalar(
+        connection,
+        "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'timescaledb'",
+    )
+    if offered is None:
+        return "the server has no TimescaleDB"
+    if _version(offered) < LOWEST_TIMESCALE_VERSION:
+        return (
+            f"the server's TimescaleDB is {offered}; {'.'.join(map(str, LOWEST_TIMESCALE_VERSION))} or newer is needed"
+        )
+    if "timescaledb" not in _scalar(connection, "SHOW shared_preload_libraries"):
+        return "the server does not preload TimescaleDB (shared_preload_libraries)"
+    edition = _timescale_edition(connection)
+    if edition != "timescale":
+        return f"the server's TimescaleDB has the {edition} edition; the Community Edition is needed"
+    return None
+
+
+def _timescale_edition(connection: psycopg.Connection[TupleRow]) -> str:
+    """`timescale` (Community) or `apache`. Only a database that has the extension says; it is tried on and undone."""
+    with psycopg.connect(connection.info.dsn, password=connection.info.password) as trial:
+        trial.execute("CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public")
+        edition = str(_scalar(trial, "SHOW timescaledb.license"))
+        trial.rollback()
+    return edition
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("-")[0].split("."))
+
+
+def _installation(connection: psycopg.Connection[TupleRow]) -> Installation | None:
+    if _scalar(connection, "SELECT to_regclass('telemetry.installation')") is None:
+        return None
+    row = connection.execute("SELECT profile, release, sql_fingerprint FROM telemetry.installation").fetchone()
+    return None if row is None else Installation(*row)
+
+
+def _applied_ids(connection: psycopg.Connection[TupleRow]) -> set[str]:
+    if _scalar(connection, "SELECT to_regclass('migration_log._yoyo_migration')") is None:
+        return set()
+    return {row[0] for row in connection.execute("SELECT migration_id FROM migration_log._yoyo_migration")}
+
+
+def _refuse_newer(unknown: set[str]) -> None:
+    if unknown:
+        raise SchemaMismatch(
+            f"the database has migrations this release ({__version__}) does not know: {', '.join(sorted(unknown))}; "
+            "run a newer release"
+        )
+
+
+def _migrations(profile: Profile) -> list[Any]:
+    # yoyo reads its sources one after the other; ids are numbered over all folders, so that sorting them gives the
+    # order in which they were written.
+    found = read_migrations(str(MIGRATIONS_DIRECTORY / "common"), str(MIGRATIONS_DIRECTORY / profile))
+    return sorted(found, key=lambda migration: str(migration.id))
+
+
+class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """yoyo on a connection that is open already, with its bookkeeping in a schema of its own.
+
+    yoyo's lock is a row that a killed process would leave behind; the advisory lock held here stands in for it. yoyo
+    runs each migration on a copy of its backend and closes that; here the copy is the same connection, so that all of
+    them share one transaction.
+    """
+
+    _is_locked = True
+
+    def __init__(self, connection: psycopg.Connection[TupleRow]) -> None:
+        self._given = connection
+        super().__init__(parse_uri(f"postgresql+psycopg:///{connection.info.dbname}"), "_yoyo_migration")
+
+    def connect(self, dburi: object) -> psycopg.Connection[TupleRow]:  # noqa: ARG002
+        self.schema = "migration_log"
+        return self._given
+
+    def copy(self) -> "_Backend":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _apply_migrations(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[str]:
+    connection.execute("CREATE SCHEMA IF NOT EXISTS migration_log")
+    connection.execute("CREATE SCHEMA IF NOT EXISTS telemetry")
+    migrations = _migrations(profile)
+    _refuse_newer(_applied_ids(connection) - {migration.id for migration in migrations})
+    backend = _Backend(connection)
+    backend.ensure_internal_schema_updated()
+    pending = backend.to_apply(MigrationList(migrations))
+    # One transaction around yoyo's own: a migration is applied and written down, or neither.
+    with backend.transaction():
+        backend.apply_migrations_only(pending)
+        if _scalar(connection, "SELECT count(*) FROM telemetry.installation") == 0:
+            connection.execute(
+                "INSERT INTO telemetry.installation (profile, release, sql_fingerprint) VALUES (%s, %s, '')",
+                [profile, __version__],
+            )
+    connection.execute("RESET search_path")
+    return [migration.id for migration in pending]
+
+
+def _reapplied_files(profile: Profile) -> list[Path]:
+    return [
+        path for folder in REAPPLIED for path in sorted((SQL_DIRECTORY / folder.format(profile=profile)).glob("*.sql"))
+    ]
+
+
+def _reapply_sql(connection: psycopg.Connection[TupleRow], profile: Profile) -> None:
+    with connection.transaction():
+        connection.execute("SET LOCAL client_min_messages = warning")
+        connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
+        connection.execute("CREATE SCHEMA api")
+        for path in _reapplied_files(profile):
+            try:
+                connection.execute(path.read_bytes())
+            except psycopg.Error as error:
+                error.add_note(f"in {path.relative_to(SQL_DIRECTORY.parent)}")
+                raise
+        connection.execute(
+            "UPDATE telemetry.installation SET release = %s, sql_fingerprint = %s, migrated_at = now()",
+            [__version__, sql_fingerprint(profile)],
+        )
+
+
+def _scalar(connection: psycopg.Connection[TupleRow], statement: str) -> Any:
+    row = connection.execute(cast(Any, statement)).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,10 @@
+COMMENT ON TABLE telemetry.live_vehicle_state IS
+'One row a vehicle: its newest reading by recorded_at, whatever the order of arrival.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.vehicle_id IS 'The vehicle, as it names itself.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.recorded_at IS 'When the newest reading was taken.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.soc_pct IS 'State of charge of the newest reading, percent.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.energy_dc_kwh IS 'DC energy of the newest reading, kWh.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.battery_temp_c IS
+'Battery temperature of the newest reading, degrees C.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.received_at IS 'When the newest reading was received.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.is_charging IS 'Whether the newest reading reports energy above zero.';

@@ -1,0 +1,13 @@
+COMMENT ON TABLE telemetry.policy IS
+'How long each relation lives and in which form, one row a relation. Change a row, then CALL api.apply_policies().';
+COMMENT ON COLUMN telemetry.policy.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN telemetry.policy.chunk_interval IS 'Time range of a new chunk (timescale profile).';
+COMMENT ON COLUMN telemetry.policy.columnstore_after IS
+'Age at which a chunk goes to the columnstore (timescale profile); null: never.';
+COMMENT ON COLUMN telemetry.policy.drop_after IS
+'Age at which data is dropped; null: never. Readings older than that are refused.';
+COMMENT ON COLUMN telemetry.policy.refresh_start_offset IS
+'How far back the refresh job looks (timescale profile); null: not a rollup.';
+COMMENT ON COLUMN telemetry.policy.refresh_end_offset IS
+'Age at which an hour is materialised (timescale profile); younger ones are read from the history.';
+COMMENT ON COLUMN telemetry.policy.refresh_every IS 'How often the refresh job runs (timescale profile).';

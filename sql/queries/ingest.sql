@@ -1,0 +1,97 @@
+-- The staged path of ingest, taken when a COPY into the history met a key that is there already. A stage keeps the order
+-- in which readings came (ordinal): of two equal keys the first stands.
+
+-- name: create_meter_stage
+CREATE TEMPORARY TABLE IF NOT EXISTS meter_stage (
+    ordinal integer NOT NULL,
+    meter_id text COLLATE "C" NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    energy_ac_kwh float8 NOT NULL,
+    voltage_v float4 NOT NULL,
+    is_kept boolean NOT NULL DEFAULT false
+) ON COMMIT DELETE ROWS;
+
+-- name: copy_meter_stage
+COPY pg_temp.meter_stage (ordinal, meter_id, recorded_at, energy_ac_kwh, voltage_v) FROM STDIN (FORMAT binary);
+
+-- name: keep_staged_meter_readings
+WITH first AS (
+    SELECT DISTINCT ON (meter_id, recorded_at) ordinal, meter_id, recorded_at, energy_ac_kwh, voltage_v
+    FROM pg_temp.meter_stage
+    ORDER BY meter_id, recorded_at, ordinal
+),
+kept AS (
+    INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
+    SELECT meter_id, recorded_at, energy_ac_kwh, voltage_v
+    FROM first
+    ORDER BY meter_id, recorded_at
+    ON CONFLICT (meter_id, recorded_at) DO NOTHING
+    RETURNING meter_id, recorded_at
+)
+UPDATE pg_temp.meter_stage AS stage
+SET is_kept = true
+FROM kept
+JOIN first USING (meter_id, recorded_at)
+WHERE stage.ordinal = first.ordinal;
+
+-- name: staged_meter_readings_not_kept
+SELECT
+    stage.ordinal,
+    (history.energy_ac_kwh, history.voltage_v) IS DISTINCT FROM (stage.energy_ac_kwh, stage.voltage_v) AS is_conflict
+FROM pg_temp.meter_stage AS stage
+JOIN telemetry.meter_telemetry_history AS history
+    ON history.meter_id = stage.meter_id AND history.recorded_at = stage.recorded_at
+WHERE NOT stage.is_kept;
+
+-- name: copy_meter_history
+COPY telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) FROM STDIN (FORMAT binary);
+
+-- name: create_vehicle_stage
+CREATE TEMPORARY TABLE IF NOT EXISTS vehicle_stage (
+    ordinal integer NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    soc_pct float4 NOT NULL,
+    energy_dc_kwh float8 NOT NULL,
+    battery_temp_c float4 NOT NULL,
+    is_kept boolean NOT NULL DEFAULT false
+) ON COMMIT DELETE ROWS;
+
+-- name: copy_vehicle_stage
+COPY pg_temp.vehicle_stage (ordinal, vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
+FROM STDIN (FORMAT binary);
+
+-- name: keep_staged_vehicle_readings
+WITH first AS (
+    SELECT DISTINCT ON (vehicle_id, recorded_at)
+        ordinal, vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c
+    FROM pg_temp.vehicle_stage
+    ORDER BY vehicle_id, recorded_at, ordinal
+),
+kept AS (
+    INSERT INTO telemetry.vehicle_telemetry_history (vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
+    SELECT vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c
+    FROM first
+    ORDER BY vehicle_id, recorded_at
+    ON CONFLICT (vehicle_id, recorded_at) DO NOTHING
+    RETURNING vehicle_id, recorded_at
+)
+UPDATE pg_temp.vehicle_stage AS stage
+SET is_kept = true
+FROM kept
+JOIN first USING (vehicle_id, recorded_at)
+WHERE stage.ordinal = first.ordinal;
+
+-- name: staged_vehicle_readings_not_kept
+SELECT
+    stage.ordinal,
+    (history.soc_pct, history.energy_dc_kwh, history.battery_temp_c)
+    IS DISTINCT FROM (stage.soc_pct, stage.energy_dc_kwh, stage.battery_temp_c) AS is_conflict
+FROM pg_temp.vehicle_stage AS stage
+JOIN telemetry.vehicle_telemetry_history AS history
+    ON history.vehicle_id = stage.vehicle_id AND history.recorded_at = stage.recorded_at
+WHERE NOT stage.is_kept;
+
+-- name: copy_vehicle_history
+COPY telemetry.vehicle_telemetry_history (vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
+FROM STDIN (FORMAT binary);

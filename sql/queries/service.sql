@@ -1,0 +1,21 @@
+-- name: ping
+SELECT 1;
+
+-- name: oldest_timestamps_kept
+SELECT
+    now() - (SELECT drop_after FROM telemetry.policy WHERE relation = 'meter_telemetry_history'),
+    now() - (SELECT drop_after FROM telemetry.policy WHERE relation = 'vehicle_telemetry_history');
+
+-- name: refresh_rollups
+CALL api.refresh_rollups(%(from)s, %(to)s);
+
+-- name: remember_import
+WITH remembered AS (
+    INSERT INTO telemetry.import_source (fingerprint, file_name, shifted_by)
+    VALUES (%(fingerprint)s, %(file_name)s, %(shifted_by)s)
+    ON CONFLICT (fingerprint) DO NOTHING
+    RETURNING shifted_by
+)
+SELECT shifted_by, true FROM remembered
+UNION ALL
+SELECT shifted_by, false FROM telemetry.import_source WHERE fingerprint = %(fingerprint)s;

@@ -1,0 +1,6 @@
+-- Differs by necessity because COMMENT ON names the kind of relation: here the rollup is a view.
+
+COMMENT ON VIEW telemetry.meter_hourly IS
+'Hourly rollup of meter_telemetry_history: only what can be added up again; averages and ratios are computed in schema api.';
+COMMENT ON VIEW telemetry.vehicle_hourly IS
+'Hourly rollup of vehicle_telemetry_history: only what can be added up again; averages and ratios are computed in schema api.';

@@ -1,0 +1,19 @@
+-- Differs by necessity because here jobs do most of it: retention, columnstore, and the refresh of the policy's window.
+-- What they leave is a reading that came later than that window reaches back; its rollup is completed here. One caller
+-- at a time: another returns at once. No search_path is set on the procedure: a refresh runs outside a transaction.
+
+CREATE PROCEDURE api.upkeep()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    refresh_to CONSTANT timestamptz := now() + interval '2 hours' - (
+        SELECT max(refresh_start_offset) FROM telemetry.policy
+    );
+BEGIN
+    IF NOT pg_try_advisory_lock(hashtext('api.upkeep')) THEN
+        RETURN;
+    END IF;
+    CALL api.refresh_rollups(now() - interval '100 years', refresh_to);
+    PERFORM pg_advisory_unlock(hashtext('api.upkeep'));
+END
+$$;
