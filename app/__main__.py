@@ -1,0 +1,84 @@
+"""The command line: python -m app serve | migrate | demo | import FILE."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from app import __version__, demo, importing, migrate
+from app.config import Settings
+from app.errors import OperatorError
+from app.serve import any_database, database, serving, stopped_by_signals
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0 done, 1 it could not be done, 2 it was asked for wrongly."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("yoyo", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return int(options.run(options, Settings.from_environment()))
+    except OperatorError as error:
+        sys.stderr.write(f"energy: {error}\n")
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app", description="Energy accounting for EV fleets.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="answer HTTP until SIGINT or SIGTERM")
+    serve.set_defaults(run=_serve)
+
+    migrating = commands.add_parser("migrate", help="bring the database to this release's schema")
+    migrating.set_defaults(run=_migrate)
+
+    demonstrating = commands.add_parser("demo", help="serve, and let a simulated fleet post to it")
+    demonstrating.add_argument("--seconds", type=float, help="stop after so long; until Ctrl-C unless told")
+    demonstrating.add_argument("--vehicles", type=int, default=demo.VEHICLES, help="vehicles of the fleet")
+    demonstrating.add_argument("--seed", type=int, default=demo.SEED, help="seed of the simulation")
+    demonstrating.set_defaults(run=_demo)
+
+    load = commands.add_parser("import", help="load a file of readings or assignments")
+    importing.add_arguments(load)
+    load.set_defaults(run=_import)
+    return parser
+
+
+def _serve(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    with stopped_by_signals() as stop, database(settings) as url, serving(settings, url) as address:
+        _say(f"serving at {address}")
+        stop.wait()
+        _say("stopping")
+    return 0
+
+
+def _migrate(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    with any_database(settings) as url:
+        done = migrate.migrate(url, settings.storage_profile)
+    _say(f"profile {done.profile}; " + (f"applied {', '.join(done.applied)}" if done.applied else "already up to date"))
+    return 0
+
+
+def _demo(options: argparse.Namespace, settings: Settings) -> int:
+    with stopped_by_signals() as stop, database(settings) as url, serving(settings, url) as address:
+        demo.run(address, stop=stop, seconds=options.seconds, vehicles=options.vehicles, seed=options.seed)
+    return 0
+
+
+def _import(options: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as url:
+        return importing.run(url, settings, options)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The application and its lifespan: what is opened at the start, what is finished before the end."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import metrics
+from app.config import Settings
+from app.db import Database
+from app.errors import EnergyError
+from app.http import EXCEPTION_HANDLERS, ROUTES, Service
+from app.ingest import Writer
+from app.readings import BEGINNING_OF_TIME, Horizon, Reader
+
+logger = logging.getLogger("energy.service")
+
+# How often the service asks how long the history is kept, and how often it calls api.upkeep().
+HORIZON_PERIOD_S = 60.0
+UPKEEP_PERIOD_S = 3600.0
+
+
+def create_app(url: str, settings: Settings) -> Starlette:
+    """The ASGI application on the migrated database at `url`."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        database = Database(url, settings)
+        await database.open()
+        reader = Reader(settings, await horizon(database))
+        writer = Writer(database, settings)
+        writer.start()
+        app.state.service = Service(settings, database, reader, writer)
+        chores = [
+            asyncio.create_task(_follow_horizon(database, reader)),
+            asyncio.create_task(_keep_up(url)),
+        ]
+        try:
+            yield
+        finally:
+            for chore in chores:
+                chore.cancel()
+                with suppress(asyncio.CancelledError):
+                    await chore
+            await writer.close()
+            await database.close()
+
+    app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
+    app.add_middleware(_Measured)
+    return app
+
+
+async def horizon(database: Database) -> Horizon:
+    """The oldest timestamps that the history still takes, by `telemetry.policy`."""
+    [(meter, vehicle)] = await database.fetch_all("oldest_timestamps_kept")
+    return Horizon(meter or BEGINNING_OF_TIME, vehicle or BEGINNING_OF_TIME)
+
+
+async def _follow_horizon(database: Database, reader: Reader) -> None:
+    while True:
+        await asyncio.sleep(HORIZON_PERIOD_S)
+        try:
+            reader.horizon = await horizon(database)
+        except EnergyError as error:
+            logger.warning("the horizon of the history could not be read: %s", error)
+
+
+async def _keep_up(url: str) -> None:
+    # A connection of its own: upkeep commits as it goes, may take long, and holds a session's lock while it does.
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                url, autocommit=True, application_name="energy-upkeep"
+            ) as connection:
+                await connection.execute("CALL api.upkeep()")
+        except psycopg.Error as error:
+            logger.warning("upkeep failed and is tried again in an hour: %s", error)
+        await asyncio.sleep(UPKEEP_PERIOD_S)
+
+
+class _Measured:
+    """Counts and times answers by route and status."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def measure(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                endpoint = getattr(scope.get("endpoint"), "__name__", "none")
+                metrics.REQUEST_SECONDS.labels(endpoint=endpoint, status=message["status"]).observe(
+                    time.perf_counter() - began
+                )
+            await send(message)
+
+        await self._app(scope, receive, measure)

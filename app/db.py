@@ -1,0 +1,127 @@
+"""The pools: connections that read answers, one that writes readings, one that writes assignments.
+
+All run in UTC at READ COMMITTED (above it, TimescaleDB would log even fresh rows as invalidations). Readers plan
+each statement for its parameters, so that chunks outside a window are left out when it is planned.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from app.config import Settings
+from app.errors import DatabaseLost, DatabaseUnavailable
+from app.queries import query
+
+logger = logging.getLogger("energy.db")
+
+Connection = AsyncConnection[TupleRow]
+
+
+class Database:
+    """Two connection pools on one database, opened and closed with the service."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._settings = settings
+        self._readers = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=settings.read_connections,
+            timeout=settings.connect_timeout_s,
+            open=False,
+            name="readers",
+            configure=self._configure_reader,
+            kwargs={"autocommit": True, "application_name": "energy-reader"},
+        )
+        self._writers = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=2,
+            timeout=settings.connect_timeout_s,
+            open=False,
+            name="writers",
+            configure=self._configure_writer,
+            kwargs={"application_name": "energy-writer"},
+        )
+
+    async def open(self) -> None:
+        """Connect. Raises :class:`DatabaseUnavailable` where that does not succeed in time."""
+        try:
+            for pool in (self._readers, self._writers):
+                await pool.open(wait=True, timeout=self._settings.connect_timeout_s)
+        except PoolTimeout as error:
+            await self.close()
+            raise DatabaseUnavailable(f"the database does not answer: {error}") from None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writers.close()
+        await self._readers.close()
+
+    async def fetch_all(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[TupleRow]:
+        """Rows of a named query that only reads. Raises :class:`DatabaseLost`.
+
+        Asked once more where the first connection turns out to have died since it was used last: after a restart of the
+        database, every pooled connection is such a one.
+        """
+        try:
+            try:
+                return await self._fetch_once(name, parameters)
+            except _ConnectionDied:
+                await self._readers.check()
+                return await self._fetch_once(name, parameters)
+        except psycopg.errors.QueryCanceled as error:
+            raise DatabaseLost(f"the answer took longer than {self._settings.read_timeout_s:g} s") from error
+        except (_ConnectionDied, psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
+            raise DatabaseLost("the database does not answer now; send the request again later") from error
+
+    async def _fetch_once(self, name: str, parameters: Mapping[str, Any] | None) -> list[TupleRow]:
+        async with self._readers.connection() as connection:
+            try:
+                cursor = await connection.execute(query(name), parameters)
+                return await cursor.fetchall()
+            except psycopg.OperationalError as error:
+                if connection.broken:
+                    raise _ConnectionDied from error
+                raise
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """A writing connection, in a transaction that commits where the block ends without an error.
+
+        Raises what psycopg raises, or :class:`DatabaseLost` where no connection can be had in time.
+        """
+        try:
+            async with self._writers.connection() as connection:
+                yield connection
+        except (PoolTimeout, PoolClosed) as error:
+            raise DatabaseLost("the database does not answer now; send the request again later") from error
+
+    async def discard_dead_writers(self) -> None:
+        """Replace writing connections that died since they were used last."""
+        await self._writers.check()
+
+    async def _configure_reader(self, connection: Connection) -> None:
+        await self._configure(connection, self._settings.read_timeout_s)
+        await connection.execute("SET plan_cache_mode = force_custom_plan")
+        await connection.execute("SET default_transaction_read_only = on")
+
+    async def _configure_writer(self, connection: Connection) -> None:
+        await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
+        await self._configure(connection, self._settings.write_timeout_s)
+        await connection.commit()
+
+    async def _configure(self, connection: Connection, statement_timeout_s: float) -> None:
+        await connection.execute("SET timezone = 'UTC'")
+        await connection.execute(
+            "SELECT set_config('statement_timeout', %s, false)", [f"{statement_timeout_s * 1000:.0f}"]
+        )
+
+
+class _ConnectionDied(Exception):
+    """A pooled connection was found dead when it was used."""

@@ -1,0 +1,33 @@
+"""What the service counts of itself, for Prometheus at `/metrics`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+
+READINGS = Counter(
+    "energy_readings",
+    "Readings that came in, by outcome: accepted, duplicate, conflict, rejected",
+    ["outcome"],
+    registry=REGISTRY,
+)
+INGEST_TRANSACTIONS = Counter(
+    "energy_ingest_transactions",
+    "Transactions that kept readings, by path: direct (COPY into the history) or staged (something was there already)",
+    ["path"],
+    registry=REGISTRY,
+)
+READINGS_WAITING = Gauge("energy_readings_waiting", "Readings that wait to be written", registry=REGISTRY)
+REQUEST_SECONDS = Histogram(
+    "energy_http_request_seconds",
+    "Time to answer, by endpoint and status",
+    ["endpoint", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def exposition() -> bytes:
+    """Every figure in Prometheus's text format."""
+    return generate_latest(REGISTRY)

@@ -1,0 +1,192 @@
+"""The wire: what devices and operators send, and what dashboards get, as msgspec structs.
+
+Names are the contract's JSON names. Units: kWh for energy, percent for state of charge, degrees C for temperature, V
+for voltage. Every timestamp has a zone; answers are in UTC.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+DeviceId = Annotated[
+    str,
+    # A bare $ would let a trailing newline through.
+    Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$(?!\n)", description="1 to 64 of A-Z a-z 0-9 . _ : -"),
+]
+EnergyKwh = Annotated[float, Meta(ge=0, le=1e9, description="kWh")]
+VoltageV = Annotated[float, Meta(ge=0, le=50_000, description="V")]
+SocPct = Annotated[float, Meta(ge=0, le=100, description="percent")]
+BatteryTempC = Annotated[float, Meta(ge=-60, le=200, description="degrees C")]
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone")]
+
+
+class MeterReading(Struct):
+    """AC energy a smart meter drew from the grid, and the voltage it saw."""
+
+    meterId: DeviceId
+    kwhConsumedAc: EnergyKwh
+    voltage: VoltageV
+    timestamp: Instant
+
+
+class VehicleReading(Struct):
+    """DC energy that reached a vehicle's battery, its state of charge and its temperature."""
+
+    vehicleId: DeviceId
+    soc: SocPct
+    kwhDeliveredDc: EnergyKwh
+    batteryTemp: BatteryTempC
+    timestamp: Instant
+
+
+class AnyReading(Struct):
+    """Either kind of reading, decoded in one pass; the keys that are set tell which. A test holds it to the two."""
+
+    meterId: DeviceId | UnsetType = UNSET
+    kwhConsumedAc: EnergyKwh | UnsetType = UNSET
+    voltage: VoltageV | UnsetType = UNSET
+    vehicleId: DeviceId | UnsetType = UNSET
+    soc: SocPct | UnsetType = UNSET
+    kwhDeliveredDc: EnergyKwh | UnsetType = UNSET
+    batteryTemp: BatteryTempC | UnsetType = UNSET
+    timestamp: Instant | UnsetType = UNSET
+
+
+class ReadingError(Struct):
+    """Why one reading of a request was not kept; `index` counts from 0, `field` is null where none alone is at fault."""
+
+    index: int
+    code: str
+    field: str | None
+    detail: str
+
+
+class IngestResult(Struct):
+    """What became of a request's readings; `errors` lists the first ones, the counts count all."""
+
+    accepted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    errors: list[ReadingError]
+
+
+class Window(Struct):
+    """A half-open stretch of time: `from` belongs to it, `to` does not."""
+
+    from_: datetime = field(name="from")
+    to: datetime
+
+
+class TotalEnergy(Struct):
+    """Energy on both sides, kWh to 6 decimals; null where nothing is known."""
+
+    acConsumedKwh: float | None
+    dcDeliveredKwh: float | None
+
+
+class ReadingCounts(Struct):
+    """How many readings a figure rests on."""
+
+    meter: int
+    vehicle: int
+
+
+class Performance(Struct):
+    """A vehicle's energy over a window; the ratio is DC / AC, null where AC is null or 0."""
+
+    vehicleId: str
+    window: Window
+    totalEnergy: TotalEnergy
+    efficiencyRatio: float | None
+    avgBatteryTemp: float | None
+    meters: list[str]
+    readings: ReadingCounts
+
+
+class LiveMeter(Struct):
+    """A meter's newest reading by its own clock."""
+
+    meterId: str
+    timestamp: datetime
+    kwhConsumedAc: float
+    voltage: float
+    charging: bool
+    receivedAt: datetime
+
+
+class LiveVehicle(Struct):
+    """A vehicle's newest reading by its own clock."""
+
+    vehicleId: str
+    timestamp: datetime
+    soc: float
+    kwhDeliveredDc: float
+    batteryTemp: float
+    charging: bool
+    receivedAt: datetime
+
+
+class LiveMeters(Struct):
+    """A page of meters by key; `next` is what to pass as `after`, null on the last page."""
+
+    meters: list[LiveMeter]
+    next: str | None
+
+
+class LiveVehicles(Struct):
+    """A page of vehicles by key; `next` is what to pass as `after`, null on the last page."""
+
+    vehicles: list[LiveVehicle]
+    next: str | None
+
+
+class NewAssignment(Struct, forbid_unknown_fields=True):
+    """A meter feeds a vehicle from an instant on, until `to`, or for as long as it is not closed."""
+
+    meterId: DeviceId
+    vehicleId: DeviceId
+    from_: Instant = field(name="from")
+    to: Instant | None = None
+
+
+class AssignmentChange(Struct, forbid_unknown_fields=True):
+    """New ends of an assignment: `to` closes it, `to: null` opens it again."""
+
+    from_: Instant | UnsetType = field(name="from", default=UNSET)
+    to: Instant | UnsetType | None = UNSET
+
+
+class Assignment(Struct):
+    """Which meter fed which vehicle, from when (included) to when (not included; null while it lasts)."""
+
+    id: int
+    meterId: str
+    vehicleId: str
+    from_: datetime = field(name="from")
+    to: datetime | None
+
+
+class Assignments(Struct):
+    """A page of assignments by id; `next` is what to pass as `after`, null on the last page."""
+
+    assignments: list[Assignment]
+    next: int | None
+
+
+class Overlap(Struct):
+    """One assignment of a request and those kept (or earlier in the request) that it overlaps."""
+
+    index: int
+    overlaps: list[Assignment]
+
+
+class Problem(Struct):
+    """RFC 9457 problem document; `code` is stable, `detail` is for a person."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str

@@ -1,0 +1,100 @@
+"""Runs the service: its database, its socket, its end."""
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from app import migrate
+from app.asgi import create_app
+from app.config import Settings
+from app.embedded import EmbeddedServer
+from app.errors import ConfigurationError, DatabaseUnavailable
+
+logger = logging.getLogger("energy.service")
+
+BACKLOG = 2048
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """The database to work with, ready for use: the one that is set, or the embedded server while the block lasts.
+
+    The embedded one is private and so is migrated here; one that is set is only checked. Raises
+    :class:`DatabaseUnavailable`, :class:`SchemaMismatch`, :class:`ProfileMismatch`, :class:`EmbeddedServerError`.
+    """
+    with any_database(settings) as url:
+        if settings.database_url is None:
+            migrate.migrate(url, settings.storage_profile)
+        else:
+            migrate.check(url)
+        yield url
+
+
+@contextmanager
+def any_database(settings: Settings) -> Iterator[str]:
+    """The database to work with, whatever state its schema is in."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with EmbeddedServer(settings.data_dir, settings.postgres_bindir, settings.postgres_user) as server:
+        logger.info("join the embedded PostgreSQL with: psql '%s'", server.url)
+        yield server.url
+
+
+@contextmanager
+def serving(settings: Settings, url: str) -> Iterator[str]:
+    """The service answering at the address yielded while the block lasts; then it commits what it took, and ends.
+
+    The server runs in a thread of its own, so that signals stay with the caller. Raises :class:`ConfigurationError`
+    where the address cannot be listened on, :class:`DatabaseUnavailable` where the service cannot start.
+    """
+    listener = _listen(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(url, settings),
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
+        )
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http-server")
+    thread.start()
+    try:
+        while not server.started:
+            thread.join(0.01)
+            if not thread.is_alive():
+                raise DatabaseUnavailable("the service could not start; its log says why")
+        host, port = listener.getsockname()[:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set while the block lasts."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {settings.host} port {settings.port}: {error}") from None
+    return listener

@@ -1,0 +1,110 @@
+"""Real servers for the tests: a throwaway cluster a profile, a database, and the service over a real socket.
+
+The postgres profile runs on the packaged PostgreSQL, always. The timescale profile runs on the server that TIMESCALE_URL
+names (a role there that may create databases), or on a cluster of a local installation that has TimescaleDB Community
+Edition; where there is neither, its tests skip and say so.
+"""
+
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from app import migrate
+from tests.servers import PROFILES, Server, Unavailable, offered, start
+from tests.service import Client, running_service
+
+# What a test may leave behind, in an order that both profiles take: a rollup is a table here, a continuous aggregate there.
+_TABLES = (
+    "telemetry.meter_telemetry_history",
+    "telemetry.vehicle_telemetry_history",
+    "telemetry.live_meter_state",
+    "telemetry.live_vehicle_state",
+    "telemetry.assignment",
+    "telemetry.meter",
+    "telemetry.vehicle",
+    "telemetry.import_source",
+)
+_ROLLUPS = ("telemetry.meter_hourly", "telemetry.vehicle_hourly")
+
+
+def pytest_report_header() -> list[str]:
+    return [f"{profile} profile: {offered(profile)}" for profile in PROFILES]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for profile in PROFILES:
+        terminalreporter.write_line(f"{profile} profile: {offered(profile)}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    for name in list(os.environ):
+        if name.startswith("ENERGY_") or name in ("DATABASE_URL", "STORAGE_PROFILE"):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A server of the postgres profile."""
+    with start("postgres") as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=PROFILES)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server of each profile in turn; a test that uses it runs once a profile."""
+    if request.param == "postgres":
+        yield request.getfixturevalue("postgres_server")
+        return
+    try:
+        with start(request.param) as started:
+            yield started
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def fresh_database(server: Server) -> Iterator[str]:
+    """URL of an empty database, not migrated."""
+    with server.new_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_database(server: Server) -> Iterator[str]:
+    """URL of a migrated database that the tests of a profile share; its jobs stand still, so that nothing races."""
+    with server.new_database() as url:
+        migrate.migrate(url, server.profile)
+        if server.profile == "timescale":
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(
+                    "SELECT public.alter_job(job_id, scheduled => false) "
+                    "FROM timescaledb_information.jobs WHERE hypertable_schema = 'telemetry'"
+                )
+        yield url
+
+
+@pytest.fixture
+def connection(migrated_database: str) -> Iterator[psycopg.Connection[TupleRow]]:
+    """A connection (autocommit, UTC) to the profile's database, empty at the start of each test."""
+    with psycopg.connect(migrated_database, autocommit=True, options="-c timezone=UTC") as opened:
+        opened.execute(f"TRUNCATE {', '.join(_TABLES)} RESTART IDENTITY")
+        for rollup in _ROLLUPS:
+            opened.execute(f"TRUNCATE {rollup}")
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def running(migrated_database: str) -> Iterator[Client]:
+    """The service on the profile's database, in a process of its own."""
+    with running_service(DATABASE_URL=migrated_database) as client:
+        yield client
+
+
+@pytest.fixture
+def client(running: Client, connection: psycopg.Connection[TupleRow]) -> Client:  # noqa: ARG001
+    """The service on the profile's database, empty at the start of each test."""
+    return running
