@@ -14,9 +14,10 @@ from app import metrics
 from app.config import Settings
 from app.db import Database
 from app.errors import EnergyError
-from app.http import EXCEPTION_HANDLERS, ROUTES, Service
-from app.ingest import Writer
-from app.readings import BEGINNING_OF_TIME, Horizon, Reader
+from app.http import ROUTES, Service
+from app.ingest import Writer, horizon
+from app.problems import EXCEPTION_HANDLERS
+from app.readings import Reader
 
 logger = logging.getLogger("energy.service")
 
@@ -53,12 +54,6 @@ def create_app(url: str, settings: Settings) -> Starlette:
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
     app.add_middleware(_Measured)
     return app
-
-
-async def horizon(database: Database) -> Horizon:
-    """The oldest timestamps that the history still takes, by `telemetry.policy`."""
-    [(meter, vehicle)] = await database.fetch_all("oldest_timestamps_kept")
-    return Horizon(meter or BEGINNING_OF_TIME, vehicle or BEGINNING_OF_TIME)
 
 
 async def _follow_horizon(database: Database, reader: Reader) -> None:

@@ -6,7 +6,7 @@ the way.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,6 +17,10 @@ from app.db import Connection, Database
 from app.errors import AssignmentOverlap, DatabaseLost, InvalidParameter, UnknownAssignment
 from app.models import Assignment, AssignmentChange, Assignments, NewAssignment, Overlap
 from app.queries import query
+
+# Ends beyond these are slips of the keyboard, and the outermost ones no datetime in UTC could hold.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 async def create(database: Database, wanted: Sequence[NewAssignment]) -> list[Assignment]:
@@ -93,7 +97,11 @@ async def listed(
 
 
 def check_ends(begins: datetime, ends: datetime | None, where: str = "") -> None:
-    """Raises :class:`InvalidParameter` where an assignment would not end later than it begins."""
+    """Raises :class:`InvalidParameter` where an assignment would not end later than it begins, or lies out of range."""
+    for name, instant in (("from", begins), ("to", ends)):
+        if instant is not None and not EARLIEST <= instant <= LATEST:
+            told = f"{where}`{name}` has to be between {EARLIEST.isoformat()} and {LATEST.isoformat()}"
+            raise InvalidParameter(told, {"field": name})
     if ends is not None and ends <= begins:
         raise InvalidParameter(f"{where}`to` has to be later than `from`", {"field": "to"})
 

@@ -22,7 +22,7 @@ from app.db import Connection, Database
 from app.errors import DatabaseLost, Overloaded, ProblemError, RefusedByDatabase, ShuttingDown, StrictConflict
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
 from app.queries import query
-from app.readings import Batch, MeterRow, VehicleRow
+from app.readings import BEGINNING_OF_TIME, Batch, Horizon, MeterRow, VehicleRow
 
 logger = logging.getLogger("energy.ingest")
 
@@ -178,6 +178,14 @@ class Writer:
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 if replay == MAX_REPLAYS:
                     raise
+            except psycopg.errors.QueryCanceled:
+                raise
+            except psycopg.OperationalError:
+                # A connection that idled through a restart of the database is found dead only when it is used. Writing
+                # again is safe: what a lost commit kept after all is then a duplicate.
+                if replay > 0:
+                    raise
+                await self._database.discard_dead_writers()
         raise AssertionError("unreachable")
 
     async def _write_staged(
@@ -198,6 +206,12 @@ class Writer:
                     {"conflictIndexes": sorted(outcomes[0].conflicts)},
                 )
         return outcomes
+
+
+async def horizon(database: Database) -> Horizon:
+    """The oldest timestamps that the history still takes, by `telemetry.policy`. Raises :class:`DatabaseLost`."""
+    [(meter, vehicle)] = await database.fetch_all("oldest_timestamps_kept")
+    return Horizon(meter or BEGINNING_OF_TIME, vehicle or BEGINNING_OF_TIME)
 
 
 def _in_order(rows: list[_Row]) -> list[_Row]:

@@ -25,6 +25,14 @@ REQUEST_SECONDS = Histogram(
     registry=REGISTRY,
 )
 
+
+def count_readings(**counts: int) -> None:
+    """Add to the readings of each outcome."""
+    for outcome, count in counts.items():
+        if count:
+            READINGS.labels(outcome=outcome).inc(count)
+
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 

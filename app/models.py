@@ -54,7 +54,7 @@ class AnyReading(Struct):
 
 
 class ReadingError(Struct):
-    """Why one reading of a request was not kept; `index` counts from 0, `field` is null where none alone is at fault."""
+    """Why one reading of a request was not kept; `index` counts from 0, `field` is null where no one is at fault."""
 
     index: int
     code: str

@@ -209,3 +209,10 @@ def _code(name: str, value: msgspec.Raw) -> str:
     if name == "timestamp":
         return "invalid_timestamp" if first == b'"' else "wrong_type"
     return "out_of_range" if first in b"-0123456789" else "wrong_type"
+
+
+def conflict(index: int) -> ReadingError:
+    """Why a reading that contradicts one already kept was not."""
+    return ReadingError(
+        index, "conflict", None, "the same device and time with other values was kept before; the first stands"
+    )

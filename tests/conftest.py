@@ -1,8 +1,8 @@
 """Real servers for the tests: a throwaway cluster a profile, a database, and the service over a real socket.
 
-The postgres profile runs on the packaged PostgreSQL, always. The timescale profile runs on the server that TIMESCALE_URL
-names (a role there that may create databases), or on a cluster of a local installation that has TimescaleDB Community
-Edition; where there is neither, its tests skip and say so.
+The postgres profile runs on the packaged PostgreSQL, always. The timescale profile runs on the server that
+TIMESCALE_URL names (a role there that may create databases), or on a cluster of a local installation that has
+TimescaleDB Community Edition; where there is neither, its tests skip and say so.
 """
 
 import os
@@ -16,7 +16,7 @@ from app import migrate
 from tests.servers import PROFILES, Server, Unavailable, offered, start
 from tests.service import Client, running_service
 
-# What a test may leave behind, in an order that both profiles take: a rollup is a table here, a continuous aggregate there.
+# What a test may leave behind. Rollups are emptied one by one: on the timescale profile they are no tables.
 _TABLES = (
     "telemetry.meter_telemetry_history",
     "telemetry.vehicle_telemetry_history",

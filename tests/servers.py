@@ -23,7 +23,7 @@ _LOCAL_INSTALLATIONS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/l
 _NEWEST_FIRST = re.compile(r"\d+")
 
 
-class Unavailable(Exception):  # noqa: N818
+class Unavailable(Exception):
     """There is no server for a profile; the message says what was looked for."""
 
 

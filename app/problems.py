@@ -1,0 +1,67 @@
+"""Every answer other than success: an RFC 9457 problem document."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from app.errors import MalformedBody, MethodNotAllowed, ProblemError, UnknownRoute
+
+logger = logging.getLogger("energy.http")
+
+MEDIA_TYPE = "application/problem+json"
+
+_encoder = msgspec.json.Encoder()
+
+
+def problem(error: ProblemError) -> Response:
+    """An error as an RFC 9457 document."""
+    content = {
+        "type": f"urn:problem:ev-fleet-energy:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        **error.extra,
+    }
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    return Response(_encoder.encode(content), error.status, headers, MEDIA_TYPE)
+
+
+async def on_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Answers an error raised on purpose."""
+    assert isinstance(error, ProblemError)
+    return problem(error)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answers what the router refuses."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == MethodNotAllowed.status:
+        response = problem(MethodNotAllowed(f"{request.method} is not served at {request.url.path}"))
+        response.headers.update(error.headers or {})
+        return response
+    return problem(UnknownRoute(f"nothing is served at {request.url.path}"))
+
+
+async def on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """The client went away while it was sending; nobody reads this answer."""
+    return problem(MalformedBody("the body ends too early"))
+
+
+async def on_unforeseen(request: Request, error: Exception) -> Response:
+    """Answers what nobody foresaw; the log has the rest."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(ProblemError("an unforeseen error; the service's log has the details"))
+
+
+EXCEPTION_HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    ProblemError: on_problem,
+    HTTPException: on_http_exception,
+    ClientDisconnect: on_disconnect,
+    Exception: on_unforeseen,
+}

@@ -1,0 +1,184 @@
+"""What a request says: its body, its path, its query; what cannot be read raises the problem that answers it."""
+
+import re
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from app.errors import BodyTooLarge, InvalidParameter, MalformedBody, ProblemError, UnsupportedMediaType
+from app.models import DeviceId, Instant, Window
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+DEFAULT_LIST_LIMIT = 100
+DEFAULT_WINDOW = timedelta(hours=24)
+LARGEST_BIGINT = 2**63 - 1
+LONGEST_DURATION_S = 1e9
+
+_T = TypeVar("_T")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
+_SECONDS_PER = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+# An instant whose zone begins with a space: a plus sign that nobody escaped.
+_PLUS_LOST = re.compile(r"(.*:[0-9.]+) ([0-9]{2}:[0-9]{2})")
+
+
+def media_type(request: Request, known: Sequence[str]) -> str:
+    """The body's media type, in lower case; the first known one where the request names none."""
+    named = request.headers.get("content-type", known[0]).split(";")[0].strip().lower()
+    if named not in known:
+        raise UnsupportedMediaType(f"Content-Type {named or '(empty)'} is not read here; send {' or '.join(known)}")
+    return named
+
+
+async def body(request: Request, max_bytes: int) -> bytes:
+    """The body, decompressed; never more of it is held than the limit."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise UnsupportedMediaType(f"Content-Encoding {encoding} is not read here; send gzip or none")
+    too_large = BodyTooLarge(f"the body is larger than {max_bytes} bytes")
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > max_bytes:
+        raise too_large
+    inflate = _Inflate() if encoding == "gzip" else None
+    content = bytearray()
+    async for chunk in request.stream():
+        content += inflate.feed(chunk, max_bytes - len(content)) if inflate else chunk
+        if len(content) > max_bytes:
+            raise too_large
+    if inflate:
+        inflate.finish()
+    return bytes(content)
+
+
+class _Inflate:
+    """Decompresses gzip, of one member or several, and never more than there is room for."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+        self._began = False
+
+    def feed(self, data: bytes, room: int) -> bytes:
+        """What the data decompresses to: at most one byte more than there is room for."""
+        out = bytearray()
+        while data and len(out) <= room:
+            if self._member.eof:
+                self._member = zlib.decompressobj(wbits=31)
+            self._began = True
+            try:
+                out += self._member.decompress(data, room + 1 - len(out))
+            except zlib.error as error:
+                raise MalformedBody(f"the body is not gzip: {error}") from None
+            data = self._member.unconsumed_tail or self._member.unused_data
+        return bytes(out)
+
+    def finish(self) -> None:
+        """Raises :class:`MalformedBody` where the data ended too early."""
+        if not self._began or not self._member.eof:
+            raise MalformedBody("the gzip body ends too early")
+
+
+async def json_body(request: Request, max_bytes: int) -> bytes:
+    """The body of a request that has to be JSON."""
+    media_type(request, (JSON,))
+    return await body(request, max_bytes)
+
+
+def is_array(content: bytes) -> bool:
+    """Whether a JSON body is an array."""
+    return content.lstrip()[:1] == b"["
+
+
+def decoded(content: bytes, type_: type[_T]) -> _T:
+    """A JSON body as a struct of the wire."""
+    try:
+        return msgspec.json.decode(content, type=type_)
+    except msgspec.ValidationError as error:
+        raise InvalidParameter(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedBody(f"the body is not JSON: {error}") from None
+
+
+def device_id(request: Request, unknown: type[ProblemError]) -> str:
+    """The device that the path names; `unknown` is raised where no device can have such an id."""
+    try:
+        return msgspec.convert(request.path_params["id"], DeviceId)
+    except msgspec.ValidationError:
+        raise unknown("no device has such an id: 1 to 64 of A-Z a-z 0-9 . _ : -") from None
+
+
+def value(request: Request, name: str, type_: Any) -> Any:
+    """A query parameter of a wire type; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, type_)
+    except msgspec.ValidationError as error:
+        raise InvalidParameter(f"{name}: {error}", {"field": name}) from None
+
+
+def instant(request: Request, name: str) -> datetime | None:
+    """A query parameter that is an instant, in UTC; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        given: datetime = msgspec.convert(_PLUS_LOST.sub(r"\1+\2", text), Instant)
+        return given.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise InvalidParameter(f"{name}: {error}", {"field": name}) from None
+
+
+def window(request: Request, max_days: int) -> Window:
+    """The window from `from` to `to`: the last 24 hours unless told."""
+    to = instant(request, "to") or datetime.now(UTC)
+    try:
+        begins = instant(request, "from") or to - DEFAULT_WINDOW
+    except OverflowError:
+        raise InvalidParameter("to: is too early", {"field": "to"}) from None
+    if begins >= to:
+        raise InvalidParameter("`from` has to be earlier than `to`", {"field": "from"})
+    if to - begins > timedelta(days=max_days):
+        raise InvalidParameter(f"a window is {max_days} days at most", {"field": "from"})
+    return Window(begins, to)
+
+
+def flag(request: Request, name: str) -> bool | None:
+    """A query parameter that is true or false; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if text not in ("true", "false"):
+        raise InvalidParameter(f"{name} is true or false", {"field": name})
+    return text == "true"
+
+
+def integer(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
+    """A query parameter that is a whole number within bounds."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(highest)) or not lowest <= int(text) <= highest:
+        raise InvalidParameter(f"{name} is a whole number from {lowest} to {highest}", {"field": name})
+    return int(text)
+
+
+def limit(request: Request, highest: int) -> int:
+    """How many a list is to hold: 100 unless told."""
+    return integer(request, "limit", min(DEFAULT_LIST_LIMIT, highest), 1, highest)
+
+
+def seconds(request: Request, name: str) -> float | None:
+    """A query parameter that is a duration: seconds, or a number with s, m, h or d; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    match = _DURATION.fullmatch(text)
+    duration_s = float(match[1]) * _SECONDS_PER[match[2]] if match else LONGEST_DURATION_S + 1
+    if duration_s > LONGEST_DURATION_S:
+        raise InvalidParameter(f"{name} is a number of seconds, or one with s, m, h or d", {"field": name})
+    return duration_s
