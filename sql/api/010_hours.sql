@@ -15,7 +15,7 @@ CREATE FUNCTION api.hour_ceiling(instant timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT to_timestamp((ceil(extract(epoch FROM instant) / 3600) * 3600)::float8)
+    SELECT to_timestamp(ceil(date_part('epoch', instant - timestamptz '1970-01-01 00:00:00+00') / 3600) * 3600)
 $$;
 
 COMMENT ON FUNCTION api.hour_ceiling(timestamptz) IS
