@@ -79,7 +79,11 @@ class Settings:
         "`bin` directory of the PostgreSQL installation the embedded server runs; the packaged one unless set",
     )
     data_dir: Path = _setting(
-        "ENERGY_DATA_DIR", Path("data"), Path, "directory of the embedded server: its cluster, its log, its lock"
+        "ENERGY_DATA_DIR",
+        Path("data"),
+        Path,
+        "directory of the embedded server: its cluster, its log, its lock; where the service runs as root and the "
+        "server's account cannot enter it, one under `/var/lib/ev-fleet-energy` stands in, and the log says so",
     )
     postgres_user: str | None = _setting(
         "ENERGY_POSTGRES_USER",

@@ -22,7 +22,7 @@ from app.errors import (
     UnknownVehicle,
 )
 from app.ingest import Writer, Written
-from app.models import AssignmentChange, DeviceId, IngestResult, NewAssignment, ReadingError
+from app.models import AssignmentChange, Assignments, DeviceId, IngestResult, NewAssignment, ReadingError, Status
 from app.openapi import document
 from app.readings import Batch, Reader, conflict
 
@@ -134,7 +134,7 @@ async def create_assignments(request: Request) -> Response:
     if not 1 <= len(wanted) <= settings.max_assignments_per_request:
         most = settings.max_assignments_per_request
         raise InvalidParameter(f"{len(wanted)} assignments: a request holds 1 to {most}")
-    return _json({"assignments": await assignments.create(database, wanted)}, 201)
+    return _json(Assignments(await assignments.create(database, wanted), None), 201)
 
 
 async def list_assignments(request: Request) -> Response:
@@ -166,7 +166,7 @@ async def change_assignment(request: Request) -> Response:
 
 async def livez(request: Request) -> Response:  # noqa: ARG001
     """The process answers."""
-    return _json({"status": "live"})
+    return _json(Status("live"))
 
 
 async def readyz(request: Request) -> Response:
@@ -175,7 +175,7 @@ async def readyz(request: Request) -> Response:
     if not writer.is_running:
         raise DatabaseLost("readings are not being written")
     await database.fetch_all("ping")
-    return _json({"status": "ready"})
+    return _json(Status("ready"))
 
 
 async def prometheus(request: Request) -> Response:  # noqa: ARG001

@@ -182,6 +182,12 @@ class Overlap(Struct):
     overlaps: list[Assignment]
 
 
+class Status(Struct):
+    """How the service is, in a word."""
+
+    status: str
+
+
 class Problem(Struct):
     """RFC 9457 problem document; `code` is stable, `detail` is for a person."""
 

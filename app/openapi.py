@@ -4,7 +4,8 @@ What each operation is stands here once; a test holds the list to the routes tha
 """
 
 from functools import cache
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -22,6 +23,7 @@ from app.models import (
     NewAssignment,
     Performance,
     Problem,
+    Status,
     VehicleReading,
 )
 
@@ -46,6 +48,8 @@ class Operation(NamedTuple):
     problems: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
 
+
+NDJSON = "application/x-ndjson"
 
 _INSTANT = {"type": "string", "format": "date-time"}
 _ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
@@ -96,7 +100,7 @@ OPERATIONS = (
         "POST",
         "/v1/assignments",
         "Say which meter feeds which vehicle: one assignment, or an array kept whole or not at all",
-        Assignment,
+        Assignment | Assignments,
         NewAssignment | list[NewAssignment],
         201,
         (400, 409, 413, 415, 422, 503),
@@ -123,8 +127,8 @@ OPERATIONS = (
         AssignmentChange,
         problems=(400, 404, 409, 413, 415, 422, 503),
     ),
-    Operation("GET", "/livez", "Whether the process answers"),
-    Operation("GET", "/readyz", "Whether the database answers and readings are being written", problems=(503,)),
+    Operation("GET", "/livez", "Whether the process answers", Status),
+    Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),
     Operation("GET", "/metrics", "What the service counts of itself, for Prometheus"),
     Operation("GET", "/openapi.json", "This description"),
     Operation("GET", "/docs", "This description, for a person"),
@@ -135,29 +139,42 @@ OPERATIONS = (
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI document."""
-    types = [
-        type_
-        for operation in OPERATIONS
-        for type_ in (operation.response, operation.body)
-        if type_ is not None and type_ is not _Readings
-    ]
-    # The two kinds of reading are told apart by their keys, which msgspec has no single type for.
-    kinds = [MeterReading, VehicleReading]
-    schemas, components = msgspec.json.schema_components(
-        [*types, *kinds, Problem], ref_template="#/components/schemas/{name}"
-    )
-    by_type = dict(zip(map(_key, [*types, *kinds, Problem]), schemas, strict=True))
-    one = {"oneOf": [by_type[_key(kind)] for kind in kinds]}
-    by_type[_key(_Readings)] = {"anyOf": [one, {"type": "array", "items": one}]}
+    schemas, components = _schemas()
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, by_type)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "EV fleet energy", "version": __version__, "license": {"name": "Apache-2.0"}},
         "paths": paths,
         "components": {"schemas": components},
     }
+
+
+def _schemas() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The schema of each body and answer, by type, and the components that they refer to.
+
+    A type is taken apart where it is a union: msgspec knows none of structs that nothing but their keys tell apart.
+    """
+    wanted = {type_ for operation in OPERATIONS for type_ in (operation.response, operation.body) if type_ is not None}
+    parts = sorted({part for type_ in (*wanted, Problem) for part in _parts(type_)}, key=repr)
+    found, components = msgspec.json.schema_components(parts, ref_template="#/components/schemas/{name}")
+    by_part = dict(zip(parts, found, strict=True))
+    schemas = {_key(type_): _any_of([by_part[part] for part in _parts(type_)]) for type_ in (*wanted, Problem)}
+    one = _any_of([by_part[MeterReading], by_part[VehicleReading]])
+    schemas[_key(_Readings)] = _any_of([one, {"type": "array", "items": one}])
+    schemas[NDJSON] = one
+    return schemas, components
+
+
+def _parts(type_: Any) -> tuple[Any, ...]:
+    if type_ is _Readings:
+        return (MeterReading, VehicleReading)
+    return get_args(type_) if isinstance(type_, UnionType) else (type_,)
+
+
+def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
 
 def _key(type_: Any) -> str:
@@ -183,8 +200,10 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     if "{id}" in operation.path:
         described["parameters"].insert(0, {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
     if operation.body is not None:
-        described["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schemas[_key(operation.body)]}},
-        }
+        content = {"application/json": {"schema": schemas[_key(operation.body)]}}
+        if operation.body is _Readings:
+            content[NDJSON] = {"schema": schemas[NDJSON]}
+        described["requestBody"] = {"required": True, "content": content}
+    if "503" in described["responses"]:
+        described["responses"]["503"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return described

@@ -14,11 +14,6 @@ WHERE
 ORDER BY lower(during), id
 LIMIT 10;
 
--- name: assignment
-SELECT id, meter_id, vehicle_id, lower(during), upper(during)
-FROM telemetry.assignment
-WHERE id = %(id)s;
-
 -- name: lock_assignment
 SELECT id, meter_id, vehicle_id, lower(during), upper(during)
 FROM telemetry.assignment
