@@ -123,6 +123,13 @@ class Settings:
         _integer(1, 1_000_000),
         "readings after which a shared ingest transaction takes no further request",
     )
+    late_after_s: float = _setting(
+        "ENERGY_LATE_AFTER_S",
+        2700.0,
+        _seconds(60, 3000),
+        "age from which a reading is written apart from fresh ones, by INSERT instead of COPY; rollups are "
+        "materialised from an age of 3600 s on, and the clocks of service and database may differ by what lies between",
+    )
     max_clock_skew_s: float = _setting(
         "ENERGY_MAX_CLOCK_SKEW_S", 300.0, _seconds(0, 86_400), "how far in the future a reading's timestamp may lie"
     )

@@ -4,27 +4,32 @@ One task owns the writing connection. It takes all that waits, in the order it c
 each in order of device and time (so that writers of other processes never deadlock with it), commits, and wakes the
 requests. No timer is involved: a lone reading commits at once; those that come in during a commit form the next.
 
-The direct path is a binary COPY into the history. Where that meets a key which is there already, and only then, the
-transaction is done again over a stage, which tells duplicates and conflicts from readings really new.
+Fresh readings go straight into the history. Where that meets a key which is there already, and only then, the
+transaction is done again over a stage, which tells duplicates and conflicts from readings really new. Late readings
+always go over the stage, in a transaction of their own.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from app import history
 from app.config import Settings
-from app.db import Connection, Database
-from app.errors import DatabaseLost, Overloaded, ProblemError, RefusedByDatabase, ShuttingDown, StrictConflict
+from app.db import Database
+from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown, StrictConflict
+from app.history import Row, Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
-from app.queries import query
-from app.readings import BEGINNING_OF_TIME, Batch, Horizon, MeterRow, VehicleRow
+from app.readings import BEGINNING_OF_TIME, Batch, Horizon
 
 logger = logging.getLogger("energy.ingest")
+
+# What speaks against a batch itself: a constraint, a value out of range, an exception raised by a trigger of the DBA's.
+_FAULTS_OF_A_BATCH = (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException, StrictConflict)
 
 # A deadlock or serialization failure says nothing against a batch; it is tried again this often.
 MAX_REPLAYS = 5
@@ -46,27 +51,13 @@ class _Request:
     future: asyncio.Future[Written]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Names and types of one kind of reading on the way to its history."""
-
-    name: str
-    types: list[str]
-
-
-_METER = _Kind("meter", ["text", "timestamptz", "float8", "float4"])
-_VEHICLE = _Kind("vehicle", ["text", "timestamptz", "float4", "float8", "float4"])
-
-# A row and the request that it came with.
-_Row = tuple[MeterRow | VehicleRow, int]
-
-
 class Writer:
     """Writes batches of readings, each acknowledged after the commit that holds it and never before."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._max_waiting = settings.max_readings_waiting
+        self._late_after = timedelta(seconds=settings.late_after_s)
         self._max_per_transaction = settings.max_readings_per_transaction
         self._waiting: deque[_Request] = deque()
         self._readings_waiting = 0
@@ -141,40 +132,56 @@ class Writer:
         """Write a group and wake its requests; where it fails, halve it until only the culprit is left."""
         try:
             outcomes = await self._write_group(group)
-        except (DatabaseLost, psycopg.OperationalError) as error:
-            logger.warning("the database was lost while writing: %s", error)
-            _fail(group, DatabaseLost("the database does not answer now; send the request again later"))
-            await self._database.discard_dead_writers()
-        except (psycopg.Error, ProblemError) as error:
+        except _FAULTS_OF_A_BATCH as error:
             if len(group) > 1:
                 middle = len(group) // 2
                 await self._commit(group[:middle])
                 await self._commit(group[middle:])
-            elif isinstance(error, ProblemError):
+            elif isinstance(error, StrictConflict):
                 _fail(group, error)
             else:
                 logger.warning("the database refused a batch: %s", error)
                 _fail(group, RefusedByDatabase(f"the database refuses this: {error.diag.message_primary or error}"))
+        except (DatabaseLost, psycopg.Error) as error:
+            logger.warning("the database did not take a batch: %s", error)
+            _fail(group, DatabaseLost("the database takes no readings now; send the request again later"))
+            await self._database.discard_dead_writers()
         else:
             for request, outcome in zip(group, outcomes, strict=True):
                 if not request.future.done():
                     request.future.set_result(outcome)
 
     async def _write_group(self, group: list[_Request]) -> list[Written]:
-        meters = _in_order([(row, i) for i, request in enumerate(group) for row in request.batch.meters])
-        vehicles = _in_order([(row, i) for i, request in enumerate(group) for row in request.batch.vehicles])
+        """Fresh readings in one transaction, late ones in another; a strict request, a group by itself, in one."""
+        outcomes = [Written() for _ in group]
+        fresh, late = self._by_age(group)
+        if late and group[0].strict:
+            late.meters += fresh.meters
+            late.vehicles += fresh.vehicles
+            fresh = Rows()
+        for rows, is_fresh in ((fresh, True), (late, False)):
+            if rows:
+                rows.sort()
+                for (row, requested_by), differs in await self._write(rows, is_fresh, group[0].strict):
+                    outcome = outcomes[requested_by]
+                    (outcome.conflicts if differs else outcome.duplicates).append(row.place)
+        return outcomes
+
+    def _by_age(self, group: list[_Request]) -> tuple[Rows, Rows]:
+        fresh, late = Rows(), Rows()
+        late_before = datetime.now(UTC) - self._late_after
+        for number, request in enumerate(group):
+            for meter in request.batch.meters:
+                (late if meter.recorded_at < late_before else fresh).meters.append((meter, number))
+            for vehicle in request.batch.vehicles:
+                (late if vehicle.recorded_at < late_before else fresh).vehicles.append((vehicle, number))
+        return fresh, late
+
+    async def _write(self, rows: Rows, is_fresh: bool, strict: bool) -> list[tuple[Row, bool]]:
+        """One transaction, tried again where that is of use; returns the rows that were there already."""
         for replay in range(MAX_REPLAYS + 1):
             try:
-                try:
-                    async with self._database.writing() as connection:
-                        await _copy_history(connection, _METER, meters)
-                        await _copy_history(connection, _VEHICLE, vehicles)
-                    INGEST_TRANSACTIONS.labels(path="direct").inc()
-                    return [Written() for _ in group]
-                except psycopg.errors.UniqueViolation:
-                    outcomes = await self._write_staged(group, meters, vehicles)
-                    INGEST_TRANSACTIONS.labels(path="staged").inc()
-                    return outcomes
+                return await self._write_once(rows, is_fresh, strict)
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 if replay == MAX_REPLAYS:
                     raise
@@ -188,58 +195,29 @@ class Writer:
                 await self._database.discard_dead_writers()
         raise AssertionError("unreachable")
 
-    async def _write_staged(
-        self, group: list[_Request], meters: Sequence[_Row], vehicles: Sequence[_Row]
-    ) -> list[Written]:
-        outcomes = [Written() for _ in group]
+    async def _write_once(self, rows: Rows, is_fresh: bool, strict: bool) -> list[tuple[Row, bool]]:
+        if is_fresh:
+            with suppress(psycopg.errors.UniqueViolation):
+                async with self._database.writing() as connection:
+                    await history.copy(connection, rows)
+                INGEST_TRANSACTIONS.labels(path="direct").inc()
+                return []
         async with self._database.writing() as connection:
-            for kind, rows in ((_METER, meters), (_VEHICLE, vehicles)):
-                if not rows:
-                    continue
-                for ordinal, is_conflict in await _copy_staged(connection, kind, rows):
-                    row, requested_by = rows[ordinal]
-                    outcome = outcomes[requested_by]
-                    (outcome.conflicts if is_conflict else outcome.duplicates).append(row.place)
-            if group[0].strict and outcomes[0].conflicts:
+            known = await history.insert(connection, rows)
+            conflicts = sorted(row.place for (row, _), differs in known if differs)
+            if strict and conflicts:
                 raise StrictConflict(
                     "a reading contradicts one already kept; none of the request was kept",
-                    {"conflictIndexes": sorted(outcomes[0].conflicts)},
+                    {"conflictIndexes": conflicts},
                 )
-        return outcomes
+        INGEST_TRANSACTIONS.labels(path="staged").inc()
+        return known
 
 
 async def horizon(database: Database) -> Horizon:
     """The oldest timestamps that the history still takes, by `telemetry.policy`. Raises :class:`DatabaseLost`."""
     [(meter, vehicle)] = await database.fetch_all("oldest_timestamps_kept")
     return Horizon(meter or BEGINNING_OF_TIME, vehicle or BEGINNING_OF_TIME)
-
-
-def _in_order(rows: list[_Row]) -> list[_Row]:
-    # The sort is stable: of two equal keys, the one that came first stays first, and stands.
-    rows.sort(key=lambda row: (row[0][1], row[0][2]))
-    return rows
-
-
-async def _copy_history(connection: Connection, kind: _Kind, rows: Sequence[_Row]) -> None:
-    if not rows:
-        return
-    async with connection.cursor() as cursor, cursor.copy(query(f"copy_{kind.name}_history")) as copy:
-        copy.set_types(kind.types)
-        for row, _ in rows:
-            await copy.write_row(row[1:])
-
-
-async def _copy_staged(connection: Connection, kind: _Kind, rows: Sequence[_Row]) -> list[Any]:
-    """Write over a stage; returns (ordinal, is_conflict) of the rows that were not kept."""
-    async with connection.cursor() as cursor:
-        await cursor.execute(query(f"create_{kind.name}_stage"))
-        async with cursor.copy(query(f"copy_{kind.name}_stage")) as copy:
-            copy.set_types(["int4", *kind.types])
-            for ordinal, (row, _) in enumerate(rows):
-                await copy.write_row((ordinal, *row[1:]))
-        await cursor.execute(query(f"keep_staged_{kind.name}_readings"))
-        await cursor.execute(query(f"staged_{kind.name}_readings_not_kept"))
-        return await cursor.fetchall()
 
 
 def _fail(group: list[_Request], error: Exception) -> None:

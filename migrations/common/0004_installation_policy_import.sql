@@ -16,6 +16,7 @@ CREATE TABLE telemetry.policy (
     chunk_interval interval NOT NULL,
     columnstore_after interval,
     drop_after interval,
+    dropped_before timestamptz,
     refresh_start_offset interval,
     refresh_end_offset interval,
     refresh_every interval,

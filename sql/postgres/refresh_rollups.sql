@@ -13,11 +13,11 @@ DECLARE
     day_from timestamptz;
     day_to timestamptz;
 BEGIN
-    SELECT greatest(api.hour_floor(range_from), api.hour_floor(min(oldest.recorded_at)), (
-        SELECT api.hour_ceiling(now() - policy.drop_after)
-        FROM telemetry.policy
-        WHERE policy.relation = 'meter_telemetry_history'
-    ))
+    SELECT greatest(
+        api.hour_floor(range_from),
+        api.hour_floor(min(oldest.recorded_at)),
+        api.hour_ceiling(api.history_horizon('meter_telemetry_history'))
+    )
     INTO meter_from
     FROM telemetry.live_meter_state AS device
     CROSS JOIN LATERAL (
@@ -28,11 +28,11 @@ BEGIN
         LIMIT 1
     ) AS oldest;
 
-    SELECT greatest(api.hour_floor(range_from), api.hour_floor(min(oldest.recorded_at)), (
-        SELECT api.hour_ceiling(now() - policy.drop_after)
-        FROM telemetry.policy
-        WHERE policy.relation = 'vehicle_telemetry_history'
-    ))
+    SELECT greatest(
+        api.hour_floor(range_from),
+        api.hour_floor(min(oldest.recorded_at)),
+        api.hour_ceiling(api.history_horizon('vehicle_telemetry_history'))
+    )
     INTO vehicle_from
     FROM telemetry.live_vehicle_state AS device
     CROSS JOIN LATERAL (

@@ -7,12 +7,8 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     readings_per_batch CONSTANT integer := 10000;
-    meter_horizon CONSTANT timestamptz := now() - (
-        SELECT drop_after FROM telemetry.policy WHERE relation = 'meter_telemetry_history'
-    );
-    vehicle_horizon CONSTANT timestamptz := now() - (
-        SELECT drop_after FROM telemetry.policy WHERE relation = 'vehicle_telemetry_history'
-    );
+    meter_horizon CONSTANT timestamptz := api.history_horizon('meter_telemetry_history');
+    vehicle_horizon CONSTANT timestamptz := api.history_horizon('vehicle_telemetry_history');
     deleted bigint;
 BEGIN
     IF NOT pg_try_advisory_lock(hashtext('api.upkeep')) THEN

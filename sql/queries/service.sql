@@ -3,11 +3,11 @@ SELECT 1;
 
 -- name: oldest_timestamps_kept
 SELECT
-    now() - (SELECT drop_after FROM telemetry.policy WHERE relation = 'meter_telemetry_history'),
-    now() - (SELECT drop_after FROM telemetry.policy WHERE relation = 'vehicle_telemetry_history');
+    api.history_horizon('meter_telemetry_history'),
+    api.history_horizon('vehicle_telemetry_history');
 
--- name: refresh_rollups
-CALL api.refresh_rollups(%(from)s, %(to)s);
+-- name: complete_rollups
+CALL api.complete_rollups(%(from)s, %(to)s);
 
 -- name: remember_import
 WITH remembered AS (

@@ -11,6 +11,19 @@ DECLARE
     relation regclass;
     kept record;
 BEGIN
+    -- A refresh over dropped history would erase its rollup.
+    FOR wanted IN
+        SELECT history.relation, history.drop_after, hourly.relation AS rollup, hourly.refresh_start_offset
+        FROM telemetry.policy AS hourly
+        JOIN telemetry.policy AS history
+            ON history.relation = replace(hourly.relation, '_hourly', '_telemetry_history')
+        WHERE hourly.relation <> history.relation AND history.drop_after <= hourly.refresh_start_offset
+    LOOP
+        RAISE EXCEPTION '% is dropped after %, but the refresh of % looks back %',
+            wanted.relation, wanted.drop_after, wanted.rollup, wanted.refresh_start_offset
+            USING HINT = 'Make drop_after longer than refresh_start_offset in telemetry.policy.';
+    END LOOP;
+
     FOR wanted IN
         SELECT
             policy.*,

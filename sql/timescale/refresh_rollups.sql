@@ -13,14 +13,15 @@ DECLARE
     refresh_to timestamptz;
 BEGIN
     FOR rollup IN
-        SELECT hourly.relation, history.drop_after, hourly.refresh_end_offset
-        FROM telemetry.policy AS hourly
-        JOIN telemetry.policy AS history
-            ON history.relation = replace(hourly.relation, '_hourly', '_telemetry_history')
-        WHERE hourly.relation IN ('meter_hourly', 'vehicle_hourly')
-        ORDER BY hourly.relation
+        SELECT
+            relation,
+            refresh_end_offset,
+            api.history_horizon(replace(relation, '_hourly', '_telemetry_history')) AS history_from
+        FROM telemetry.policy
+        WHERE relation IN ('meter_hourly', 'vehicle_hourly')
+        ORDER BY relation
     LOOP
-        refresh_from := greatest(api.hour_floor(range_from), api.hour_ceiling(now() - rollup.drop_after));
+        refresh_from := greatest(api.hour_floor(range_from), api.hour_ceiling(rollup.history_from));
         refresh_to := least(api.hour_ceiling(range_to), api.hour_floor(now() - rollup.refresh_end_offset));
         IF refresh_from < refresh_to THEN
             CALL public.refresh_continuous_aggregate(

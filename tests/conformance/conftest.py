@@ -1,0 +1,36 @@
+"""What the conformance tests share beyond the servers: a database that a test has to itself."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from app import migrate
+from tests.servers import Server
+
+
+@pytest.fixture
+def own_database(server: Server) -> Iterator[str]:
+    """URL of a migrated database that one test has to itself, its jobs standing still.
+
+    For tests that change policies or drop chunks: a service that shared the database would follow them.
+    """
+    with server.new_database() as url:
+        migrate.migrate(url, server.profile)
+        if server.profile == "timescale":
+            with psycopg.connect(url, autocommit=True) as connection:
+                stop_jobs(connection)
+        yield url
+
+
+@pytest.fixture
+def own(own_database: str) -> Iterator[psycopg.Connection[TupleRow]]:
+    """A connection (autocommit, UTC) to the test's own database."""
+    with psycopg.connect(own_database, autocommit=True, options="-c timezone=UTC") as connection:
+        yield connection
+
+
+def stop_jobs(connection: psycopg.Connection[TupleRow]) -> None:
+    """Let no job start by itself in this database, and end those that run: a new job starts as soon as it is added."""
+    connection.execute("SELECT _timescaledb_functions.stop_background_workers()")

@@ -1,0 +1,258 @@
+"""Plans: no answer ever scans a history, however long it has grown."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from app import migrate
+from app.queries import query
+from tests.conformance.conftest import stop_jobs
+from tests.readings import hours_ago, now
+from tests.servers import Server
+
+Connection = psycopg.Connection[TupleRow]
+Node = dict[str, Any]
+
+DEVICES = 200
+READINGS_PER_HOUR = 0.5
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+HISTORIES = ("meter_telemetry_history", "vehicle_telemetry_history")
+
+# Readings of [from, to), one in two hours from each device.
+FILL = """
+    INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
+    SELECT 'M-' || device, at, 0.2, 230
+    FROM generate_series(1, %(devices)s) AS device
+    CROSS JOIN generate_series(%(from)s::timestamptz, %(to)s::timestamptz - interval '1 second', '2 hours') AS at
+    ORDER BY 1, 2;
+    INSERT INTO telemetry.vehicle_telemetry_history (vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
+    SELECT 'V-' || device, at, 50, 0.18, 20
+    FROM generate_series(1, %(devices)s) AS device
+    CROSS JOIN generate_series(%(from)s::timestamptz, %(to)s::timestamptz - interval '1 second', '2 hours') AS at
+    ORDER BY 1, 2;
+"""
+ASSIGN = """
+    INSERT INTO telemetry.assignment (meter_id, vehicle_id, during)
+    SELECT 'M-' || ((device + week) %% %(devices)s + 1), 'V-' || device, tstzrange(
+        %(from)s::timestamptz + interval '7 days' * week + interval '13 minutes',
+        %(from)s::timestamptz + interval '7 days' * (week + 1) + interval '13 minutes'
+    )
+    FROM generate_series(1, %(devices)s) AS device
+    CROSS JOIN generate_series(0, 6) AS week
+"""
+
+WINDOWS = {
+    "the_last_24_hours": (24 * 60 + 17, 17),
+    "24_hours_some_days_ago": (4 * 24 * 60 + 17, 3 * 24 * 60 + 17),
+    "three_days_up_to_now": (3 * 24 * 60 + 17, 0),
+    "minutes_within_an_hour": (24 * 60 + 17, 24 * 60 + 7),
+    "31_days": (31 * 24 * 60 - 1, 0),
+}
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Which relation of the contract a scanned one belongs to: a chunk to its own, a compressed chunk to that one's."""
+
+    of: dict[str, str]
+    compressed: frozenset[str]
+    range_of: dict[str, tuple[datetime, datetime]]
+
+    @classmethod
+    def read(cls, connection: Connection, profile: str) -> "Relations":
+        if profile != "timescale":
+            return cls({}, frozenset(), {})
+        chunks = connection.execute("""
+            SELECT
+                chunk.chunk_name, coalesce(aggregate.view_name, chunk.hypertable_name),
+                chunk.range_start, chunk.range_end
+            FROM timescaledb_information.chunks AS chunk
+            LEFT JOIN timescaledb_information.continuous_aggregates AS aggregate
+                ON aggregate.materialization_hypertable_name = chunk.hypertable_name
+        """).fetchall()
+        of: dict[str, str] = {row[0]: row[1] for row in chunks}
+        range_of: dict[str, tuple[datetime, datetime]] = {row[0]: (row[2], row[3]) for row in chunks}
+        # Batches of a compressed chunk are in a table that inherits nothing and is named after it in the catalog only.
+        compressed = connection.execute("""
+            SELECT batches.table_name, chunk.table_name
+            FROM _timescaledb_catalog.chunk AS chunk
+            JOIN _timescaledb_catalog.chunk AS batches ON batches.id = chunk.compressed_chunk_id
+        """).fetchall()
+        of |= {batches: of[chunk] for batches, chunk in compressed}
+        range_of |= {batches: range_of[chunk] for batches, chunk in compressed}
+        return cls(of, frozenset(batches for batches, _ in compressed), range_of)
+
+    def scans(self, answer: Node, *relations: str) -> list[Node]:
+        """Nodes that read rows or batches of these relations; what decompresses or appends them is not among these."""
+        return [
+            node
+            for node in nodes(answer["Plan"])
+            if node["Node Type"] != "Custom Scan"
+            and self.of.get(node.get("Relation Name", ""), node.get("Relation Name")) in relations
+        ]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Plans made at one point of a database's growth, by window: the planner's choice, and with seqscan off."""
+
+    relations: Relations
+    chosen: dict[str, Node] = field(default_factory=dict)
+    by_index: dict[str, Node] = field(default_factory=dict)
+
+
+def nodes(plan: Node) -> Iterator[Node]:
+    """Every node of a plan."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def index_condition(node: Node) -> str:
+    """The condition by which a node uses an index; a bitmap heap scan's is in its child."""
+    return " ".join(child.get("Index Cond", "") for child in nodes(node))
+
+
+def fill(connection: Connection, first: timedelta, last: timedelta) -> None:
+    """Add history from so long ago to so long ago."""
+    with psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(FILL, {"devices": DEVICES, "from": hours_ago(-1) - first, "to": now() - last})
+
+
+def explain(connection: Connection, window: str) -> Node:
+    """How the performance of a vehicle in a window is answered: planned for the parameters, as readers do, and run."""
+    minutes_from, minutes_to = WINDOWS[window]
+    parameters = {
+        "vehicle_id": "V-3",
+        "window_from": now() - minutes_from * MINUTE,
+        "window_to": now() - minutes_to * MINUTE,
+    }
+    statement = b"EXPLAIN (ANALYZE, FORMAT JSON) " + query("vehicle_performance")
+    # The first one warms the caches of the session, so that its times are those of a connection in use.
+    connection.execute(statement, parameters)
+    row = connection.execute(statement, parameters).fetchone()
+    assert row is not None
+    answer: Node = row[0][0]
+    return answer
+
+
+def planned(connection: Connection, profile: str) -> Stage:
+    """The plans of the database as it is now."""
+    connection.execute("ANALYZE")
+    stage = Stage(Relations.read(connection, profile))
+    for window in WINDOWS:
+        stage.chosen[window] = explain(connection, window)
+        with connection.transaction():
+            connection.execute("SET LOCAL enable_seqscan = off")
+            stage.by_index[window] = explain(connection, window)
+    return stage
+
+
+@pytest.fixture(scope="module")
+def stages(server: Server) -> dict[str, Stage]:
+    """Plans by stage, of a database that grows from one to the next."""
+    found = {}
+    with server.new_database() as url:
+        migrate.migrate(url, server.profile)
+        with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
+            if server.profile == "timescale":
+                stop_jobs(connection)
+            connection.execute("SET plan_cache_mode = force_custom_plan")
+            with psycopg.ClientCursor(connection) as cursor:
+                cursor.execute(ASSIGN, {"devices": DEVICES, "from": hours_ago(24 * 41)})
+            fill(connection, 5 * DAY, timedelta(0))
+            found["five_days_before_a_refresh"] = planned(connection, server.profile)
+            connection.execute("CALL api.refresh_rollups(now() - interval '41 days', now())")
+            found["five_days"] = planned(connection, server.profile)
+            fill(connection, 40 * DAY, 5 * DAY + timedelta(hours=1))
+            connection.execute("CALL api.refresh_rollups(now() - interval '41 days', now())")
+            found["forty_days"] = planned(connection, server.profile)
+            if server.profile == "timescale":
+                for relation in HISTORIES:
+                    connection.execute(
+                        f"SELECT public.compress_chunk(chunk) FROM public.show_chunks('telemetry.{relation}', "
+                        "older_than => interval '2 days') AS chunk"
+                    )
+                found["forty_days_compressed"] = planned(connection, server.profile)
+    return found
+
+
+def check_bounded(node: Node, relations: Relations, device: str, instant: str, window: str) -> None:
+    """By index, for one device, between two instants; but a bound that a chunk keeps by itself need not be said."""
+    assert "Seq Scan" not in node["Node Type"], node
+    condition = index_condition(node)
+    assert re.search(rf"\b{device} = ", condition), node
+    minutes_from, minutes_to = WINDOWS[window]
+    chunk_from, chunk_to = relations.range_of.get(node["Relation Name"], (None, None))
+    # An hour more at either end: the rollup is asked in whole hours, and time passes between asking and checking.
+    if chunk_from is None or chunk_from <= now() - (minutes_from + 60) * MINUTE:
+        assert re.search(rf"\b{instant} >= ", condition), node
+    if chunk_to is None or chunk_to >= now() - (minutes_to - 60) * MINUTE:
+        assert re.search(rf"\b{instant} < ", condition), node
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_no_history_and_no_rollup_is_scanned_but_by_device_and_time(stages: dict[str, Stage], window: str) -> None:
+    # The batches of a compressed chunk are as few as its devices; the planner may prefer to read them all. They can be
+    # found by index all the same, as the plans without sequential scans show.
+    for stage in stages.values():
+        relations = stage.relations
+        for answer, compressed_too in ((stage.chosen[window], False), (stage.by_index[window], True)):
+            found = 0
+            for relation, device, instant in (
+                ("meter_telemetry_history", "meter_id", r"(recorded_at|_ts_meta_\w+)"),
+                ("vehicle_telemetry_history", "vehicle_id", r"(recorded_at|_ts_meta_\w+)"),
+                ("meter_hourly", "meter_id", "bucket_start"),
+                ("vehicle_hourly", "vehicle_id", "bucket_start"),
+            ):
+                for node in relations.scans(answer, relation):
+                    if compressed_too or node["Relation Name"] not in relations.compressed:
+                        found += 1
+                        check_bounded(node, relations, device, instant, window)
+            assert found or not compressed_too
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_relation_asked_can_be_read_by_index(stages: dict[str, Stage], window: str) -> None:
+    # Live state and assignments may be read whole here, because they are small: what counts is that they need not be.
+    for name, stage in stages.items():
+        asked = [node for node in nodes(stage.by_index[window]["Plan"]) if "Relation Name" in node]
+        assert {"assignment", "live_vehicle_state", "live_meter_state"} <= {node["Relation Name"] for node in asked}
+        assert [(name, node["Relation Name"]) for node in asked if node["Node Type"] == "Seq Scan"] == []
+
+
+@pytest.mark.parametrize("window", [window for window in WINDOWS if window != "31_days"])
+def test_a_window_touches_as_many_chunks_however_long_the_history(stages: dict[str, Stage], window: str) -> None:
+    touched = {
+        name: len(stage.relations.scans(stage.chosen[window], *HISTORIES))
+        for name, stage in stages.items()
+        if name != "five_days_before_a_refresh"
+    }
+    assert len(touched) >= 2
+    assert len(set(touched.values())) == 1, touched
+    days = (WINDOWS[window][0] - WINDOWS[window][1]) / (24 * 60)
+    # Both ends of a window read a meter's history, and a vehicle's; each through the chunks that a window can touch.
+    assert max(touched.values()) <= 4 * (days + 2)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_of_the_history_only_cut_hours_are_read(stages: dict[str, Stage], window: str) -> None:
+    # Cut are the two ends of the window, for the vehicle and for each assignment within it; and the last two hours may
+    # not be in a continuous aggregate yet.
+    stage = stages["forty_days"]
+    answer = stage.chosen[window]
+    read = sum(
+        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+        for node in stage.relations.scans(answer, *HISTORIES)
+    )
+    weeks = (WINDOWS[window][0] - WINDOWS[window][1]) / (7 * 24 * 60)
+    feeds = int(weeks) + 2
+    assert read <= math.ceil((2 * (1 + feeds) + 2 * 2) * READINGS_PER_HOUR)

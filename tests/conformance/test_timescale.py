@@ -1,0 +1,230 @@
+"""What only the timescale profile has: hypertables, continuous aggregates and the jobs that keep them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from app import migrate
+from tests.conformance.conftest import stop_jobs
+from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, now
+from tests.servers import Server
+
+Connection = psycopg.Connection[TupleRow]
+
+pytestmark = pytest.mark.parametrize("server", ["timescale"], indirect=True)
+
+HISTORIES = ["meter_telemetry_history", "vehicle_telemetry_history"]
+ROLLUPS = ["meter_hourly", "vehicle_hourly"]
+
+
+@pytest.fixture(scope="module")
+def untouched(server: Server) -> Iterator[Connection]:
+    """A connection to a database just migrated, for tests that leave it as it is."""
+    with server.new_database() as url:
+        migrate.migrate(url, server.profile)
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+
+
+def jobs(connection: Connection) -> dict[tuple[str, str], dict[str, Any]]:
+    """The jobs of the schema by relation and kind: id, schedule and the intervals they go by."""
+    rows = connection.execute("""
+        SELECT
+            hypertable_name,
+            proc_name,
+            job_id,
+            schedule_interval,
+            (config ->> 'drop_after')::interval,
+            (config ->> 'compress_after')::interval,
+            (config ->> 'start_offset')::interval,
+            (config ->> 'end_offset')::interval
+        FROM timescaledb_information.jobs
+        WHERE hypertable_schema = 'telemetry'
+    """).fetchall()
+    kinds = {"policy_retention": "retention", "policy_compression": "columnstore"}
+    names = ("id", "every", "drop_after", "columnstore_after", "start_offset", "end_offset")
+    found = {(row[0], kinds.get(row[1], "refresh")): dict(zip(names, row[2:], strict=True)) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def job_ids(connection: Connection) -> dict[tuple[str, str], int]:
+    return {key: job["id"] for key, job in jobs(connection).items()}
+
+
+def test_the_histories_are_hypertables_with_the_columnstore_by_device(untouched: Connection) -> None:
+    assert untouched.execute("""
+        SELECT hypertable_name, num_dimensions, compression_enabled
+        FROM timescaledb_information.hypertables
+        WHERE hypertable_schema = 'telemetry' ORDER BY 1
+    """).fetchall() == [(name, 1, True) for name in HISTORIES]
+    assert untouched.execute("""
+        SELECT hypertable::text, segmentby, orderby
+        FROM timescaledb_information.hypertable_columnstore_settings
+        WHERE hypertable::text LIKE 'telemetry.%_history' ORDER BY 1
+    """).fetchall() == [
+        (f"telemetry.{name}", device, "recorded_at DESC")
+        for name, device in zip(HISTORIES, ("meter_id", "vehicle_id"), strict=True)
+    ]
+
+
+def test_the_rollups_are_continuous_aggregates_in_real_time(untouched: Connection) -> None:
+    assert untouched.execute("""
+        SELECT view_name, hypertable_name, materialized_only, compression_enabled
+        FROM timescaledb_information.continuous_aggregates
+        WHERE view_schema = 'telemetry' ORDER BY 1
+    """).fetchall() == [(rollup, history, False, True) for rollup, history in zip(ROLLUPS, HISTORIES, strict=True)]
+
+
+def test_chunks_and_jobs_have_the_intervals_of_the_policy(untouched: Connection) -> None:
+    policy = {
+        row[0]: row[1:]
+        for row in untouched.execute(
+            "SELECT relation, chunk_interval, columnstore_after, drop_after, refresh_start_offset, "
+            "refresh_end_offset, refresh_every FROM telemetry.policy"
+        ).fetchall()
+    }
+    assert set(policy) == {*HISTORIES, *ROLLUPS}
+    chunk_intervals: dict[str, timedelta] = dict(
+        untouched.execute("""
+            SELECT coalesce(aggregate.view_name, dimension.hypertable_name), dimension.time_interval
+            FROM timescaledb_information.dimensions AS dimension
+            LEFT JOIN timescaledb_information.continuous_aggregates AS aggregate
+                ON aggregate.materialization_hypertable_name = dimension.hypertable_name
+        """).fetchall()
+    )
+    assert chunk_intervals == {relation: row[0] for relation, row in policy.items()}
+    expected: dict[tuple[str, str], tuple[timedelta, ...]] = {}
+    for relation, (_, columnstore_after, drop_after, start_offset, end_offset, every) in policy.items():
+        if columnstore_after is not None:
+            expected[relation, "columnstore"] = (columnstore_after,)
+        if drop_after is not None:
+            expected[relation, "retention"] = (drop_after,)
+        if every is not None:
+            expected[relation, "refresh"] = (start_offset, end_offset, every)
+    assert len(expected) == 8
+    intervals = {"columnstore": ["columnstore_after"], "retention": ["drop_after"]}
+    intervals["refresh"] = ["start_offset", "end_offset", "every"]
+    assert {key: tuple(job[name] for name in intervals[key[1]]) for key, job in jobs(untouched).items()} == expected
+
+
+def test_applying_the_policies_again_replaces_no_job(untouched: Connection) -> None:
+    before = jobs(untouched)
+    untouched.execute("CALL api.apply_policies()")
+    untouched.execute("CALL api.apply_policies()")
+    assert jobs(untouched) == before
+
+
+def test_a_changed_policy_changes_its_job_and_no_other(own: Connection) -> None:
+    before = jobs(own)
+    own.execute(
+        "UPDATE telemetry.policy SET drop_after = '90 days', columnstore_after = '7 days', chunk_interval = '12 hours' "
+        "WHERE relation = 'meter_telemetry_history'"
+    )
+    own.execute(
+        "UPDATE telemetry.policy SET refresh_start_offset = '20 days', refresh_end_offset = '2 hours', "
+        "refresh_every = '5 minutes' WHERE relation = 'vehicle_hourly'"
+    )
+    own.execute("CALL api.apply_policies()")
+    after = jobs(own)
+    assert after["meter_telemetry_history", "retention"]["drop_after"] == timedelta(days=90)
+    assert after["meter_telemetry_history", "columnstore"]["columnstore_after"] == timedelta(days=7)
+    refresh = after["vehicle_hourly", "refresh"]
+    assert (refresh["start_offset"], refresh["end_offset"]) == (timedelta(days=20), timedelta(hours=2))
+    assert refresh["every"] == timedelta(minutes=5)
+    changed = {
+        ("meter_telemetry_history", "retention"),
+        ("meter_telemetry_history", "columnstore"),
+        ("vehicle_hourly", "refresh"),
+    }
+    assert {key for key in before if before[key] != after[key]} == changed
+    assert set(after) == set(before)
+    assert own.execute(
+        "SELECT time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = 'meter_telemetry_history'"
+    ).fetchone() == (timedelta(hours=12),)
+    own.execute("CALL api.apply_policies()")
+    assert jobs(own) == after
+
+
+def test_a_policy_set_to_null_has_no_job_until_it_is_set_again(own: Connection) -> None:
+    before = jobs(own)
+    own.execute("UPDATE telemetry.policy SET drop_after = NULL, columnstore_after = NULL")
+    own.execute("CALL api.apply_policies()")
+    assert {kind for _, kind in jobs(own)} == {"refresh"}
+    own.execute(
+        "UPDATE telemetry.policy SET refresh_start_offset = NULL, refresh_end_offset = NULL, refresh_every = NULL"
+    )
+    own.execute("CALL api.apply_policies()")
+    assert jobs(own) == {}
+    own.execute("UPDATE telemetry.policy SET drop_after = '400 days' WHERE relation LIKE '%_history'")
+    own.execute("UPDATE telemetry.policy SET columnstore_after = '2 days' WHERE relation LIKE '%_history'")
+    own.execute(
+        "UPDATE telemetry.policy SET columnstore_after = '35 days', refresh_start_offset = '31 days', "
+        "refresh_end_offset = '1 hour', refresh_every = '1 minute' WHERE relation LIKE '%_hourly'"
+    )
+    own.execute("CALL api.apply_policies()")
+    after = jobs(own)
+    for job in (*before.values(), *after.values()):
+        del job["id"]
+    assert after == before
+
+
+@pytest.mark.parametrize("drop_after", ["31 days", "10 days"])
+def test_a_history_is_not_kept_shorter_than_the_refresh_looks_back(own: Connection, drop_after: str) -> None:
+    # A refresh over dropped history would erase its rollup: whoever sets such policies is refused, and nothing changes.
+    before = jobs(own)
+    change = (
+        f"UPDATE telemetry.policy SET drop_after = '{drop_after}' WHERE relation = 'meter_telemetry_history';"
+        "CALL api.apply_policies()"
+    )
+    with pytest.raises(psycopg.Error):
+        own.execute(change.encode())
+    assert jobs(own) == before
+
+
+def test_every_job_runs(own: Connection) -> None:
+    start = hours_ago(24 * 50)
+    instants = [start + timedelta(hours=7 * i) for i in range(50 * 24 // 7)]
+    insert_meter_readings(own, (("M-1", at, 0.5, 230.0) for at in instants))
+    insert_vehicle_readings(own, (("V-1", at, 50.0, 0.5, 20.0) for at in instants))
+    for _, job in sorted(job_ids(own).items(), key=lambda item: item[0][1] != "refresh"):
+        own.execute("CALL public.run_job(%s)", (job,))
+    compressed: dict[str, int] = dict(
+        own.execute(
+            "SELECT hypertable_name, count(*) FILTER (WHERE is_compressed) FROM timescaledb_information.chunks "
+            "WHERE hypertable_schema = 'telemetry' GROUP BY 1"
+        ).fetchall()
+    )
+    assert set(compressed) == set(HISTORIES)
+    assert all(count >= 45 for count in compressed.values())
+    # What is older than the refresh job looks back is upkeep's task.
+    own.execute("CALL api.upkeep()")
+    for rollup in ROLLUPS:
+        assert own.execute(f"SELECT sum(readings) FROM telemetry.{rollup}".encode()).fetchone() == (len(instants),)
+
+
+def test_the_retention_job_drops_what_its_policy_says(own: Connection) -> None:
+    insert_meter_readings(own, (("M-1", now() - timedelta(days=days), 0.5, 230.0) for days in range(60)))
+    own.execute("UPDATE telemetry.policy SET drop_after = '40 days' WHERE relation = 'meter_telemetry_history'")
+    own.execute("CALL api.apply_policies()")
+    stop_jobs(own)
+    own.execute("CALL public.run_job(%s)", (job_ids(own)["meter_telemetry_history", "retention"],))
+    row = own.execute("SELECT count(*) FROM telemetry.meter_telemetry_history").fetchone()
+    # Chunks of a day are dropped whole: a day that is half expired stays.
+    assert row in ((40,), (41,))
+
+
+def test_the_refresh_job_completes_rollups_of_late_readings(own: Connection) -> None:
+    start = hours_ago(24 * 5)
+    refresh = job_ids(own)["meter_hourly", "refresh"]
+    insert_meter_readings(own, (("M-1", start + timedelta(minutes=10 * i), 0.5, 230.0) for i in range(30)))
+    own.execute("CALL public.run_job(%s)", (refresh,))
+    insert_meter_readings(own, [("M-1", start + timedelta(hours=2, seconds=1), 0.5, 230.0)])
+    own.execute("CALL public.run_job(%s)", (refresh,))
+    assert own.execute(
+        "SELECT readings FROM telemetry.meter_hourly WHERE bucket_start = %s", (start + timedelta(hours=2),)
+    ).fetchone() == (7,)
