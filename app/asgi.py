@@ -52,6 +52,7 @@ def create_app(url: str, settings: Settings) -> Starlette:
             await database.close()
 
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
+    app.router.redirect_slashes = False
     app.add_middleware(_Measured)
     return app
 

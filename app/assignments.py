@@ -144,8 +144,8 @@ def _overlap_problem(wanted: Sequence[NewAssignment], overlaps: list[Overlap]) -
 
 @contextmanager
 def _database_errors() -> Iterator[None]:
-    """Turns what psycopg raises of a lost database into :class:`DatabaseLost`."""
+    """Turns what psycopg raises of a lost database, or of one that takes no writes, into :class:`DatabaseLost`."""
     try:
         yield
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
         raise DatabaseLost("the database does not answer now; send the request again later") from error

@@ -5,6 +5,7 @@ each statement for its parameters, so that chunks outside a window are left out 
 """
 
 import logging
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,31 +23,43 @@ logger = logging.getLogger("energy.db")
 
 Connection = AsyncConnection[TupleRow]
 
+# A pool waits twice as long after each attempt that fails. It gives up after this long, and the next request makes it
+# try anew: so the service notices within seconds that the database is back, however long that was away.
+RECONNECT_TIMEOUT_S = 1.0
+
 
 class Database:
     """Two connection pools on one database, opened and closed with the service."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._settings = settings
+        # A statement's timeout is kept by the server; a network that swallows packets needs one of its own.
+        longest_s = max(settings.read_timeout_s, settings.write_timeout_s) + settings.connect_timeout_s
+        network = {
+            "connect_timeout": math.ceil(settings.connect_timeout_s),
+            "tcp_user_timeout": math.ceil(longest_s * 1000),
+        }
         self._readers = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=settings.read_connections,
             timeout=settings.connect_timeout_s,
+            reconnect_timeout=RECONNECT_TIMEOUT_S,
             open=False,
             name="readers",
             configure=self._configure_reader,
-            kwargs={"autocommit": True, "application_name": "energy-reader"},
+            kwargs={"autocommit": True, "application_name": "energy-reader", **network},
         )
         self._writers = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=2,
             timeout=settings.connect_timeout_s,
+            reconnect_timeout=RECONNECT_TIMEOUT_S,
             open=False,
             name="writers",
             configure=self._configure_writer,
-            kwargs={"application_name": "energy-writer"},
+            kwargs={"application_name": "energy-writer", **network},
         )
 
     async def open(self) -> None:
@@ -74,6 +87,9 @@ class Database:
                 return await self._fetch_once(name, parameters)
             except _ConnectionDied:
                 await self._readers.check()
+                return await self._fetch_once(name, parameters)
+            except (psycopg.errors.InternalError_, psycopg.errors.UndefinedFunction):
+                # A migrate rebuilt schema api between the look-up of a function and its use; the new one is there.
                 return await self._fetch_once(name, parameters)
         except psycopg.errors.QueryCanceled as error:
             raise DatabaseLost(f"the answer took longer than {self._settings.read_timeout_s:g} s") from error

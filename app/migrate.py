@@ -21,7 +21,7 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import MigrationList
 
 from app import __version__
-from app.errors import DatabaseUnavailable, ProfileMismatch, SchemaMismatch
+from app.errors import ConfigurationError, DatabaseUnavailable, ProfileMismatch, SchemaMismatch
 from app.queries import SQL_DIRECTORY
 
 logger = logging.getLogger("energy.migrate")
@@ -85,8 +85,8 @@ def check(url: str) -> Installation:
         _refuse_newer(applied - known)
         if known - applied or installed.sql_fingerprint != sql_fingerprint(installed.profile):
             raise SchemaMismatch(
-                f"the database was migrated by release {installed.release}, this is {__version__}; "
-                "run: python -m app migrate"
+                f"the database was migrated by release {installed.release}, this is {__version__}, "
+                "and their SQL differs; run: python -m app migrate"
             )
         return installed
 
@@ -105,20 +105,24 @@ def _connect(url: str) -> Iterator[psycopg.Connection[TupleRow]]:
     try:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="energy-migrate")
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"the database cannot be reached: {error}".strip()) from None
+        first_line = str(error).strip().splitlines()[0]
+        raise DatabaseUnavailable(f"the database cannot be reached: {first_line}") from None
+    except psycopg.ProgrammingError:
+        # What libpq says of it may quote it, password and all.
+        raise ConfigurationError("DATABASE_URL is neither a libpq URL nor a connection string") from None
     with connection:
         try:
             yield connection
         except psycopg.errors.InsufficientPrivilege as error:
-            raise SchemaMismatch(f"this role may not do what the migration needs: {error}".strip()) from None
+            raise SchemaMismatch(
+                f"this role may not do what the migration needs: {error.diag.message_primary}"
+            ) from None
 
 
 def _check_server(connection: psycopg.Connection[TupleRow]) -> None:
     if connection.info.server_version < LOWEST_SERVER_VERSION:
         raise SchemaMismatch(f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 or newer is needed")
-    encoding = _scalar(
-        connection, "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
-    )
+    encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise SchemaMismatch(f"the database's encoding is {encoding}; create it with ENCODING 'UTF8'")
 
@@ -126,21 +130,19 @@ def _check_server(connection: psycopg.Connection[TupleRow]) -> None:
 def _choose_profile(
     connection: psycopg.Connection[TupleRow], installed: Installation | None, storage_profile: str
 ) -> Profile:
+    if installed is not None and storage_profile not in ("auto", installed.profile):
+        raise ProfileMismatch(
+            f"STORAGE_PROFILE={storage_profile}, but the database was made with profile {installed.profile}, "
+            "which does not change; use another database and copy the readings"
+        )
+    wanted = installed.profile if installed is not None else storage_profile
+    if wanted == "postgres":
+        return "postgres"
     lack = _timescale_lack(connection)
-    if installed is not None:
-        if storage_profile not in ("auto", installed.profile):
-            raise ProfileMismatch(
-                f"STORAGE_PROFILE={storage_profile}, but the database was made with profile {installed.profile}, "
-                "which does not change; use another database and copy the readings"
-            )
-        if installed.profile == "timescale" and lack:
-            raise ProfileMismatch(f"the database was made with profile timescale, but {lack}")
-        return installed.profile
-    if storage_profile == "timescale" and lack:
-        raise ProfileMismatch(f"STORAGE_PROFILE=timescale, but {lack}")
-    if storage_profile == "auto":
-        return "postgres" if lack else "timescale"
-    return cast(Profile, storage_profile)
+    if wanted == "timescale" and lack:
+        made = "the database was made with profile timescale" if installed else "STORAGE_PROFILE=timescale"
+        raise ProfileMismatch(f"{made}, but {lack}")
+    return "postgres" if lack else "timescale"
 
 
 def _timescale_lack(connection: psycopg.Connection[TupleRow]) -> str | None:
@@ -155,7 +157,8 @@ def _timescale_lack(connection: psycopg.Connection[TupleRow]) -> str | None:
         return (
             f"the server's TimescaleDB is {offered}; {'.'.join(map(str, LOWEST_TIMESCALE_VERSION))} or newer is needed"
         )
-    if "timescaledb" not in _scalar(connection, "SHOW shared_preload_libraries"):
+    # A setting of the loader is there only where it is preloaded; not every role may see shared_preload_libraries.
+    if _scalar(connection, "SELECT current_setting('timescaledb.disable_load', true)") is None:
         return "the server does not preload TimescaleDB (shared_preload_libraries)"
     edition = _timescale_edition(connection)
     if edition != "timescale":

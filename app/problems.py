@@ -43,7 +43,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == MethodNotAllowed.status:
         response = problem(MethodNotAllowed(f"{request.method} is not served at {request.url.path}"))
-        response.headers.update(error.headers or {})
+        # The router names the methods of the first route that fits; a path may have several.
+        fitting = [route for route in request.app.routes if route.path_regex.fullmatch(request.url.path)]
+        response.headers["Allow"] = ", ".join(sorted({method for route in fitting for method in route.methods}))
         return response
     return problem(UnknownRoute(f"nothing is served at {request.url.path}"))
 

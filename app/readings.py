@@ -6,7 +6,7 @@ item and field by field, so that every bad item gets an error that names its fie
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -125,13 +125,13 @@ class Reader:
                 "the request holds no reading", msgspec.structs.asdict(IngestResult(0, 0, 0, 0, []))
             )
 
-    def _sort_out(self, readings: Iterable[AnyReading], newest: datetime | None = None, first_index: int = 0) -> Batch:
+    def _sort_out(self, readings: Iterable[AnyReading]) -> Batch:
         """Rows by kind. Raises :class:`_Refused` at the first reading that cannot be kept."""
         batch = Batch()
         meters, vehicles = batch.meters, batch.vehicles
-        newest = newest or self.newest
+        newest = self.newest
         oldest_meter, oldest_vehicle = self.horizon
-        for index, reading in enumerate(readings, first_index):
+        for index, reading in enumerate(readings):
             at = reading.timestamp
             if reading.vehicleId is UNSET:
                 if (
@@ -163,17 +163,17 @@ class Reader:
         newest = self.newest
         batch = Batch()
         for index, item in enumerate(items):
-            try:
-                part = self._sort_out([_one.decode(item)], newest, index)
-            except (_Refused, *_NOT_JSON):
-                batch.errors.append(self._fault(item, index, newest))
+            read = self._read(item, index, newest)
+            if isinstance(read, MeterRow):
+                batch.meters.append(read)
+            elif isinstance(read, VehicleRow):
+                batch.vehicles.append(read)
             else:
-                batch.meters += part.meters
-                batch.vehicles += part.vehicles
+                batch.errors.append(read)
         return batch
 
-    def _fault(self, item: bytes | msgspec.Raw, index: int, newest: datetime) -> ReadingError:
-        """What is wrong with a reading that was refused: the first fault, in the order of its kind's fields."""
+    def _read(self, item: bytes | msgspec.Raw, index: int, newest: datetime) -> MeterRow | VehicleRow | ReadingError:
+        """One reading, field by field: its row, or its first fault in the order of its kind's fields."""
         try:
             given = _fields.decode(item)
         except msgspec.ValidationError:
@@ -183,22 +183,32 @@ class Reader:
         if ("meterId" in given) == ("vehicleId" in given):
             code = "both_ids" if "meterId" in given else "no_id"
             return ReadingError(index, code, None, "a reading has either a meterId or a vehicleId")
-        kind, oldest = (
-            (MeterReading, self.horizon.meter) if "meterId" in given else (VehicleReading, self.horizon.vehicle)
-        )
+        kind: type[MeterReading | VehicleReading] = MeterReading if "meterId" in given else VehicleReading
+        values: dict[str, Any] = {}
         for spec in msgspec.structs.fields(kind):
             name = spec.encode_name
             if name not in given:
                 return ReadingError(index, "missing_field", name, f"a reading with this id has a {name}")
             try:
-                value = msgspec.json.decode(given[name], type=spec.type)
+                values[name] = msgspec.json.decode(given[name], type=spec.type)
             except _NOT_JSON as error:
                 return ReadingError(index, _code(name, given[name]), name, str(error))
-        if value > newest:
+        reading = kind(**values)
+        oldest = self.horizon.meter if isinstance(reading, MeterReading) else self.horizon.vehicle
+        if reading.timestamp > newest:
             return ReadingError(index, "timestamp_in_future", "timestamp", f"later than {newest.isoformat()}")
-        return ReadingError(
-            index, "timestamp_too_old", "timestamp", f"before {oldest.isoformat()}: the history is not kept longer"
-        )
+        if reading.timestamp < oldest:
+            told = f"before {oldest.isoformat()}: the history is not kept longer"
+            return ReadingError(index, "timestamp_too_old", "timestamp", told)
+        return _row(reading, index)
+
+
+def _row(reading: MeterReading | VehicleReading, index: int) -> MeterRow | VehicleRow:
+    if isinstance(reading, MeterReading):
+        return MeterRow(index, reading.meterId, reading.timestamp, reading.kwhConsumedAc, reading.voltage)
+    return VehicleRow(
+        index, reading.vehicleId, reading.timestamp, reading.soc, reading.kwhDeliveredDc, reading.batteryTemp
+    )
 
 
 def _code(name: str, value: msgspec.Raw) -> str:

@@ -45,9 +45,12 @@ async def body(request: Request, max_bytes: int) -> bytes:
         raise too_large
     inflate = _Inflate() if encoding == "gzip" else None
     content = bytearray()
+    received = 0
     async for chunk in request.stream():
+        # What is sent counts too: empty gzip members decompress to nothing, however many there are.
+        received += len(chunk)
         content += inflate.feed(chunk, max_bytes - len(content)) if inflate else chunk
-        if len(content) > max_bytes:
+        if max(received, len(content)) > max_bytes:
             raise too_large
     if inflate:
         inflate.finish()

@@ -1,0 +1,361 @@
+"""The project as a whole: how its modules import each other, what its files promise each other, that it lints clean."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import config, queries
+from app.migrate import LOWEST_TIMESCALE_VERSION
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Imports run one way: a module may import what stands in an earlier line than its own, and nothing else of the app.
+LAYERS = (
+    ("errors",),
+    ("config", "models"),
+    ("queries",),
+    ("db",),
+    ("metrics", "readings"),
+    ("history",),
+    ("ingest", "analytics", "live", "assignments"),
+    ("openapi", "pages", "problems", "requests"),
+    ("http",),
+    ("asgi",),
+    ("serve",),
+    ("__main__",),
+)
+# Beside the layers stand modules of one purpose each: what they import, and who imports them.
+BESIDE = {
+    "embedded": {"errors"},
+    "migrate": {"errors", "queries"},
+    "simulator": set[str](),
+    # A client of the HTTP contract and of nothing else.
+    "demo": {"errors", "simulator"},
+    # A second way in for readings and assignments, and so on the level of http; its files come first.
+    "import_file": {"errors", "models"},
+    "importing": {name for layer in LAYERS[:7] for name in layer} | {"import_file"},
+}
+IMPORTS_BESIDE = {"serve": {"embedded", "migrate"}, "__main__": {"demo", "importing", "migrate"}}
+# HTTP stays where it belongs: the rest takes parameters and returns structs.
+HTTP_PACKAGES = {"starlette", "uvicorn"}
+KNOW_HTTP = {"problems", "requests", "http", "asgi", "serve"}
+
+LONGEST_FUNCTION = 69
+TOP_LEVEL = {
+    ".ci",
+    ".dockerignore",
+    ".env.example",
+    ".github",
+    ".gitignore",
+    "Dockerfile",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "app",
+    "bench",
+    "constraints.txt",
+    "docker-compose.yml",
+    "migrations",
+    "pyproject.toml",
+    "sql",
+    "tests",
+}
+# Written so that no pattern matches itself.
+MACHINE_TRACES = re.compile(
+    r"[/]work/|[/](?:home|Users)/\w|[/]root/|[-]-(?:extra-)?index-url|[-]-find-links"
+    r"|pythonhosted[.]|[/]simple/|[/](?:artifactory|devpi|nexus)\b"
+)
+
+
+def _python_files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def _tracked_files() -> tuple[str, ...]:
+    """Paths of the repository's files, and of new ones that are not ignored."""
+    git = shutil.which("git")
+    if git is None:
+        pytest.skip("git is not installed")
+    listed = subprocess.run(
+        [git, "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip(f"git does not list the files: {listed.stderr.strip()}")
+    return tuple(name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file())
+
+
+# Modules
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Full names of the modules that a module imports; of a package's names, those that are modules."""
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: imports of the app are written in full"
+            assert node.module is not None
+            if node.module == "app":
+                yield from (f"app.{name.name}" for name in node.names if name.name != "__version__")
+            else:
+                yield node.module
+
+
+def _may_import() -> dict[str, set[str]]:
+    allowed: dict[str, set[str]] = dict(BESIDE)
+    below: set[str] = set()
+    for layer in LAYERS:
+        for name in layer:
+            allowed[name] = below | IMPORTS_BESIDE.get(name, set())
+        below = below | set(layer)
+    return allowed
+
+
+def test_every_module_has_its_place() -> None:
+    modules = {path.stem for path in _python_files("app")} - {"__init__"}
+    assert modules == set(_may_import())
+
+
+def test_imports_run_one_way() -> None:
+    allowed = _may_import()
+    wrong = [
+        f"{path.stem} imports {name.split('.')[1]}"
+        for path in _python_files("app")
+        if path.stem in allowed
+        for name in _imported(path)
+        if name.startswith("app.") and name.split(".")[1] not in allowed[path.stem]
+    ]
+    assert wrong == []
+
+
+def test_only_the_outer_modules_know_http() -> None:
+    knowing = {
+        path.stem for path in _python_files("app") for name in _imported(path) if name.split(".")[0] in HTTP_PACKAGES
+    }
+    assert knowing <= KNOW_HTTP
+
+
+def test_the_app_imports_neither_tests_nor_benchmarks() -> None:
+    wrong = [
+        f"{path.stem} imports {name}"
+        for path in _python_files("app")
+        for name in _imported(path)
+        if name.split(".")[0] in ("tests", "bench")
+    ]
+    assert wrong == []
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {length} lines"
+        for path in _python_files("app", "bench", "tests")
+        for node in ast.walk(_parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > LONGEST_FUNCTION
+    ]
+    assert long == []
+
+
+# Linters
+
+
+def _run_clean(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+
+
+def test_ruff_finds_nothing() -> None:
+    _run_clean("ruff", "check", ".")
+
+
+def test_every_file_is_formatted() -> None:
+    _run_clean("ruff", "format", "--check", ".")
+
+
+def test_types_are_strict() -> None:
+    _run_clean("mypy", *(folder for folder in ("app", "bench", "tests") if _python_files(folder)))
+
+
+# SQL
+
+
+def _query_names(node: ast.expr) -> set[str]:
+    """Names that the argument of a look-up stands for; `{kind.name}` is either kind of reading."""
+    if isinstance(node, ast.Constant):
+        return {str(node.value)}
+    if isinstance(node, ast.IfExp):
+        return _query_names(node.body) | _query_names(node.orelse)
+    assert isinstance(node, ast.JoinedStr), f"line {node.lineno}: a query's name is written where it is looked up"
+    names = {""}
+    for part in node.values:
+        ends = [str(part.value)] if isinstance(part, ast.Constant) else ["meter", "vehicle"]
+        names = {name + end for name in names for end in ends}
+    return names
+
+
+def _names_looked_up() -> set[str]:
+    looked_up: set[str] = set()
+    for path in _python_files("app"):
+        for node in ast.walk(_parsed(path)):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            # The pool passes on the names it was asked for.
+            if called in ("query", "fetch_all") and path.stem != "db":
+                looked_up |= _query_names(node.args[0])
+    return looked_up
+
+
+def test_every_named_query_is_run_and_every_query_run_exists() -> None:
+    assert _names_looked_up() == set(queries.load())
+
+
+@pytest.mark.parametrize("folder", ["sql/timescale", "sql/postgres", "migrations/timescale", "migrations/postgres"])
+def test_a_file_of_one_profile_says_why_it_differs(folder: str) -> None:
+    files = sorted((ROOT / folder).glob("*.sql"))
+    assert files
+    silent = [
+        path.name
+        for path in files
+        if not path.read_text(encoding="utf-8").startswith("-- Differs by necessity because")
+    ]
+    assert silent == []
+
+
+# Settings
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"`{value:.10g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _expected_rows() -> list[str]:
+    return [
+        f"| `{variable}` | {_default(default)} | {meaning} |"
+        for variable, (default, meaning) in config.variables().items()
+    ]
+
+
+def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    head = "| variable | default | meaning |"
+    expected = "\n".join([head, "| --- | --- | --- |", *_expected_rows()])
+    rows: list[str] = []
+    if head in lines:
+        for line in lines[lines.index(head) + 2 :]:
+            if not line.startswith("|"):
+                break
+            rows.append(line)
+    assert rows == _expected_rows(), f"the README's configuration table should be:\n\n{expected}\n"
+
+
+def test_the_example_environment_names_settings_that_exist() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    known = config.variables()
+    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
+        if match := re.fullmatch(r"(?:# )?([A-Z_]+)=(.*)", line):
+            name, value = match.groups()
+            assert name in known or f"${{{name}:" in compose, f"{name}: no such setting"
+            if name in known:
+                assert f"`{value}`" == _default(known[name][0]), f"{name} shows another value than its default"
+
+
+def test_the_example_environment_has_no_password() -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    assert "POSTGRES_PASSWORD=" in lines
+
+
+# Packaging
+
+
+def _image(path: str) -> str:
+    [image] = re.findall(r"image: (timescale/timescaledb\S*)", (ROOT / path).read_text(encoding="utf-8"))
+    return str(image)
+
+
+def test_compose_and_workflow_run_one_pinned_timescale() -> None:
+    image = _image("docker-compose.yml")
+    assert image == _image(".github/workflows/ci.yml")
+    pinned = re.fullmatch(r"timescale/timescaledb:(\d+)\.(\d+)\.(\d+)-pg(\d+)", image)
+    assert pinned, image
+    assert tuple(map(int, pinned.groups()[:3])) >= LOWEST_TIMESCALE_VERSION
+
+
+def test_compose_has_no_default_password() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    values = re.findall(r"^ *\w*PASSWORD\w*: *(.*)$", compose, re.MULTILINE)
+    assert values
+    assert set(values) == {"${POSTGRES_PASSWORD:?set it in .env}"}
+    assert compose.count("POSTGRES_PASSWORD") == len(re.findall(r"POSTGRES_PASSWORD(?::\?|: \$)", compose))
+
+
+def test_compose_publishes_ports_to_this_machine_alone() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    published = re.findall(r"^ *ports:\n *- (\S+)$", compose, re.MULTILINE)
+    assert len(published) == compose.count("ports:")
+    assert all(re.match(r"127\.0\.0\.1:|\$\{ENERGY_HOST:-127\.0\.0\.1\}:", port) for port in published), published
+
+
+def test_compose_lets_the_service_finish_before_it_kills_it() -> None:
+    app = (ROOT / "docker-compose.yml").read_text(encoding="utf-8").split("\n  app:\n")[1]
+    grace = re.search(r"stop_grace_period: (\d+)s", app)
+    assert grace
+    defaults = config.Settings()
+    assert int(grace[1]) > defaults.drain_timeout_s + defaults.write_timeout_s
+
+
+def test_the_image_runs_the_service_without_privileges_or_a_shell() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^FROM python:3\.\d+\.\d+-slim-\w+$", dockerfile, re.MULTILINE)
+    [user] = re.findall(r"^USER (.+)$", dockerfile, re.MULTILINE)
+    assert int(user) > 0
+    # In the exec form SIGTERM reaches the service, which then finishes what it took.
+    assert dockerfile.rstrip().endswith('\nCMD ["python", "-m", "app", "serve"]')
+    assert re.search(r"^HEALTHCHECK .*\\\n +CMD \[.*/readyz", dockerfile, re.MULTILINE)
+
+
+def test_make_has_its_targets() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert targets >= {"demo", "serve", "test", "bench", "lint"}
+
+
+def test_continuous_integration_can_be_run_by_hand() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_nothing_else_lies_at_the_top_level() -> None:
+    assert {name.split("/")[0] for name in _tracked_files()} - TOP_LEVEL == set()
+
+
+def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
+    traces = [
+        f"{name}:{number}: {line.strip()[:120]}"
+        for name in _tracked_files()
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1)
+        if MACHINE_TRACES.search(line)
+    ]
+    assert traces == []

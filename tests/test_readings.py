@@ -1,0 +1,420 @@
+"""The reader: what devices send, decoded into rows, and the fault of each reading that cannot be kept.
+
+The decoder has two ways: one pass over a body whose readings are all well, and item by item where one is not. Whatever
+a test asks of a batch, it asks of both, by sending the same readings alone and together with a bad one.
+"""
+
+import typing
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.config import Settings
+from app.errors import MalformedBody, NoReadingAccepted, ProblemError, TooManyReadings
+from app.models import AnyReading, MeterReading, VehicleReading
+from app.readings import Batch, Horizon, MeterRow, Reader, VehicleRow
+from tests.readings import meter_reading, minutes_ago, vehicle_reading
+
+_METERS_FROM = datetime.now(UTC) - timedelta(days=400)
+_VEHICLES_FROM = datetime.now(UTC) - timedelta(days=100)
+_READER = Reader(Settings(), Horizon(_METERS_FROM, _VEHICLES_FROM))
+_NO_OBJECT = 5
+
+
+def _array(readings: Sequence[Any]) -> bytes:
+    return msgspec.json.encode(readings)
+
+
+def _lines(readings: Sequence[Any]) -> bytes:
+    return b"\n".join(map(msgspec.json.encode, readings))
+
+
+def _rows(batch: Batch) -> tuple[list[MeterRow], list[VehicleRow]]:
+    return batch.meters, batch.vehicles
+
+
+def _faults(batch: Batch) -> list[tuple[int, str, str | None]]:
+    return [(error.index, error.code, error.field) for error in batch.errors]
+
+
+def _without(reading: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in reading.items() if name not in names}
+
+
+_ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
+_ids = st.text(_ID_CHARACTERS, min_size=1, max_size=64)
+_zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+def _numbers(lowest: int, highest: int) -> st.SearchStrategy[float]:
+    return st.floats(lowest, highest) | st.integers(lowest, highest)
+
+
+def _instants(oldest: datetime) -> st.SearchStrategy[datetime]:
+    span = datetime.now(UTC) - oldest - timedelta(hours=1)
+    moments = st.integers(0, int(span.total_seconds()) * 1_000_000)
+    return st.builds(
+        lambda moment, zone: (oldest + timedelta(hours=1, microseconds=moment)).astimezone(zone), moments, _zones
+    )
+
+
+_meters = st.fixed_dictionaries(
+    {
+        "meterId": _ids,
+        "kwhConsumedAc": _numbers(0, 10**9),
+        "voltage": _numbers(0, 50_000),
+        "timestamp": _instants(_METERS_FROM),
+    }
+)
+_vehicles = st.fixed_dictionaries(
+    {
+        "vehicleId": _ids,
+        "soc": _numbers(0, 100),
+        "kwhDeliveredDc": _numbers(0, 10**9),
+        "batteryTemp": _numbers(-60, 200),
+        "timestamp": _instants(_VEHICLES_FROM),
+    }
+)
+_good: st.SearchStrategy[dict[str, Any]] = _meters | _vehicles
+
+
+@st.composite
+def _bad(draw: st.DrawFn) -> Any:
+    """A reading spoilt in one place."""
+    reading = dict(draw(_good))
+    name = draw(st.sampled_from(sorted(reading)))
+    spoil: Callable[[], Any] = draw(
+        st.sampled_from(
+            [
+                lambda: _without(reading, name),
+                lambda: {**reading, name: None},
+                lambda: {**reading, name: [reading[name]]},
+                lambda: {**reading, name: True},
+                lambda: {**reading, name: -1e6},
+                lambda: {**reading, name: "no good!"},
+                lambda: {**reading, "meterId": "M", "vehicleId": "V"},
+                lambda: {**reading, "timestamp": "2026-01-01T00:00:00"},
+                lambda: {**reading, "timestamp": "2199-01-01T00:00:00Z"},
+                lambda: {**reading, "timestamp": "1999-01-01T00:00:00Z"},
+                lambda: [reading],
+                lambda: None,
+            ]
+        )
+    )
+    return spoil()
+
+
+def _expected(place: int, reading: dict[str, Any]) -> MeterRow | VehicleRow:
+    if "meterId" in reading:
+        return MeterRow(place, reading["meterId"], reading["timestamp"], reading["kwhConsumedAc"], reading["voltage"])
+    return VehicleRow(
+        place,
+        reading["vehicleId"],
+        reading["timestamp"],
+        reading["soc"],
+        reading["kwhDeliveredDc"],
+        reading["batteryTemp"],
+    )
+
+
+def _expected_rows(readings: Sequence[tuple[int, dict[str, Any]]]) -> tuple[list[MeterRow], list[VehicleRow]]:
+    rows = [_expected(place, reading) for place, reading in readings]
+    return (
+        [row for row in rows if isinstance(row, MeterRow)],
+        [row for row in rows if isinstance(row, VehicleRow)],
+    )
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(_good, min_size=1, max_size=20))
+def test_valid_readings_decode_to_equal_rows_in_their_order(readings: list[dict[str, Any]]) -> None:
+    expected = _expected_rows(list(enumerate(readings)))
+    for decoded in (_READER.decode_json(_array(readings)), _READER.decode_lines(_lines(readings))):
+        assert _rows(decoded) == expected
+        assert decoded.errors == []
+        assert len(decoded) == len(readings)
+    # A bad reading at the end sends all of them the other way, which gives the same rows.
+    for decoded in (
+        _READER.decode_json(_array([*readings, _NO_OBJECT])),
+        _READER.decode_lines(_lines([*readings, _NO_OBJECT])),
+    ):
+        assert _rows(decoded) == expected
+        assert _faults(decoded) == [(len(readings), "not_an_object", None)]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(_good.map(lambda reading: (reading, True)) | _bad().map(lambda reading: (reading, False)), min_size=1))
+def test_bad_readings_are_refused_exactly_at_their_indexes(readings: list[tuple[Any, bool]]) -> None:
+    sent = [reading for reading, _ in readings]
+    expected = _expected_rows([(place, reading) for place, (reading, good) in enumerate(readings) if good])
+    bad_places = [place for place, (_, good) in enumerate(readings) if not good]
+    for decoded in (_READER.decode_json(_array(sent)), _READER.decode_lines(_lines(sent))):
+        assert _rows(decoded) == expected
+        assert [error.index for error in decoded.errors] == bad_places
+
+
+@settings(deadline=None, max_examples=300)
+@given(_bad())
+def test_a_bad_reading_has_the_same_fault_alone_in_an_array_and_on_a_line(reading: Any) -> None:
+    in_an_array = _faults(_READER.decode_json(_array([reading])))
+    assert len(in_an_array) == 1
+    assert _faults(_READER.decode_lines(_lines([reading]))) == in_an_array
+    if not isinstance(reading, list):
+        assert _faults(_READER.decode_json(msgspec.json.encode(reading))) == in_an_array
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.binary(max_size=64) | st.text('[]{}",:.0123456789eE+-ntfu\\ \n', max_size=64).map(str.encode))
+def test_no_bytes_at_all_raise_anything_unforeseen(body: bytes) -> None:
+    for decode in (_READER.decode_json, _READER.decode_lines):
+        try:
+            decoded = decode(body)
+        except (MalformedBody, NoReadingAccepted):
+            continue
+        assert len(decoded) == 0
+        assert decoded.errors
+
+
+@pytest.mark.parametrize("kind", [MeterReading, VehicleReading])
+def test_either_kind_decodes_as_it_would_alone(kind: type[msgspec.Struct]) -> None:
+    # AnyReading is decoded in place of the two kinds: a field that differs would be checked differently.
+    either = {spec.encode_name: typing.get_args(spec.type) for spec in msgspec.structs.fields(AnyReading)}
+    for spec in msgspec.structs.fields(kind):
+        assert either[spec.encode_name] == (spec.type, msgspec.UnsetType), spec.encode_name
+        assert spec.required
+
+
+def test_either_kind_has_the_fields_of_the_two_and_no_more() -> None:
+    fields = [{spec.encode_name for spec in msgspec.structs.fields(kind)} for kind in (MeterReading, VehicleReading)]
+    assert {spec.encode_name for spec in msgspec.structs.fields(AnyReading)} == fields[0] | fields[1]
+    assert fields[0] & fields[1] == {"timestamp"}
+
+
+_METER = meter_reading()
+_VEHICLE = vehicle_reading()
+
+
+@pytest.mark.parametrize(
+    ("reading", "code", "field"),
+    [
+        (5, "not_an_object", None),
+        ("text", "not_an_object", None),
+        (None, "not_an_object", None),
+        ([_METER], "not_an_object", None),
+        ({}, "no_id", None),
+        (_without(_METER, "meterId"), "no_id", None),
+        ({**_METER, "vehicleId": "V-1"}, "both_ids", None),
+        ({**_METER, **_VEHICLE}, "both_ids", None),
+        *((_without(_METER, name), "missing_field", name) for name in ("kwhConsumedAc", "voltage", "timestamp")),
+        *(
+            (_without(_VEHICLE, name), "missing_field", name)
+            for name in ("soc", "kwhDeliveredDc", "batteryTemp", "timestamp")
+        ),
+        ({**_METER, "meterId": ""}, "invalid_id", "meterId"),
+        ({**_METER, "meterId": "M" * 65}, "invalid_id", "meterId"),
+        ({**_METER, "meterId": "M 1"}, "invalid_id", "meterId"),
+        ({**_METER, "meterId": "M/1"}, "invalid_id", "meterId"),
+        ({**_METER, "meterId": "M\n"}, "invalid_id", "meterId"),
+        ({**_METER, "meterId": "M\x00"}, "invalid_id", "meterId"),
+        ({**_METER, "meterId": "Zähler"}, "invalid_id", "meterId"),
+        ({**_VEHICLE, "vehicleId": "V\n"}, "invalid_id", "vehicleId"),
+        ({**_METER, "meterId": 101}, "wrong_type", "meterId"),
+        ({**_METER, "meterId": None}, "wrong_type", "meterId"),
+        ({**_METER, "voltage": "230"}, "wrong_type", "voltage"),
+        ({**_METER, "voltage": True}, "wrong_type", "voltage"),
+        ({**_METER, "voltage": None}, "wrong_type", "voltage"),
+        ({**_METER, "voltage": [230]}, "wrong_type", "voltage"),
+        ({**_METER, "voltage": {}}, "wrong_type", "voltage"),
+        ({**_METER, "kwhConsumedAc": -0.001}, "out_of_range", "kwhConsumedAc"),
+        ({**_METER, "kwhConsumedAc": 1_000_000_001}, "out_of_range", "kwhConsumedAc"),
+        ({**_METER, "voltage": 50_000.1}, "out_of_range", "voltage"),
+        ({**_VEHICLE, "soc": 100.001}, "out_of_range", "soc"),
+        ({**_VEHICLE, "soc": -0.001}, "out_of_range", "soc"),
+        ({**_VEHICLE, "kwhDeliveredDc": -1}, "out_of_range", "kwhDeliveredDc"),
+        ({**_VEHICLE, "batteryTemp": -60.1}, "out_of_range", "batteryTemp"),
+        ({**_VEHICLE, "batteryTemp": 200.1}, "out_of_range", "batteryTemp"),
+        ({**_METER, "timestamp": 1_700_000_000}, "wrong_type", "timestamp"),
+        ({**_METER, "timestamp": "yesterday"}, "invalid_timestamp", "timestamp"),
+        ({**_METER, "timestamp": "2026-01-01T00:00:00"}, "invalid_timestamp", "timestamp"),
+        ({**_METER, "timestamp": "2026-02-30T00:00:00Z"}, "invalid_timestamp", "timestamp"),
+        ({**_METER, "timestamp": "2199-01-01T00:00:00Z"}, "timestamp_in_future", "timestamp"),
+        ({**_METER, "timestamp": "9999-12-31T23:59:59-14:00"}, "timestamp_in_future", "timestamp"),
+        ({**_METER, "timestamp": "1999-01-01T00:00:00Z"}, "timestamp_too_old", "timestamp"),
+        ({**_METER, "timestamp": "0001-01-01T00:00:00+14:00"}, "timestamp_too_old", "timestamp"),
+        # The first fault is told, in the order of the contract's fields.
+        ({**_METER, "voltage": -1, "kwhConsumedAc": "x", "timestamp": 0}, "wrong_type", "kwhConsumedAc"),
+    ],
+)
+def test_a_fault_has_its_code_and_its_field(reading: Any, code: str, field: str | None) -> None:
+    good = meter_reading("M-good")
+    for decoded in (
+        _READER.decode_json(_array([good, reading])),
+        _READER.decode_lines(_lines([good, reading])),
+    ):
+        assert _faults(decoded) == [(1, code, field)]
+        assert [row.meter_id for row in decoded.meters] == ["M-good"]
+        assert decoded.errors[0].detail
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" + "0" * 400, "1e999999999999"])
+def test_a_number_beyond_any_float_is_out_of_range(number: str) -> None:
+    body = msgspec.json.encode([_METER]).replace(b"230.0", number.encode())
+    assert _faults(_READER.decode_json(body)) == [(0, "out_of_range", "voltage")]
+
+
+@pytest.mark.parametrize("number", ["0", "-0", "-0.0", "0e5", "1e-400", "2.3E+2"])
+def test_a_number_may_be_written_in_any_way_that_json_has(number: str) -> None:
+    body = msgspec.json.encode([_METER]).replace(b"230.0", number.encode())
+    [row] = _READER.decode_json(body).meters
+    assert row.voltage_v == float(number)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "01", "1.", "+1", ".5", "0x1", "1_0"])
+def test_what_is_no_json_number_spoils_the_body_or_its_line(number: str) -> None:
+    body = msgspec.json.encode(_METER).replace(b"230.0", number.encode())
+    with pytest.raises(MalformedBody):
+        _READER.decode_json(b"[" + body + b"]")
+    assert _faults(_READER.decode_lines(_lines([_METER]) + b"\n" + body)) == [(1, "malformed_line", None)]
+
+
+def test_unknown_keys_are_ignored_whatever_they_hold() -> None:
+    strange = {**_METER, "firmware": [1, {"x": None}], "": 0, "METERID": "x"}
+    for decoded in (_READER.decode_json(_array([strange])), _READER.decode_json(_array([strange, _NO_OBJECT]))):
+        assert decoded.meters == _READER.decode_json(_array([_METER])).meters
+
+
+@pytest.mark.parametrize(
+    ("reading", "foreign"),
+    [
+        (_METER, {"soc": 50}),
+        (_METER, {"soc": None}),
+        (_METER, {"batteryTemp": "warm", "kwhDeliveredDc": -5}),
+        (_VEHICLE, {"voltage": 800_000}),
+        (_VEHICLE, {"kwhConsumedAc": []}),
+    ],
+)
+def test_fields_of_the_other_kind_are_unknown_keys(reading: dict[str, Any], foreign: dict[str, Any]) -> None:
+    # What is no field of a meter's reading cannot be its fault, least of all a fault of its timestamp.
+    expected = _rows(_READER.decode_json(_array([reading])))
+    for decoded in (
+        _READER.decode_json(_array([{**foreign, **reading}])),
+        _READER.decode_lines(_lines([{**reading, **foreign}])),
+    ):
+        assert _faults(decoded) == []
+        assert _rows(decoded) == expected
+
+
+@pytest.mark.parametrize("first", ["230.0", '"x"', "-1", "null"])
+def test_of_a_key_that_comes_twice_the_last_counts(first: str) -> None:
+    # As with nearly every reader of JSON, a fault of the first must not be blamed on another field either.
+    once = msgspec.json.encode(_METER)
+    twice = once.replace(b'"voltage":', f'"voltage":{first},"voltage":'.encode())
+    assert _rows(_READER.decode_json(twice)) == _rows(_READER.decode_json(once))
+    spoilt = once.replace(b"}", b',"voltage":"x"}')
+    assert _faults(_READER.decode_json(spoilt)) == [(0, "wrong_type", "voltage")]
+
+
+def test_a_line_that_is_not_json_is_one_bad_reading() -> None:
+    lines = [msgspec.json.encode(_METER), b"{", b"\xff\xfe", b'{"meterId":"\xff"}', msgspec.json.encode(_VEHICLE)]
+    decoded = _READER.decode_lines(b"\n".join(lines))
+    assert [(index, code) for index, code, _ in _faults(decoded)] == [
+        (1, "malformed_line"),
+        (2, "malformed_line"),
+        (3, "invalid_id"),
+    ]
+    assert ([row.place for row in decoded.meters], [row.place for row in decoded.vehicles]) == ([0], [4])
+
+
+def test_empty_lines_count_for_nothing() -> None:
+    body = b"\n\r\n" + msgspec.json.encode(_METER) + b"\r\n  \n" + msgspec.json.encode(_VEHICLE) + b"\n\n"
+    decoded = _READER.decode_lines(body)
+    assert ([row.place for row in decoded.meters], [row.place for row in decoded.vehicles]) == ([0], [1])
+    assert decoded.errors == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"nothing",
+        b"[",
+        b"[1,",
+        b"[1]]",
+        b"{",
+        b'{"meterId":',
+        b"\xef\xbb\xbf[]",
+        b"\xff\xfe[\x00]\x00",
+        b'[{"meterId":"\\ud800"}]',
+        b"[" * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        b'[{"x":' * 50_000,
+    ],
+    ids=lambda body: repr(body[:16]),
+)
+def test_a_body_that_is_not_json_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedBody, match="not JSON"):
+        _READER.decode_json(body)
+
+
+@pytest.mark.parametrize(
+    ("decode", "body"),
+    [
+        (_READER.decode_json, b"[]"),
+        (_READER.decode_json, b" [ ] "),
+        (_READER.decode_lines, b""),
+        (_READER.decode_lines, b"\n \r\n"),
+    ],
+)
+def test_a_request_without_readings_is_refused_with_its_counts(decode: Callable[[bytes], Batch], body: bytes) -> None:
+    with pytest.raises(NoReadingAccepted) as refused:
+        decode(body)
+    assert refused.value.extra == {"accepted": 0, "duplicates": 0, "conflicts": 0, "rejected": 0, "errors": []}
+
+
+@pytest.mark.parametrize("last", [_METER, _NO_OBJECT], ids=["all good", "one bad"])
+def test_more_readings_than_the_limit_are_refused_whole(last: Any) -> None:
+    reader = Reader(Settings(max_readings_per_request=3), Horizon(_METERS_FROM, _VEHICLES_FROM))
+    most = [_METER, _METER, last]
+    assert len(reader.decode_json(_array(most))) + len(reader.decode_json(_array(most)).errors) == 3
+    for decode, body in (
+        (reader.decode_json, _array([_METER, *most])),
+        (reader.decode_lines, _lines([_METER, *most])),
+    ):
+        with pytest.raises(TooManyReadings, match="4 readings"):
+            decode(body)
+
+
+def test_a_timestamp_may_be_as_far_ahead_as_clocks_are_allowed_to_be() -> None:
+    reader = Reader(Settings(max_clock_skew_s=60), Horizon(_METERS_FROM, _VEHICLES_FROM))
+    ahead = [meter_reading("M", minutes_ago(-0.5)), vehicle_reading("V", minutes_ago(-0.5))]
+    assert len(reader.decode_json(_array(ahead))) == 2
+    too_far = [meter_reading("M", minutes_ago(-2)), vehicle_reading("V", minutes_ago(-2))]
+    assert [code for _, code, _ in _faults(reader.decode_json(_array(too_far)))] == ["timestamp_in_future"] * 2
+
+
+def test_each_kind_has_a_horizon_of_its_own_that_may_move() -> None:
+    between = _METERS_FROM + (_VEHICLES_FROM - _METERS_FROM) / 2
+    both = _array([meter_reading("M", between), vehicle_reading("V", between)])
+    reader = Reader(Settings(), Horizon(_METERS_FROM, _VEHICLES_FROM))
+    assert _faults(reader.decode_json(both)) == [(1, "timestamp_too_old", "timestamp")]
+    reader.horizon = Horizon(_VEHICLES_FROM, _METERS_FROM)
+    assert _faults(reader.decode_json(both)) == [(0, "timestamp_too_old", "timestamp")]
+
+
+def test_a_timestamp_at_the_horizon_is_still_kept() -> None:
+    decoded = _READER.decode_json(
+        _array([meter_reading("M", _METERS_FROM), meter_reading("M", _METERS_FROM - timedelta(microseconds=1))])
+    )
+    assert [row.place for row in decoded.meters] == [0]
+    assert _faults(decoded) == [(1, "timestamp_too_old", "timestamp")]
+
+
+def test_every_refusal_is_a_problem_with_a_status_of_its_own() -> None:
+    refusals: list[type[ProblemError]] = [MalformedBody, NoReadingAccepted, TooManyReadings]
+    assert [refusal.status for refusal in refusals] == [400, 422, 413]
