@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
 from app.config import Settings
-from app.db import Database
+from app.db import Database, call
 from app.errors import EnergyError
 from app.http import ROUTES, Service
 from app.ingest import Writer, horizon
@@ -67,13 +67,9 @@ async def _follow_horizon(database: Database, reader: Reader) -> None:
 
 
 async def _keep_up(url: str) -> None:
-    # A connection of its own: upkeep commits as it goes, may take long, and holds a session's lock while it does.
     while True:
         try:
-            async with await psycopg.AsyncConnection.connect(
-                url, autocommit=True, application_name="energy-upkeep"
-            ) as connection:
-                await connection.execute("CALL api.upkeep()")
+            await call(url, "upkeep")
         except psycopg.Error as error:
             logger.warning("upkeep failed and is tried again in an hour: %s", error)
         await asyncio.sleep(UPKEEP_PERIOD_S)

@@ -4,6 +4,7 @@ All run in UTC at READ COMMITTED (above it, TimescaleDB would log even fresh row
 each statement for its parameters, so that chunks outside a window are left out when it is planned.
 """
 
+import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Mapping
@@ -26,6 +27,9 @@ Connection = AsyncConnection[TupleRow]
 # A pool waits twice as long after each attempt that fails. It gives up after this long, and the next request makes it
 # try anew: so the service notices within seconds that the database is back, however long that was away.
 RECONNECT_TIMEOUT_S = 1.0
+# Of two refreshes of the same hours at once, TimescaleDB fails one; it is tried again this often.
+MAX_TRIES_OF_A_REFRESH = 60
+PAUSE_BEFORE_A_REFRESH_S = 1.0
 
 
 class Database:
@@ -139,6 +143,22 @@ class Database:
         await connection.execute(
             "SELECT set_config('statement_timeout', %s, false)", [f"{statement_timeout_s * 1000:.0f}"]
         )
+
+
+async def call(url: str, name: str, parameters: Mapping[str, Any] | None = None) -> None:
+    """Run a named query that calls a procedure of upkeep, on a connection of its own, outside a transaction.
+
+    It may take long, and is tried again while a job refreshes the same hours. Raises what psycopg raises.
+    """
+    async with await AsyncConnection.connect(url, autocommit=True, application_name="energy-upkeep") as connection:
+        for _ in range(MAX_TRIES_OF_A_REFRESH - 1):
+            try:
+                await connection.execute(query(name), parameters)
+            except psycopg.errors.LockNotAvailable:
+                await asyncio.sleep(PAUSE_BEFORE_A_REFRESH_S)
+            else:
+                return
+        await connection.execute(query(name), parameters)
 
 
 class _ConnectionDied(Exception):

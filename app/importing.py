@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from app import assignments
 from app.config import Settings
-from app.db import Database
+from app.db import Database, call
 from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
 from app.import_file import COLUMNS, ImportFile, Line
 from app.ingest import Writer, horizon
@@ -112,7 +112,8 @@ async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt) ->
             finally:
                 _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
             if summary.oldest and summary.newest:
-                await _complete_rollups(url, summary.oldest, summary.newest)
+                ends = {"from": summary.oldest, "to": summary.newest + timedelta(microseconds=1)}
+                await call(url, "complete_rollups", ends)
     finally:
         await database.close()
     if damage is not None:
@@ -262,11 +263,6 @@ def _is_there_already(asked: NewAssignment, outcome: Overlap) -> bool:
         (kept.meterId, kept.vehicleId, kept.from_, kept.to) == (asked.meterId, asked.vehicleId, asked.from_, asked.to)
         for kept in outcome.overlaps
     )
-
-
-async def _complete_rollups(url: str, oldest: datetime, newest: datetime) -> None:
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute(query("complete_rollups"), {"from": oldest, "to": newest + timedelta(microseconds=1)})
 
 
 def _tell(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: bool) -> None:

@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app import migrate
-from tests.servers import PROFILES, Server, Unavailable, offered, start
+from tests.servers import PROFILES, Server, Unavailable, offered, start, stop_jobs
 from tests.service import Client, running_service
 
 # What a test may leave behind. Rollups are emptied one by one: on the timescale profile they are no tables.
@@ -78,12 +78,7 @@ def migrated_database(server: Server) -> Iterator[str]:
     """URL of a migrated database that the tests of a profile share; its jobs stand still, so that nothing races."""
     with server.new_database() as url:
         migrate.migrate(url, server.profile)
-        if server.profile == "timescale":
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(
-                    "SELECT public.alter_job(job_id, scheduled => false) "
-                    "FROM timescaledb_information.jobs WHERE hypertable_schema = 'telemetry'"
-                )
+        stop_jobs(url, server.profile)
         yield url
 
 

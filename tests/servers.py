@@ -47,6 +47,13 @@ class Server:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def stop_jobs(url: str, profile: Profile) -> None:
+    """Let no job start by itself in a database, and end those that run: a new job starts as soon as it is added."""
+    if profile == "timescale":
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
+
+
 @contextmanager
 def open_directory() -> Iterator[Path]:
     """A temporary directory that other accounts can enter, as a database run by root needs it."""

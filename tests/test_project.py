@@ -222,8 +222,10 @@ def _names_looked_up() -> set[str]:
                 continue
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             # The pool passes on the names it was asked for.
-            if called in ("query", "fetch_all") and path.stem != "db":
+            if path.stem != "db" and called in ("query", "fetch_all"):
                 looked_up |= _query_names(node.args[0])
+            elif path.stem != "db" and isinstance(node.func, ast.Name) and called == "call":
+                looked_up |= _query_names(node.args[1])
     return looked_up
 
 

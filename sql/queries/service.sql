@@ -19,3 +19,6 @@ WITH remembered AS (
 SELECT shifted_by, true FROM remembered
 UNION ALL
 SELECT shifted_by, false FROM telemetry.import_source WHERE fingerprint = %(fingerprint)s;
+
+-- name: upkeep
+CALL api.upkeep();

@@ -69,7 +69,9 @@ BEGIN
                     relation,
                     start_offset => wanted.refresh_start_offset,
                     end_offset => wanted.refresh_end_offset,
-                    schedule_interval => wanted.refresh_every
+                    schedule_interval => wanted.refresh_every,
+                    -- In batches, releases before 2.29 may leave out the newest bucket.
+                    buckets_per_batch => 0
                 );
             END IF;
         END IF;

@@ -11,6 +11,8 @@ DECLARE
     rollup record;
     refresh_from timestamptz;
     refresh_to timestamptz;
+    -- In batches, releases before 2.29 may leave out the newest bucket.
+    in_one_batch CONSTANT jsonb := '{"buckets_per_batch": 0}';
 BEGIN
     FOR rollup IN
         SELECT
@@ -25,7 +27,7 @@ BEGIN
         refresh_to := least(api.hour_ceiling(range_to), api.hour_floor(now() - rollup.refresh_end_offset));
         IF refresh_from < refresh_to THEN
             CALL public.refresh_continuous_aggregate(
-                format('telemetry.%I', rollup.relation)::regclass, refresh_from, refresh_to
+                format('telemetry.%I', rollup.relation)::regclass, refresh_from, refresh_to, options => in_one_batch
             );
         END IF;
     END LOOP;

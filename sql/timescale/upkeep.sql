@@ -6,7 +6,7 @@ CREATE PROCEDURE api.upkeep()
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    refresh_to CONSTANT timestamptz := now() + interval '2 hours' - (
+    refresh_to CONSTANT timestamptz := now() - (
         SELECT max(refresh_start_offset) FROM telemetry.policy
     );
 BEGIN

@@ -7,7 +7,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app import migrate
-from tests.servers import Server
+from tests.servers import Server, stop_jobs
 
 
 @pytest.fixture
@@ -18,9 +18,7 @@ def own_database(server: Server) -> Iterator[str]:
     """
     with server.new_database() as url:
         migrate.migrate(url, server.profile)
-        if server.profile == "timescale":
-            with psycopg.connect(url, autocommit=True) as connection:
-                stop_jobs(connection)
+        stop_jobs(url, server.profile)
         yield url
 
 
@@ -29,8 +27,3 @@ def own(own_database: str) -> Iterator[psycopg.Connection[TupleRow]]:
     """A connection (autocommit, UTC) to the test's own database."""
     with psycopg.connect(own_database, autocommit=True, options="-c timezone=UTC") as connection:
         yield connection
-
-
-def stop_jobs(connection: psycopg.Connection[TupleRow]) -> None:
-    """Let no job start by itself in this database, and end those that run: a new job starts as soon as it is added."""
-    connection.execute("SELECT _timescaledb_functions.stop_background_workers()")

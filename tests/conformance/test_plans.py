@@ -13,9 +13,8 @@ from psycopg.rows import TupleRow
 
 from app import migrate
 from app.queries import query
-from tests.conformance.conftest import stop_jobs
 from tests.readings import hours_ago, now
-from tests.servers import Server
+from tests.servers import Server, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]
 Node = dict[str, Any]
@@ -162,9 +161,8 @@ def stages(server: Server) -> dict[str, Stage]:
     found = {}
     with server.new_database() as url:
         migrate.migrate(url, server.profile)
+        stop_jobs(url, server.profile)
         with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
-            if server.profile == "timescale":
-                stop_jobs(connection)
             connection.execute("SET plan_cache_mode = force_custom_plan")
             with psycopg.ClientCursor(connection) as cursor:
                 cursor.execute(ASSIGN, {"devices": DEVICES, "from": hours_ago(24 * 41)})

@@ -9,9 +9,8 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app import migrate
-from tests.conformance.conftest import stop_jobs
 from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, now
-from tests.servers import Server
+from tests.servers import Server, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -211,7 +210,7 @@ def test_the_retention_job_drops_what_its_policy_says(own: Connection) -> None:
     insert_meter_readings(own, (("M-1", now() - timedelta(days=days), 0.5, 230.0) for days in range(60)))
     own.execute("UPDATE telemetry.policy SET drop_after = '40 days' WHERE relation = 'meter_telemetry_history'")
     own.execute("CALL api.apply_policies()")
-    stop_jobs(own)
+    stop_jobs(own.info.dsn, "timescale")
     own.execute("CALL public.run_job(%s)", (job_ids(own)["meter_telemetry_history", "retention"],))
     row = own.execute("SELECT count(*) FROM telemetry.meter_telemetry_history").fetchone()
     # Chunks of a day are dropped whole: a day that is half expired stays.
