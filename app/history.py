@@ -66,7 +66,13 @@ async def _insert(connection: Connection, kind: _Kind, rows: Sequence[Row]) -> l
     numbered = ((ordinal, *row[1:]) for ordinal, (row, _) in enumerate(rows))
     await _copy(connection, query(f"copy_{kind.name}_stage"), ["int4", *kind.types], numbered)
     await connection.execute(query(f"keep_staged_{kind.name}_readings"))
-    cursor = await connection.execute(query(f"staged_{kind.name}_readings_not_kept"))
+    instants = [row.recorded_at for row, _ in rows]
+    # Not prepared: a plan made for any parameters would open every chunk there is.
+    cursor = await connection.execute(
+        query(f"staged_{kind.name}_readings_not_kept"),
+        {"oldest": min(instants), "newest": max(instants)},
+        prepare=False,
+    )
     return [(ordinal, differs) for ordinal, differs in await cursor.fetchall()]
 
 

@@ -1,5 +1,6 @@
--- The staged path of ingest, taken when a COPY into the history met a key that is there already. A stage keeps the order
--- in which readings came (ordinal): of two equal keys the first stands.
+-- How readings get into the history: straight, or over a stage. The staged path is for late readings, and for a batch
+-- whose COPY met a key that is there already. A stage keeps the order in which readings came (ordinal): of two equal keys
+-- the first stands.
 
 -- name: create_meter_stage
 CREATE TEMPORARY TABLE IF NOT EXISTS meter_stage (
@@ -39,8 +40,16 @@ SELECT
     stage.ordinal,
     (history.energy_ac_kwh, history.voltage_v) IS DISTINCT FROM (stage.energy_ac_kwh, stage.voltage_v) AS is_conflict
 FROM pg_temp.meter_stage AS stage
-JOIN telemetry.meter_telemetry_history AS history
-    ON history.meter_id = stage.meter_id AND history.recorded_at = stage.recorded_at
+CROSS JOIN LATERAL (
+    -- The bounds leave out chunks when it is planned; the limit keeps the look-up one by index, row by row.
+    SELECT kept.energy_ac_kwh, kept.voltage_v
+    FROM telemetry.meter_telemetry_history AS kept
+    WHERE
+        kept.meter_id = stage.meter_id
+        AND kept.recorded_at = stage.recorded_at
+        AND kept.recorded_at BETWEEN %(oldest)s AND %(newest)s
+    LIMIT 1
+) AS history
 WHERE NOT stage.is_kept;
 
 -- name: copy_meter_history
@@ -85,11 +94,18 @@ WHERE stage.ordinal = first.ordinal;
 -- name: staged_vehicle_readings_not_kept
 SELECT
     stage.ordinal,
-    (history.soc_pct, history.energy_dc_kwh, history.battery_temp_c)
-    IS DISTINCT FROM (stage.soc_pct, stage.energy_dc_kwh, stage.battery_temp_c) AS is_conflict
+    (history.soc_pct, history.energy_dc_kwh, history.battery_temp_c) IS DISTINCT FROM (stage.soc_pct, stage.energy_dc_kwh, stage.battery_temp_c) AS is_conflict
 FROM pg_temp.vehicle_stage AS stage
-JOIN telemetry.vehicle_telemetry_history AS history
-    ON history.vehicle_id = stage.vehicle_id AND history.recorded_at = stage.recorded_at
+CROSS JOIN LATERAL (
+    -- The bounds leave out chunks when it is planned; the limit keeps the look-up one by index, row by row.
+    SELECT kept.soc_pct, kept.energy_dc_kwh, kept.battery_temp_c
+    FROM telemetry.vehicle_telemetry_history AS kept
+    WHERE
+        kept.vehicle_id = stage.vehicle_id
+        AND kept.recorded_at = stage.recorded_at
+        AND kept.recorded_at BETWEEN %(oldest)s AND %(newest)s
+    LIMIT 1
+) AS history
 WHERE NOT stage.is_kept;
 
 -- name: copy_vehicle_history

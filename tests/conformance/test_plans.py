@@ -99,6 +99,17 @@ class Relations:
         ]
 
 
+METER_STAGE = """
+    INSERT INTO pg_temp.meter_stage (ordinal, meter_id, recorded_at, energy_ac_kwh, voltage_v)
+    SELECT i, 'M-1', now() - interval '9 days' + i * interval '4 seconds', 0.2, 230 FROM generate_series(1, 20000) AS i
+"""
+VEHICLE_STAGE = """
+    INSERT INTO pg_temp.vehicle_stage (ordinal, vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
+    SELECT i, 'V-1', now() - interval '9 days' + i * interval '4 seconds', 50, 0.2, 30
+    FROM generate_series(1, 20000) AS i
+"""
+
+
 @dataclass(frozen=True)
 class Stage:
     """Plans made at one point of a database's growth, by window: the planner's choice, and with seqscan off."""
@@ -254,3 +265,31 @@ def test_of_the_history_only_cut_hours_are_read(stages: dict[str, Stage], window
     weeks = (WINDOWS[window][0] - WINDOWS[window][1]) / (7 * 24 * 60)
     feeds = int(weeks) + 2
     assert read <= math.ceil((2 * (1 + feeds) + 2 * 2) * READINGS_PER_HOUR)
+
+
+@pytest.mark.parametrize(("kind", "stage"), [("meter", METER_STAGE), ("vehicle", VEHICLE_STAGE)])
+def test_a_stage_is_held_against_the_history_by_index_and_within_its_own_range(
+    server: Server, kind: str, stage: str
+) -> None:
+    # A stage has no statistics, so the planner knows neither how much is in it nor of when: left to itself it reads the
+    # whole history. The range is told to it, and the look-up is row by row.
+    with server.new_database() as url:
+        migrate.migrate(url, server.profile)
+        stop_jobs(url, server.profile)
+        with psycopg.connect(url, options="-c timezone=UTC") as connection:
+            fill(connection, 30 * DAY, timedelta(0))
+            connection.commit()
+            connection.execute("ANALYZE")
+            relations = Relations.read(connection, server.profile)
+            connection.execute(query(f"create_{kind}_stage"))
+            connection.execute(stage.encode())
+            bounds = {"oldest": hours_ago(24 * 9), "newest": hours_ago(24 * 8)}
+            with psycopg.ClientCursor(connection) as cursor:
+                cursor.execute(b"EXPLAIN (FORMAT JSON) " + query(f"staged_{kind}_readings_not_kept"), bounds)
+                [(plan,)] = cursor.fetchall()
+    scans = relations.scans(plan[0], f"{kind}_telemetry_history")
+    assert 1 <= len(scans) <= 3
+    for scan in scans:
+        assert "Seq" not in scan["Node Type"]
+        assert f"{kind}_id = stage.{kind}_id" in index_condition(scan)
+        assert "recorded_at = stage.recorded_at" in index_condition(scan)
