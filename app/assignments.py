@@ -29,7 +29,7 @@ async def create(database: Database, wanted: Sequence[NewAssignment]) -> list[As
     for index, assignment in enumerate(wanted):
         check_ends(assignment.from_, assignment.to, f"assignment {index}: ")
     with _database_errors():
-        async with database.writing() as connection:
+        async with database.assigning() as connection:
             added = [await _add(connection, index, assignment) for index, assignment in enumerate(wanted)]
             overlaps = [outcome for outcome in added if isinstance(outcome, Overlap)]
             if overlaps:
@@ -45,7 +45,7 @@ async def add_each(database: Database, wanted: Sequence[NewAssignment]) -> list[
     for index, assignment in enumerate(wanted):
         check_ends(assignment.from_, assignment.to, f"assignment {index}: ")
     with _database_errors():
-        async with database.writing() as connection:
+        async with database.assigning() as connection:
             return [await _add(connection, index, assignment) for index, assignment in enumerate(wanted)]
 
 
@@ -56,7 +56,7 @@ async def change(database: Database, assignment_id: int, wanted: AssignmentChang
         raise InvalidParameter("an assignment is changed by its `from`, its `to`, or both", {"field": "to"})
     with _database_errors():
         try:
-            async with database.writing() as connection:
+            async with database.assigning() as connection:
                 cursor = await connection.execute(query("lock_assignment"), {"id": assignment_id})
                 row = await cursor.fetchone()
                 if row is None:
@@ -70,7 +70,7 @@ async def change(database: Database, assignment_id: int, wanted: AssignmentChang
                 return Assignment(*(await cursor.fetchone() or ()))
         except psycopg.errors.ExclusionViolation:
             hypothetical = NewAssignment(kept.meterId, kept.vehicleId, begins, ends)
-            async with database.writing() as connection:
+            async with database.assigning() as connection:
                 overlap = await _overlap(connection, 0, hypothetical, except_id=assignment_id)
             raise _overlap_problem([hypothetical], [overlap]) from None
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -33,7 +33,7 @@ PAUSE_BEFORE_A_REFRESH_S = 1.0
 
 
 class Database:
-    """Two connection pools on one database, opened and closed with the service."""
+    """The connection pools on one database, opened and closed with the service."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._settings = settings
@@ -54,22 +54,27 @@ class Database:
             configure=self._configure_reader,
             kwargs={"autocommit": True, "application_name": "energy-reader", **network},
         )
-        self._writers = AsyncConnectionPool(
-            url,
-            min_size=1,
-            max_size=2,
-            timeout=settings.connect_timeout_s,
-            reconnect_timeout=RECONNECT_TIMEOUT_S,
-            open=False,
-            name="writers",
-            configure=self._configure_writer,
-            kwargs={"application_name": "energy-writer", **network},
+        # One each, so that an assignment which waits for a lock never keeps readings waiting.
+        self._ingest, self._assignments = (
+            AsyncConnectionPool(
+                url,
+                min_size=1,
+                max_size=1,
+                timeout=settings.connect_timeout_s,
+                reconnect_timeout=RECONNECT_TIMEOUT_S,
+                open=False,
+                name=name,
+                configure=self._configure_writer,
+                kwargs={"application_name": f"energy-{name}", **network},
+            )
+            for name in ("writer", "assignments")
         )
+        self._pools = (self._readers, self._ingest, self._assignments)
 
     async def open(self) -> None:
         """Connect. Raises :class:`DatabaseUnavailable` where that does not succeed in time."""
         try:
-            for pool in (self._readers, self._writers):
+            for pool in self._pools:
                 await pool.open(wait=True, timeout=self._settings.connect_timeout_s)
         except PoolTimeout as error:
             await self.close()
@@ -77,8 +82,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._writers.close()
-        await self._readers.close()
+        for pool in self._pools:
+            await pool.close()
 
     async def fetch_all(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[TupleRow]:
         """Rows of a named query that only reads. Raises :class:`DatabaseLost`.
@@ -110,21 +115,20 @@ class Database:
                     raise _ConnectionDied from error
                 raise
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Connection]:
-        """A writing connection, in a transaction that commits where the block ends without an error.
+    def writing(self) -> AbstractAsyncContextManager[Connection]:
+        """The connection that writes readings, in a transaction that commits where the block ends without an error.
 
         Raises what psycopg raises, or :class:`DatabaseLost` where no connection can be had in time.
         """
-        try:
-            async with self._writers.connection() as connection:
-                yield connection
-        except (PoolTimeout, PoolClosed) as error:
-            raise DatabaseLost("the database does not answer now; send the request again later") from error
+        return _connected(self._ingest)
+
+    def assigning(self) -> AbstractAsyncContextManager[Connection]:
+        """The connection that writes all the rest, as :meth:`writing` gives the one for readings."""
+        return _connected(self._assignments)
 
     async def discard_dead_writers(self) -> None:
         """Replace writing connections that died since they were used last."""
-        await self._writers.check()
+        await self._ingest.check()
 
     async def _configure_reader(self, connection: Connection) -> None:
         await self._configure(connection, self._settings.read_timeout_s)
@@ -143,6 +147,15 @@ class Database:
         await connection.execute(
             "SELECT set_config('statement_timeout', %s, false)", [f"{statement_timeout_s * 1000:.0f}"]
         )
+
+
+@asynccontextmanager
+async def _connected(pool: AsyncConnectionPool[Connection]) -> AsyncIterator[Connection]:
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    except (PoolTimeout, PoolClosed) as error:
+        raise DatabaseLost("the database does not answer now; send the request again later") from error
 
 
 async def call(url: str, name: str, parameters: Mapping[str, Any] | None = None) -> None:

@@ -148,7 +148,10 @@ class StrictRejected(ProblemError):
 
 
 class RefusedByDatabase(ProblemError):
-    """The database refuses values that the service let pass, by a constraint of its own; nothing was kept."""
+    """The database refuses values that the service let pass, by a constraint of its own.
+
+    What was kept of the request besides is a duplicate when it is sent again.
+    """
 
     status, code, title = 422, "refused_by_database", "The database refuses this"
 

@@ -25,9 +25,9 @@ from app.db import Database, call
 from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
 from app.import_file import COLUMNS, ImportFile, Line
 from app.ingest import Writer, horizon
-from app.models import Assignment, DeviceId, Instant, NewAssignment, Overlap, ReadingError
+from app.models import Assignment, DeviceId, Instant, NewAssignment, Overlap
 from app.queries import query
-from app.readings import Reader
+from app.readings import Reader, conflict
 
 # Lines written in one transaction, and bad lines listed before they are only counted.
 LINES_PER_BATCH = 5000
@@ -152,7 +152,7 @@ async def _shift(database: Database, file: ImportFile, end_at: EndAt) -> timedel
     rows: list[Any] = []
     while not rows:
         # Nothing comes back where another import of the file commits at this moment; asked again, it is seen.
-        async with database.writing() as connection:
+        async with database.assigning() as connection:
             cursor = await connection.execute(query("remember_import"), wanted)
             rows = await cursor.fetchall()
     [(shift, is_new)] = rows
@@ -213,9 +213,7 @@ async def _load_readings(reader: Reader, writer: Writer, lines: Sequence[Line], 
         summary.accepted += len(batch) - len(written.duplicates) - len(written.conflicts)
         summary.bad += len(batch.errors)
         summary.too_old += sum(error.code == "timestamp_too_old" for error in batch.errors)
-        detail = "the same device and time with other values was kept before; the first stands"
-        conflicts = [ReadingError(index, "conflict", None, detail) for index in written.conflicts]
-        for error in (*batch.errors, *conflicts):
+        for error in (*batch.errors, *map(conflict, written.conflicts)):
             told[sound[error.index].number] = f"{error.code}: " + ": ".join(filter(None, (error.field, error.detail)))
         for recorded_at in [row.recorded_at for row in batch.meters] + [row.recorded_at for row in batch.vehicles]:
             summary.saw(recorded_at)

@@ -24,7 +24,7 @@ from app.db import Database
 from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown, StrictConflict
 from app.history import Row, Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
-from app.readings import BEGINNING_OF_TIME, Batch, Horizon
+from app.readings import BEGINNING_OF_TIME, Batch, Horizon, conflict
 
 logger = logging.getLogger("energy.ingest")
 
@@ -48,7 +48,11 @@ class Written:
 class _Request:
     batch: Batch
     strict: bool
+    late_before: datetime
     future: asyncio.Future[Written]
+    outcome: Written = field(default_factory=Written)
+    # Fresh readings are committed before late ones; where those fail, they are not written again.
+    fresh_is_kept: bool = False
 
 
 class Writer:
@@ -58,6 +62,7 @@ class Writer:
         self._database = database
         self._max_waiting = settings.max_readings_waiting
         self._late_after = timedelta(seconds=settings.late_after_s)
+        self._max_errors_listed = settings.max_errors_listed
         self._max_per_transaction = settings.max_readings_per_transaction
         self._waiting: deque[_Request] = deque()
         self._readings_waiting = 0
@@ -93,7 +98,8 @@ class Writer:
             raise Overloaded(f"{self._readings_waiting} readings wait to be written; send the request again later")
         if not len(batch):
             return Written()
-        request = _Request(batch, strict, asyncio.get_running_loop().create_future())
+        late_before = datetime.now(UTC) - self._late_after
+        request = _Request(batch, strict, late_before, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._count_waiting(len(batch))
         self._something_waits.set()
@@ -131,51 +137,40 @@ class Writer:
     async def _commit(self, group: list[_Request]) -> None:
         """Write a group and wake its requests; where it fails, halve it until only the culprit is left."""
         try:
-            outcomes = await self._write_group(group)
-        except _FAULTS_OF_A_BATCH as error:
+            await self._write_group(group)
+        except (*_FAULTS_OF_A_BATCH, psycopg.errors.QueryCanceled) as error:
             if len(group) > 1:
                 middle = len(group) // 2
                 await self._commit(group[:middle])
                 await self._commit(group[middle:])
-            elif isinstance(error, StrictConflict):
-                _fail(group, error)
             else:
-                logger.warning("the database refused a batch: %s", error)
-                _fail(group, RefusedByDatabase(f"the database refuses this: {error.diag.message_primary or error}"))
+                _fail(group, _answer_to_a_batch(error))
         except (DatabaseLost, psycopg.Error) as error:
             logger.warning("the database did not take a batch: %s", error)
             _fail(group, DatabaseLost("the database takes no readings now; send the request again later"))
             await self._database.discard_dead_writers()
         else:
-            for request, outcome in zip(group, outcomes, strict=True):
+            for request in group:
                 if not request.future.done():
-                    request.future.set_result(outcome)
+                    request.future.set_result(request.outcome)
 
-    async def _write_group(self, group: list[_Request]) -> list[Written]:
+    async def _write_group(self, group: list[_Request]) -> None:
         """Fresh readings in one transaction, late ones in another; a strict request, a group by itself, in one."""
-        outcomes = [Written() for _ in group]
-        fresh, late = self._by_age(group)
-        if late and group[0].strict:
+        strict = group[0].strict
+        fresh, late = _by_age(group)
+        if strict and late:
             late.meters += fresh.meters
             late.vehicles += fresh.vehicles
             fresh = Rows()
         for rows, is_fresh in ((fresh, True), (late, False)):
             if rows:
                 rows.sort()
-                for (row, requested_by), differs in await self._write(rows, is_fresh, group[0].strict):
-                    outcome = outcomes[requested_by]
+                for (row, requested_by), differs in await self._write(rows, is_fresh, strict):
+                    outcome = group[requested_by].outcome
                     (outcome.conflicts if differs else outcome.duplicates).append(row.place)
-        return outcomes
-
-    def _by_age(self, group: list[_Request]) -> tuple[Rows, Rows]:
-        fresh, late = Rows(), Rows()
-        late_before = datetime.now(UTC) - self._late_after
-        for number, request in enumerate(group):
-            for meter in request.batch.meters:
-                (late if meter.recorded_at < late_before else fresh).meters.append((meter, number))
-            for vehicle in request.batch.vehicles:
-                (late if vehicle.recorded_at < late_before else fresh).vehicles.append((vehicle, number))
-        return fresh, late
+            if is_fresh and not strict:
+                for request in group:
+                    request.fresh_is_kept = True
 
     async def _write(self, rows: Rows, is_fresh: bool, strict: bool) -> list[tuple[Row, bool]]:
         """One transaction, tried again where that is of use; returns the rows that were there already."""
@@ -206,9 +201,10 @@ class Writer:
             known = await history.insert(connection, rows)
             conflicts = sorted(row.place for (row, _), differs in known if differs)
             if strict and conflicts:
+                errors = [conflict(place) for place in conflicts[: self._max_errors_listed]]
                 raise StrictConflict(
-                    "a reading contradicts one already kept; none of the request was kept",
-                    {"conflictIndexes": conflicts},
+                    f"{len(conflicts)} readings contradict others already kept; none of the request was kept",
+                    {"conflicts": len(conflicts), "errors": errors},
                 )
         INGEST_TRANSACTIONS.labels(path="staged").inc()
         return known
@@ -218,6 +214,34 @@ async def horizon(database: Database) -> Horizon:
     """The oldest timestamps that the history still takes, by `telemetry.policy`. Raises :class:`DatabaseLost`."""
     [(meter, vehicle)] = await database.fetch_all("oldest_timestamps_kept")
     return Horizon(meter or BEGINNING_OF_TIME, vehicle or BEGINNING_OF_TIME)
+
+
+def _answer_to_a_batch(error: Exception) -> Exception:
+    """What the one request hears that is left of a group when it is to blame."""
+    if isinstance(error, StrictConflict):
+        return error
+    logger.warning("the database did not take a batch: %s", error)
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return DatabaseLost("the readings took too long to write; send fewer at a time, or again later")
+    assert isinstance(error, psycopg.Error)
+    return RefusedByDatabase(f"the database refuses this: {error.diag.message_primary or error}")
+
+
+def _by_age(group: list[_Request]) -> tuple[Rows, Rows]:
+    """The fresh readings of a group that are not kept yet, and the late ones."""
+    fresh, late = Rows(), Rows()
+    for number, request in enumerate(group):
+        for meter in request.batch.meters:
+            if meter.recorded_at < request.late_before:
+                late.meters.append((meter, number))
+            elif not request.fresh_is_kept:
+                fresh.meters.append((meter, number))
+        for vehicle in request.batch.vehicles:
+            if vehicle.recorded_at < request.late_before:
+                late.vehicles.append((vehicle, number))
+            elif not request.fresh_is_kept:
+                fresh.vehicles.append((vehicle, number))
+    return fresh, late
 
 
 def _fail(group: list[_Request], error: Exception) -> None:

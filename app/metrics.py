@@ -12,7 +12,7 @@ READINGS = Counter(
 )
 INGEST_TRANSACTIONS = Counter(
     "energy_ingest_transactions",
-    "Transactions that kept readings, by path: direct (COPY into the history) or staged (something was there already)",
+    "Transactions that kept readings, by path: direct (COPY), or staged (late readings, or some were there already)",
     ["path"],
     registry=REGISTRY,
 )

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psycopg
 import pytest
+from psycopg.rows import TupleRow
 
 from app import migrate
 from app.embedded import EmbeddedServer
@@ -479,3 +481,39 @@ def test_a_data_directory_that_cannot_be_one_is_said_by_name(data_dir: Path) -> 
 
 def test_an_installation_without_postgresql_is_said_by_name() -> None:
     assert "POSTGRES_BINDIR" in _refusal(1, POSTGRES_BINDIR=str(ROOT / "app"))
+
+
+def test_assignments_that_wait_for_a_lock_keep_no_reading_waiting(postgres_server: Server) -> None:
+    with postgres_server.new_database() as url:
+        migrate.migrate(url, "postgres")
+        wanted = {"meterId": "M-1", "vehicleId": "V-1", "from": minutes_ago(60)}
+        with running_service(DATABASE_URL=url, ENERGY_CONNECT_TIMEOUT_S="1") as client, psycopg.connect(url) as dba:
+            dba.execute(
+                "INSERT INTO telemetry.assignment (meter_id, vehicle_id, during) "
+                "VALUES ('M-1', 'V-1', tstzrange(now() - interval '2 hours', NULL))"
+            )
+            with ThreadPoolExecutor(3) as pool:
+                posts = [pool.submit(client.post, "/v1/assignments", wanted) for _ in range(3)]
+                _until(lambda: not all(post.done() for post in posts) and _waiting_for_a_lock(dba), 20)
+                for i in range(5):
+                    assert client.ingest(meter_reading(f"M-{i}"))["accepted"] == 1
+                dba.rollback()
+                assert {post.result().status for post in posts} <= {201, 409, 503}
+
+
+def _waiting_for_a_lock(connection: psycopg.Connection[TupleRow]) -> bool:
+    row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+    return row is not None and row[0] > 0
+
+
+def test_an_unforeseen_error_is_counted_and_told_without_its_cause(postgres_server: Server) -> None:
+    with postgres_server.new_database() as url:
+        migrate.migrate(url, "postgres")
+        with running_service(DATABASE_URL=url) as client:
+            with psycopg.connect(url, autocommit=True) as dba:
+                dba.execute("DROP FUNCTION api.vehicle_performance")
+            answer = client.get("/v1/analytics/performance/V-1")
+            assert (answer.status, answer.json["code"]) == (500, "internal_error")
+            assert b"vehicle_performance" not in answer.body
+            counted = b'energy_http_request_seconds_count{endpoint="vehicle_performance",status="500"} 1.0'
+            assert counted in client.get("/metrics").body

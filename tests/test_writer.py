@@ -21,7 +21,7 @@ from app.config import Settings
 from app.db import Database
 from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown, StrictConflict
 from app.ingest import Writer, Written
-from app.readings import Batch, MeterRow, VehicleRow
+from app.readings import Batch, MeterRow, VehicleRow, conflict
 from tests.readings import minutes_ago
 from tests.servers import Server
 
@@ -202,6 +202,30 @@ def test_an_empty_batch_is_answered_at_once(url: str) -> None:
             assert await asyncio.wait_for(writer.write(Batch()), _PATIENCE_S) == Written()
 
     _run(test)
+
+
+def test_a_refused_late_reading_makes_no_duplicates_of_fresh_ones(url: str) -> None:
+    # Fresh readings of a group are committed before its late ones. Where a late one is refused the group is halved, and
+    # the fresh ones must not be written, and found there, again.
+    late = _meters("M-unwanted", at=minutes_ago(24 * 60))
+
+    async def test() -> list[Any]:
+        async with _writing(url) as writer:
+            async with _history_locked(url, writer) as first:
+                rest = await _all_waiting([writer.write(_meters(f"M-{i}")) for i in range(6)] + [writer.write(late)])
+            return await asyncio.gather(first, *rest, return_exceptions=True)
+
+    with _session(url) as connection:
+        connection.execute(
+            f"ALTER TABLE {_HISTORY} ADD CONSTRAINT meter_is_wanted CHECK (meter_id <> 'M-unwanted')".encode()
+        )
+        try:
+            *outcomes, refused = asyncio.run(test())
+        finally:
+            connection.execute(f"ALTER TABLE {_HISTORY} DROP CONSTRAINT meter_is_wanted".encode())
+    assert isinstance(refused, RefusedByDatabase)
+    assert outcomes == [Written()] * 7
+    assert set(_kept(url)) == {"M-first", *(f"M-{i}" for i in range(6))}
 
 
 @pytest.mark.parametrize("culprit", [0, 3, 7])
@@ -400,7 +424,7 @@ def test_a_strict_batch_with_a_conflict_is_undone_whole(url: str) -> None:
             batch.vehicles = [row._replace(place=3) for row in _vehicles("V-new").vehicles]
             with pytest.raises(StrictConflict) as refused:
                 await writer.write(batch, strict=True)
-            assert refused.value.extra == {"conflictIndexes": [1, 2]}
+            assert refused.value.extra == {"conflicts": 2, "errors": [conflict(1), conflict(2)]}
 
     _run(test)
     assert _kept(url) == {"M-1": 0.5, "M-2": 0.5}

@@ -254,7 +254,7 @@ def test_a_strict_request_that_conflicts_is_409_and_nothing_of_it_is_kept(
     request = [meter_reading("M-1", at), vehicle_reading("V-0", at), vehicle_reading("V-1", at, soc=51)]
     answer = post_strict(client, request)
     assert (answer.status, answer.json["code"]) == (409, "conflict")
-    assert answer.json["conflictIndexes"] == [2]
+    assert [error["index"] for error in answer.json["errors"]] == [2]
     assert vehicle_history(connection) == before
     assert meter_history(connection) == []
     live = client.get("/v1/live/vehicles").json["vehicles"]
@@ -265,7 +265,7 @@ def test_a_strict_request_that_contradicts_itself_is_409(client: Client, connect
     at = minutes_ago(3)
     request = [meter_reading("M-1", at, voltage=230), meter_reading("M-2", at), meter_reading("M-1", at, voltage=231)]
     answer = post_strict(client, request)
-    assert (answer.status, answer.json["conflictIndexes"]) == (409, [2])
+    assert (answer.status, answer.json["conflicts"], answer.json["errors"][0]["index"]) == (409, 1, 2)
     assert meter_history(connection) == []
 
 
