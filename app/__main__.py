@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
-    with stopped_by_signals() as stop, database(settings) as url, serving(settings, url) as address:
+    with stopped_by_signals() as stop, database(settings) as url, serving(settings, url, stop) as address:
         _say(f"serving at {address}")
         stop.wait()
         _say("stopping")
@@ -65,7 +65,7 @@ def _migrate(options: argparse.Namespace, settings: Settings) -> int:  # noqa: A
 
 
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
-    with stopped_by_signals() as stop, database(settings) as url, serving(settings, url) as address:
+    with stopped_by_signals() as stop, database(settings) as url, serving(settings, url, stop) as address:
         demo.run(address, stop=stop, seconds=options.seconds, vehicles=options.vehicles, seed=options.seed)
     return 0
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import psycopg
 from starlette.applications import Starlette
@@ -26,35 +26,35 @@ HORIZON_PERIOD_S = 60.0
 UPKEEP_PERIOD_S = 3600.0
 
 
-def create_app(url: str, settings: Settings) -> Starlette:
+def create_app(url: str, settings: Settings) -> ASGIApp:
     """The ASGI application on the migrated database at `url`."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         database = Database(url, settings)
         await database.open()
-        reader = Reader(settings, await horizon(database))
         writer = Writer(database, settings)
-        writer.start()
-        app.state.service = Service(settings, database, reader, writer)
-        chores = [
-            asyncio.create_task(_follow_horizon(database, reader)),
-            asyncio.create_task(_keep_up(url)),
-        ]
+        chores: list[asyncio.Task[None]] = []
         try:
+            reader = Reader(settings, await horizon(database))
+            writer.start()
+            app.state.service = Service(settings, database, reader, writer)
+            chores += [asyncio.create_task(_follow_horizon(database, reader)), asyncio.create_task(_keep_up(url))]
             yield
         finally:
-            for chore in chores:
-                chore.cancel()
-                with suppress(asyncio.CancelledError):
-                    await chore
-            await writer.close()
-            await database.close()
+            # The writer first, and whatever becomes of the rest: what was taken is committed.
+            try:
+                await writer.close()
+            finally:
+                for chore in chores:
+                    chore.cancel()
+                await asyncio.gather(*chores, return_exceptions=True)
+                await database.close()
 
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes = False
-    app.add_middleware(_Measured)
-    return app
+    # Around the whole application: its own middleware would not see what becomes of an unforeseen error.
+    return _Measured(app)
 
 
 async def _follow_horizon(database: Database, reader: Reader) -> None:
@@ -62,7 +62,7 @@ async def _follow_horizon(database: Database, reader: Reader) -> None:
         await asyncio.sleep(HORIZON_PERIOD_S)
         try:
             reader.horizon = await horizon(database)
-        except EnergyError as error:
+        except (EnergyError, psycopg.Error) as error:
             logger.warning("the horizon of the history could not be read: %s", error)
 
 
@@ -70,7 +70,7 @@ async def _keep_up(url: str) -> None:
     while True:
         try:
             await call(url, "upkeep")
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError) as error:
             logger.warning("upkeep failed and is tried again in an hour: %s", error)
         await asyncio.sleep(UPKEEP_PERIOD_S)
 

@@ -44,6 +44,8 @@ class Horizon(NamedTuple):
     vehicle: datetime
 
 
+# More commas than so many readings can have, unknown keys included, are refused before an array of them is built.
+MAX_COMMAS_PER_READING = 64
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -88,6 +90,8 @@ class Reader:
         Raises :class:`MalformedBody`, :class:`TooManyReadings`, and :class:`NoReadingAccepted` on an empty array.
         """
         is_array = body.lstrip()[:1] == b"["
+        if body.count(b",") > MAX_COMMAS_PER_READING * self._max_readings:
+            raise TooManyReadings(f"a request may hold {self._max_readings} readings")
         try:
             readings = _many.decode(body) if is_array else [_one.decode(body)]
             self._check_count(len(readings))

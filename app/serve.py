@@ -47,8 +47,10 @@ def any_database(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def serving(settings: Settings, url: str) -> Iterator[str]:
+def serving(settings: Settings, url: str, stop: threading.Event) -> Iterator[str]:
     """The service answering at the address yielded while the block lasts; then it commits what it took, and ends.
+
+    Where the server ends before the block does, `stop` is set, and what comes of it is :class:`DatabaseUnavailable`.
 
     The server runs in a thread of its own, so that signals stay with the caller. Raises :class:`ConfigurationError`
     where the address cannot be listened on, :class:`DatabaseUnavailable` where the service cannot start.
@@ -64,7 +66,7 @@ def serving(settings: Settings, url: str) -> Iterator[str]:
             timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
         )
     )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http-server")
+    thread = threading.Thread(target=_run, args=(server, listener, stop), name="http-server")
     thread.start()
     try:
         while not server.started:
@@ -73,10 +75,19 @@ def serving(settings: Settings, url: str) -> Iterator[str]:
                 raise DatabaseUnavailable("the service could not start; its log says why")
         host, port = listener.getsockname()[:2]
         yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if not thread.is_alive():
+            raise DatabaseUnavailable("the service ended by itself; its log says why")
     finally:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def _run(server: uvicorn.Server, listener: socket.socket, stop: threading.Event) -> None:
+    try:
+        server.run(sockets=[listener])
+    finally:
+        stop.set()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ WHERE
     AND during && tstzrange(%(from)s, %(to)s)
     AND id IS DISTINCT FROM %(except_id)s
 ORDER BY lower(during), id
+-- OVERLAPS_NAMED: enough to act on.
 LIMIT 10;
 
 -- name: lock_assignment
