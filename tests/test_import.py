@@ -719,7 +719,8 @@ def test_a_database_lost_midway_is_told_and_another_run_completes_the_import(
         )
         waiting = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'energy-writer' AND wait_event_type = 'Lock' AND datname = current_database()"
+            "WHERE application_name IN ('energy-writer', 'energy-assignments') "
+            "AND wait_event_type = 'Lock' AND datname = current_database()"
         )
         deadline = time.monotonic() + WAIT_S
         while process.poll() is None:
