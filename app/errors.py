@@ -29,6 +29,10 @@ class DatabaseUnavailable(OperatorError):
     """The database cannot be reached."""
 
 
+class DatabaseBusy(OperatorError):
+    """Others hold locks that a migration needs; nothing was changed."""
+
+
 class SchemaMismatch(OperatorError):
     """The database's schema is not the one this release works with."""
 

@@ -1,12 +1,15 @@
 """Brings a database to this release's schema, and tells whether it is there. The one module that knows profiles.
 
-`migrations/` is applied once, in order of id over all its folders, in one transaction with its bookkeeping; `sql/` is
-re-applied whole in another: schema `api` is dropped and rebuilt. Many may migrate at once: an advisory lock lets one
-work and the others find it done.
+One transaction drops schema `api`, applies what is pending of `migrations/` in order of id over all its folders, and
+re-applies `sql/` whole. Many may migrate at once: an advisory lock lets one work and the others find it done.
+
+A statement that changes a table waits for everybody who uses it, and everybody who comes later waits behind it: ingest
+too. So it waits for a moment only; then the transaction is undone, the others go on, and it is tried again.
 """
 
 import hashlib
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import MigrationList
 
 from app import __version__
-from app.errors import ConfigurationError, DatabaseUnavailable, ProfileMismatch, SchemaMismatch
+from app.errors import ConfigurationError, DatabaseBusy, DatabaseUnavailable, ProfileMismatch, SchemaMismatch
 from app.queries import SQL_DIRECTORY
 
 logger = logging.getLogger("energy.migrate")
@@ -33,6 +36,12 @@ LOWEST_SERVER_VERSION = 15_00_00
 LOWEST_TIMESCALE_VERSION = (2, 28, 2)
 # An arbitrary number that no other program on the same database is likely to lock.
 MIGRATION_LOCK = 0x456E_6572_6779
+# How long a statement of a migration waits for a lock, how long the others then have for themselves, and how often.
+LOCK_TIMEOUT_MS = 300
+PAUSE_BETWEEN_TRIES_S = 1.0
+MAX_TRIES_FOR_LOCKS = 120
+# As often where the database is this release's already: a backup that runs for hours must not keep the service down.
+MAX_TRIES_WHERE_NOTHING_CHANGES = 5
 # Folders of sql/ in the order they are applied; the profile's own comes before the comments that name what it made.
 REAPPLIED = ("api", "{profile}", "triggers", "comments")
 
@@ -58,15 +67,15 @@ def migrate(url: str, storage_profile: str = "auto") -> Migrated:
     """Bring the database at `url` to this release's schema; a second call changes nothing.
 
     Raises :class:`DatabaseUnavailable`, :class:`ProfileMismatch` where `storage_profile` is not what the database has
-    or its server offers, and :class:`SchemaMismatch` where the schema is newer than this release, the server too old.
+    or its server offers, :class:`SchemaMismatch` where the schema is newer than this release, the server too old, and
+    :class:`DatabaseBusy` where others hold what it has to change for longer than it tries.
     """
     with _connect(url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         _check_server(connection)
         installed = _installation(connection)
         profile = _choose_profile(connection, installed, storage_profile)
-        applied = _apply_migrations(connection, profile)
-        _reapply_sql(connection, profile)
+        applied = _apply_when_locks_are_free(connection, profile)
     logger.info("migrated: profile %s, applied %s", profile, ", ".join(applied) or "nothing")
     return Migrated(profile, applied)
 
@@ -80,15 +89,22 @@ def check(url: str) -> Installation:
         installed = _installation(connection)
         if installed is None:
             raise SchemaMismatch("the database has no schema yet; run: python -m app migrate")
-        known = {migration.id for migration in _migrations(installed.profile)}
-        applied = _applied_ids(connection)
-        _refuse_newer(applied - known)
-        if known - applied or installed.sql_fingerprint != sql_fingerprint(installed.profile):
+        if not _is_current(connection, installed):
             raise SchemaMismatch(
                 f"the database was migrated by release {installed.release}, this is {__version__}, "
                 "and their SQL differs; run: python -m app migrate"
             )
         return installed
+
+
+def _is_current(connection: psycopg.Connection[TupleRow], installed: Installation | None) -> bool:
+    """Whether the schema is this release's. Raises :class:`SchemaMismatch` where it is a newer one's."""
+    if installed is None:
+        return False
+    known = {migration.id for migration in _migrations(installed.profile)}
+    applied = _applied_ids(connection)
+    _refuse_newer(applied - known)
+    return known == applied and installed.sql_fingerprint == sql_fingerprint(installed.profile)
 
 
 def sql_fingerprint(profile: Profile) -> str:
@@ -232,7 +248,52 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         pass
 
 
-def _apply_migrations(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[str]:
+def _apply_when_locks_are_free(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[str]:
+    """Apply everything in one transaction, undone and tried again where a lock is not to be had in a moment."""
+    for tries in range(1, MAX_TRIES_FOR_LOCKS + 1):
+        try:
+            return _apply(connection, profile)
+        except psycopg.errors.LockNotAvailable as error:
+            holders = _holders_of_locks(connection)
+            if tries == MAX_TRIES_WHERE_NOTHING_CHANGES and _is_current(connection, _installation(connection)):
+                logger.warning(
+                    "the database is this release's already, and was left as it is; locks held by: %s", holders
+                )
+                return []
+            if tries == MAX_TRIES_FOR_LOCKS:
+                raise DatabaseBusy(
+                    f"the migration needs a lock that others hold ({error.diag.message_primary}), and gave up after "
+                    f"{tries} tries; nothing was changed. Wait for these or end them, then run it again: {holders}"
+                ) from None
+            if tries == 1:
+                logger.warning("waiting for locks, in tries of %d ms; held by: %s", LOCK_TIMEOUT_MS, holders)
+        time.sleep(PAUSE_BETWEEN_TRIES_S)
+    raise AssertionError("unreachable")
+
+
+def _holders_of_locks(connection: psycopg.Connection[TupleRow]) -> str:
+    """Who has had a transaction open on this database for long enough to be in the way, the longest first."""
+    rows = connection.execute(
+        """
+        SELECT format(
+            'pid %%s (%%s, %%s, in a transaction for %%s s)',
+            pid, usename, coalesce(nullif(application_name, ''), 'no application name'),
+            round(extract(epoch FROM clock_timestamp() - xact_start), 1)
+        )
+        FROM pg_catalog.pg_stat_activity
+        WHERE
+            datname = pg_catalog.current_database()
+            AND pid <> pg_catalog.pg_backend_pid()
+            AND xact_start < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => %s)
+        ORDER BY xact_start
+        LIMIT 5
+        """,
+        [LOCK_TIMEOUT_MS / 1000],
+    ).fetchall()
+    return "; ".join(row[0] for row in rows) or "nobody any more"
+
+
+def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[str]:
     connection.execute("CREATE SCHEMA IF NOT EXISTS migration_log")
     connection.execute("CREATE SCHEMA IF NOT EXISTS telemetry")
     migrations = _migrations(profile)
@@ -240,15 +301,20 @@ def _apply_migrations(connection: psycopg.Connection[TupleRow], profile: Profile
     backend = _Backend(connection)
     backend.ensure_internal_schema_updated()
     pending = backend.to_apply(MigrationList(migrations))
-    # One transaction around yoyo's own: a migration is applied and written down, or neither.
+    # One transaction around yoyo's own: a migration is applied and written down, or neither; and who asks finds the old
+    # tables with the old schema api, or the new ones with the new, since views of api hold on to the tables they show.
     with backend.transaction():
+        connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        connection.execute("SET LOCAL client_min_messages = warning")
+        connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
         backend.apply_migrations_only(pending)
         if _scalar(connection, "SELECT count(*) FROM telemetry.installation") == 0:
             connection.execute(
                 "INSERT INTO telemetry.installation (profile, release, sql_fingerprint) VALUES (%s, %s, '')",
                 [profile, __version__],
             )
-    connection.execute("RESET search_path")
+        connection.execute("RESET search_path")
+        _reapply_sql(connection, profile)
     return [migration.id for migration in pending]
 
 
@@ -259,20 +325,17 @@ def _reapplied_files(profile: Profile) -> list[Path]:
 
 
 def _reapply_sql(connection: psycopg.Connection[TupleRow], profile: Profile) -> None:
-    with connection.transaction():
-        connection.execute("SET LOCAL client_min_messages = warning")
-        connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
-        connection.execute("CREATE SCHEMA api")
-        for path in _reapplied_files(profile):
-            try:
-                connection.execute(path.read_bytes())
-            except psycopg.Error as error:
-                error.add_note(f"in {path.relative_to(SQL_DIRECTORY.parent)}")
-                raise
-        connection.execute(
-            "UPDATE telemetry.installation SET release = %s, sql_fingerprint = %s, migrated_at = now()",
-            [__version__, sql_fingerprint(profile)],
-        )
+    connection.execute("CREATE SCHEMA api")
+    for path in _reapplied_files(profile):
+        try:
+            connection.execute(path.read_bytes())
+        except psycopg.Error as error:
+            error.add_note(f"in {path.relative_to(SQL_DIRECTORY.parent)}")
+            raise
+    connection.execute(
+        "UPDATE telemetry.installation SET release = %s, sql_fingerprint = %s, migrated_at = now()",
+        [__version__, sql_fingerprint(profile)],
+    )
 
 
 def _scalar(connection: psycopg.Connection[TupleRow], statement: str) -> Any:

@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from app import __version__, migrate
-from app.errors import DatabaseUnavailable, ProfileMismatch, SchemaMismatch
+from app.errors import DatabaseBusy, DatabaseUnavailable, ProfileMismatch, SchemaMismatch
 from app.migrate import Profile
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.servers import PROFILES, Server
@@ -326,6 +326,55 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+NEW_COLUMN = "ALTER TABLE telemetry.meter_telemetry_history ADD COLUMN frequency_hz float4;\n"
+
+
+def test_a_migration_that_finds_its_table_in_use_lets_ingest_through_and_is_tried_again(
+    server: Server, fresh_database: str, migrations_copy: Path
+) -> None:
+    """A reader holds the table in an open transaction. Were the migration to queue for it, every insert would queue
+    behind; here none may wait much longer than the migration does in one try."""
+    migrate.migrate(fresh_database)
+    _keep_a_reading(fresh_database)
+    (migrations_copy / "common" / "9999_new.sql").write_text(NEW_COLUMN)
+    longest_s = 0.0
+    with psycopg.connect(fresh_database) as reader, ThreadPoolExecutor(1) as pool:
+        assert len(reader.execute(READINGS).fetchall()) == 1
+        migrating = pool.submit(migrate.migrate, fresh_database)
+        until = time.monotonic() + 2 * migrate.PAUSE_BETWEEN_TRIES_S
+        with psycopg.connect(fresh_database, autocommit=True) as writer:
+            while time.monotonic() < until:
+                began = time.monotonic()
+                writer.execute(
+                    "INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) "
+                    "VALUES ('M-2', clock_timestamp(), 0.2, 230)"
+                )
+                longest_s = max(longest_s, time.monotonic() - began)
+        assert not migrating.done()
+        reader.rollback()
+        assert migrating.result(WAIT_S).applied == ["9999_new"]
+    assert migrate.LOCK_TIMEOUT_MS / 1000 / 2 < longest_s < 1
+    assert _rows(fresh_database, "SELECT count(frequency_hz) FROM telemetry.meter_telemetry_history") == [(0,)]
+    assert migrate.check(fresh_database).profile == server.profile
+
+
+def test_a_migration_that_never_gets_its_locks_changes_nothing_and_names_who_holds_them(
+    server: Server, fresh_database: str, migrations_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.migrate(fresh_database)
+    (migrations_copy / "common" / "9999_new.sql").write_text(NEW_COLUMN)
+    monkeypatch.setattr(migrate, "MAX_TRIES_FOR_LOCKS", 2)
+    before = _catalog(fresh_database, server.profile)
+    with psycopg.connect(fresh_database, application_name="a-long-report") as reader:
+        reader.execute(READINGS)
+        pid = reader.info.backend_pid
+        with pytest.raises(
+            DatabaseBusy, match=rf"gave up after 2 tries; nothing was changed.*pid {pid} \(\w+, a-long-report"
+        ):
+            migrate.migrate(fresh_database)
+    assert _catalog(fresh_database, server.profile) == before
 
 
 def test_a_migrate_waits_for_another_that_works_and_finds_it_done(fresh_postgres_database: str) -> None:
