@@ -14,7 +14,7 @@ test: $(VENV)/installed
 	$(RUN) -m pytest
 
 bench: $(VENV)/installed
-	$(RUN) -m bench
+	$(RUN) -m bench $(if $(BENCH),--only $(BENCH)) $(if $(QUICK),--quick)
 
 lint: $(VENV)/installed
 	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy app bench tests

@@ -1,50 +1,66 @@
-"""Takes every figure on every profile there is a server for, and prints them: python -m bench."""
+"""Takes the figures side by side, and writes them down: python -m bench [--only single,batches] [--quick]."""
 
-import platform
+import argparse
 import sys
+from pathlib import Path
 
-import psycopg
-
-from app import migrate
-from app.embedded import EmbeddedServer, packaged_bindir
 from app.migrate import Profile
-from bench import batches, look_ups
-from tests.servers import PROFILES, local_timescale, offered, open_directory
-from tests.service import running_service
+from bench import batches, machine, single
+from bench.load import CannotMeasure, say, wrk
+from bench.report import Table
+from bench.targets import can_have_workers, storage
+from tests.servers import PROFILES, open_directory
 
-VEHICLES = 50
-
-
-def main() -> None:
-    """Print one line a figure."""
-    _say(f"{platform.machine()}, Python {platform.python_version()}; medians; ratios are of one run")
-    for profile in PROFILES:
-        _say(f"\n{profile} profile: {offered(profile)}")
-        bindir = packaged_bindir() if profile == "postgres" else local_timescale()
-        if bindir is not None:
-            with open_directory() as directory, EmbeddedServer(directory / "data", bindir) as server:
-                _measure(profile, server.url)
+QUESTIONS = ("single", "batches")
+RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
-def _measure(profile: Profile, url: str) -> None:
-    migrate.migrate(url, profile)
-    with running_service(DATABASE_URL=url) as client:
-        for size in (100, 1000, 10_000):
-            posted, copied = batches.measure(client.address, url, size)
-            ratio = posted / copied
-            _say(f"  batches of {size:6}: POST {posted:9,.0f} readings/s, COPY {copied:9,.0f}, ratio {ratio:.2f}")
-        with psycopg.connect(url, autocommit=True) as connection:
-            look_ups.prepare(connection, VEHICLES)
-        over_http, bare = look_ups.measure(client.address, url, VEHICLES)
-        for percent in (50, 99):
-            ours, theirs = look_ups.percentile(over_http, percent), look_ups.percentile(bare, percent)
-            _say(f"  look-up p{percent}: HTTP {ours:.2f} ms, bare SQL {theirs:.2f} ms, ratio {ours / theirs:.2f}")
+def main() -> int:
+    """Returns the exit status: 0 measured, 1 something needed is not here."""
+    options = _parser().parse_args()
+    try:
+        wrk()
+        tables = [table for profile in options.profiles for table in _measure(profile, options)]
+    except CannotMeasure as reason:
+        sys.stderr.write(f"bench: {reason}\n")
+        return 1
+    text = "\n".join([machine.description(), "", *(table.markdown() for table in tables)])
+    say(text)
+    return 0
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def _measure(profile: Profile, options: argparse.Namespace) -> list[Table]:
+    rounds, seconds = (1, 2) if options.quick else (options.rounds, options.seconds)
+    tables: list[Table] = []
+    with storage(profile) as made, open_directory() as directory:
+        say(f"{made.version}" + ("" if can_have_workers() else "; this service has no workers"))
+        if "single" in options.only:
+            tables.append(single.measure(made, directory, rounds, seconds))
+        if "batches" in options.only:
+            tables += batches.measure(made, directory, rounds, seconds)
+    return tables
+
+
+def _parser() -> argparse.ArgumentParser:
+    def some_of(known: tuple[str, ...], text: str) -> list[str]:
+        chosen = text.split(",")
+        if unknown := set(chosen) - set(known):
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not one of {', '.join(known)}")
+        return chosen
+
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", type=lambda text: some_of(QUESTIONS, text), default=QUESTIONS, metavar="QUESTION,...")
+    parser.add_argument(
+        "--profiles",
+        type=lambda text: some_of(PROFILES, text),
+        default=("timescale", "postgres"),
+        metavar="PROFILE,...",
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of every figure; the median is told")
+    parser.add_argument("--seconds", type=int, default=4, help="whole seconds that a round lasts")
+    parser.add_argument("--quick", action="store_true", help="one short round, to see that everything runs")
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,87 +1,73 @@
-"""How near does a POST of many readings come to COPY of the same rows into the same tables, triggers included?
+"""How near do batches come to the raw limit: psql's \\copy of the same rows into the same tables, triggers included?"""
 
-Two clients post at once, as two would copy; each figure is the median of its rounds, and the rounds of the two
-alternate, so that both see the machine in the same state.
-"""
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
-import http.client
-import statistics
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
+from bench.generate import (
+    SWEEP,
+    CopyFiles,
+    Requests,
+    json_array,
+    json_lines,
+    post,
+    sweeps,
+    whole_second,
+    write_copy,
+    write_requests,
+)
+from bench.load import Sample, alternate, copy, median, send
+from bench.report import Table, ratio_line
+from bench.targets import Storage
 
-import msgspec
-import psycopg
-
-from bench.generate import minutes, whole_minute
-
-CLIENTS = 2
-ROUNDS = 5
-BATCHES_PER_CLIENT = 20
-
-
-def measure(address: str, url: str, readings_per_batch: int) -> tuple[float, float]:
-    """Median readings per second over HTTP, and by text COPY with psycopg (its encoding in Python included)."""
-    bodies = _bodies(readings_per_batch, 2 * ROUNDS * CLIENTS * BATCHES_PER_CLIENT)
-    posted, copied = [], []
-    for _ in range(ROUNDS):
-        posted.append(_rate(lambda part: _post(address, part), bodies, readings_per_batch))
-        copied.append(_rate(lambda part: _copy(url, part), bodies, readings_per_batch))
-    return statistics.median(posted), statistics.median(copied)
+SIZES = (1000, 10_000)
+# As many gateways send at once. More do not raise the rate; fewer leave a worker idle while it waits.
+CONNECTIONS = 8
+FORMS = (("JSON", "application/json", json_array), ("NDJSON", "application/x-ndjson", json_lines))
 
 
-def _bodies(readings_per_batch: int, count: int) -> list[bytes]:
-    devices = readings_per_batch // 2
-    # Each size has devices of its own, so that nothing is sent twice.
-    first = readings_per_batch * 10
-    return [msgspec.json.encode(minute) for minute in minutes(devices, count, whole_minute(), first)]
+def measure(storage: Storage, directory: Path, rounds: int, seconds: int) -> list[Table]:
+    """Batches by size, form and number of workers, and \\copy on one and on two connections, by turns."""
+    return [_measure(storage, directory, size, rounds, seconds) for size in SIZES]
 
 
-def _rate(work: Callable[[Sequence[bytes]], None], bodies: list[bytes], readings_per_batch: int) -> float:
-    """Readings per second of the next batches, shared out among the clients; the batches are used up."""
-    parts = [[bodies.pop(0) for _ in range(BATCHES_PER_CLIENT)] for _ in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        began = time.perf_counter()
-        for done in [clients.submit(work, part) for part in parts]:
-            done.result()
-    return CLIENTS * BATCHES_PER_CLIENT * readings_per_batch / (time.perf_counter() - began)
+def prepare(directory: Path, size: int, readings: int) -> tuple[dict[str, Requests], CopyFiles]:
+    """Files of so many readings, the same ones in each form."""
+    batches = list(sweeps(readings // SWEEP, whole_second(timedelta(minutes=10)), size))
+    requests = {
+        name: write_requests(
+            directory / f"{name}_{size}", (post("/v1/ingest", media_type, form(batch)) for batch in batches), size
+        )
+        for name, media_type, form in FORMS
+    }
+    return requests, write_copy(directory / f"copy_{size}", batches, size)
 
 
-def _post(address: str, bodies: Sequence[bytes]) -> None:
-    parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=120)
-    for body in bodies:
-        connection.request("POST", "/v1/ingest", body, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer = response.read()
-        assert response.status == 200, answer
-    connection.close()
-
-
-def _copy(url: str, bodies: Sequence[bytes]) -> None:
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        for body in bodies:
-            readings = msgspec.json.decode(body)
-            with cursor.copy(
-                "COPY telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) FROM STDIN"
-            ) as copy:
-                copy.write(
-                    "".join(
-                        f"{r['meterId']}\t{r['timestamp']}\t{r['kwhConsumedAc']}\t{r['voltage']}\n"
-                        for r in readings
-                        if "meterId" in r
-                    )
-                )
-            with cursor.copy(
-                "COPY telemetry.vehicle_telemetry_history "
-                "(vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c) FROM STDIN"
-            ) as copy:
-                copy.write(
-                    "".join(
-                        f"{r['vehicleId']}\t{r['timestamp']}\t{r['soc']}\t{r['kwhDeliveredDc']}\t{r['batteryTemp']}\n"
-                        for r in readings
-                        if "vehicleId" in r
-                    )
-                )
-            connection.commit()
+def _measure(storage: Storage, directory: Path, size: int, rounds: int, seconds: int) -> Table:
+    # As many as 200,000 a second use up; where more are taken, the round ends early.
+    requests, files = prepare(directory, size, int(200_000 * seconds) // SWEEP * SWEEP)
+    figures: dict[str, Callable[[], Sample]] = {}
+    for workers, target in storage.services.items():
+        for form, bodies in requests.items():
+            name = f"{form}, {workers} worker{'s' if workers > 1 else ''}"
+            figures[name] = partial(send, target, bodies, connections=CONNECTIONS, seconds=seconds)
+    raw: list[str] = []
+    for connections in (1, 2):
+        for together, unit in ((True, "a transaction a batch"), (False, "a transaction a table")):
+            name = f"\\copy, {unit}, {connections} connection{'s' if connections > 1 else ''}"
+            raw.append(name)
+            figures[name] = partial(
+                copy,
+                storage.psql,
+                storage.url,
+                files,
+                storage.database,
+                batches=len(files.meters) // 2,
+                connections=connections,
+                in_one_transaction=together,
+            )
+    samples = alternate(rounds, figures, lambda _: storage.empty())
+    limit = max(raw, key=lambda name: median(samples[name]).per_s)
+    ratios = [ratio_line(samples, name, limit) for name in figures if name not in raw]
+    return Table(f"Batches of {size:,}, {storage.profile} profile", samples, ratios)
