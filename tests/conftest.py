@@ -25,6 +25,9 @@ _TABLES = (
     "telemetry.assignment",
     "telemetry.meter",
     "telemetry.vehicle",
+    "telemetry.meter_kind_past",
+    "telemetry.vehicle_kind_past",
+    "telemetry.fleet_default",
     "telemetry.import_source",
 )
 _ROLLUPS = ("telemetry.meter_hourly", "telemetry.vehicle_hourly")
