@@ -19,7 +19,7 @@ AS $$
     SELECT coalesce(sum(piece.readings), 0)::bigint, sum(piece.energy_ac_kwh)
     FROM (
         SELECT count(*) AS readings, sum(history.energy_ac_kwh) AS energy_ac_kwh
-        FROM telemetry.meter_telemetry_history AS history
+        FROM api.meter_telemetry_history AS history
         WHERE
             history.meter_id = meter
             AND history.recorded_at >= window_from
@@ -28,7 +28,7 @@ AS $$
             AND history.recorded_at < within_to
         UNION ALL
         SELECT sum(hourly.readings), sum(hourly.energy_ac_sum_kwh)
-        FROM telemetry.meter_hourly AS hourly
+        FROM api.meter_hourly AS hourly
         WHERE
             hourly.meter_id = meter
             AND hourly.bucket_start >= api.hour_ceiling(window_from)
@@ -37,7 +37,7 @@ AS $$
             AND hourly.bucket_start < api.hour_floor(within_to)
         UNION ALL
         SELECT count(*), sum(history.energy_ac_kwh)
-        FROM telemetry.meter_telemetry_history AS history
+        FROM api.meter_telemetry_history AS history
         WHERE
             history.meter_id = meter
             AND history.recorded_at >= greatest(api.hour_floor(window_to), api.hour_ceiling(window_from))

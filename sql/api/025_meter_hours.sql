@@ -25,7 +25,7 @@ AS $$
         hourly.voltage_max_v,
         false,
         0
-    FROM telemetry.meter_hourly AS hourly
+    FROM api.meter_hourly AS hourly
     WHERE
         (only_meter IS NULL OR hourly.meter_id = only_meter)
         AND hourly.bucket_start >= api.hour_ceiling(hours_from)

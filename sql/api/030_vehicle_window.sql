@@ -13,21 +13,21 @@ AS $$
             count(*) AS readings,
             sum(history.energy_dc_kwh) AS energy_dc_kwh,
             sum(history.battery_temp_c::float8) AS battery_temp_sum_c
-        FROM telemetry.vehicle_telemetry_history AS history
+        FROM api.vehicle_telemetry_history AS history
         WHERE
             history.vehicle_id = vehicle
             AND history.recorded_at >= window_from
             AND history.recorded_at < least(window_to, api.hour_ceiling(window_from))
         UNION ALL
         SELECT sum(hourly.readings), sum(hourly.energy_dc_sum_kwh), sum(hourly.battery_temp_sum_c)
-        FROM telemetry.vehicle_hourly AS hourly
+        FROM api.vehicle_hourly AS hourly
         WHERE
             hourly.vehicle_id = vehicle
             AND hourly.bucket_start >= api.hour_ceiling(window_from)
             AND hourly.bucket_start < api.hour_floor(window_to)
         UNION ALL
         SELECT count(*), sum(history.energy_dc_kwh), sum(history.battery_temp_c::float8)
-        FROM telemetry.vehicle_telemetry_history AS history
+        FROM api.vehicle_telemetry_history AS history
         WHERE
             history.vehicle_id = vehicle
             AND history.recorded_at >= greatest(api.hour_floor(window_to), api.hour_ceiling(window_from))

@@ -32,7 +32,7 @@ AS $$
         hourly.battery_temp_max_c,
         false,
         0
-    FROM telemetry.vehicle_hourly AS hourly
+    FROM api.vehicle_hourly AS hourly
     WHERE
         (only_vehicle IS NULL OR hourly.vehicle_id = only_vehicle)
         AND hourly.bucket_start >= api.hour_ceiling(hours_from)

@@ -9,14 +9,14 @@ AS $$
         assignment.meter_id,
         greatest(lower(assignment.during), window_from),
         least(upper(assignment.during), window_to)
-    FROM telemetry.assignment
+    FROM api.assignment
     WHERE assignment.vehicle_id = vehicle AND assignment.during && tstzrange(window_from, window_to)
     UNION ALL
     SELECT live.meter_id, window_from, window_to
-    FROM telemetry.live_meter_state AS live
+    FROM api.live_meter_state AS live
     WHERE
         live.meter_id = vehicle
-        AND NOT EXISTS (SELECT FROM telemetry.assignment WHERE assignment.vehicle_id = vehicle)
+        AND NOT EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = vehicle)
 $$;
 
 COMMENT ON FUNCTION api.vehicle_feeds(text, timestamptz, timestamptz) IS

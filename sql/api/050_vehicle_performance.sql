@@ -14,9 +14,9 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        EXISTS (SELECT FROM telemetry.live_vehicle_state AS live WHERE live.vehicle_id = vehicle)
-        OR EXISTS (SELECT FROM telemetry.assignment WHERE assignment.vehicle_id = vehicle)
-        OR EXISTS (SELECT FROM telemetry.vehicle AS listed WHERE listed.vehicle_id = vehicle),
+        EXISTS (SELECT FROM api.live_vehicle_state AS live WHERE live.vehicle_id = vehicle)
+        OR EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = vehicle)
+        OR EXISTS (SELECT FROM api.vehicle AS listed WHERE listed.vehicle_id = vehicle),
         grid.energy_ac_kwh,
         battery.energy_dc_kwh,
         battery.energy_dc_kwh / nullif(grid.energy_ac_kwh, 0),

@@ -5,7 +5,7 @@ RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT greatest(now() - policy.drop_after, policy.dropped_before)
-    FROM telemetry.policy
+    FROM api.policy
     WHERE policy.relation = relation_name
 $$;
 

@@ -29,7 +29,7 @@ RETURNING id, meter_id, vehicle_id, lower(during), upper(during);
 
 -- name: assignments
 SELECT id, meter_id, vehicle_id, lower(during), upper(during)
-FROM telemetry.assignment
+FROM api.assignment
 WHERE
     id > %(after)s
     AND (%(meter_id)s::text IS NULL OR meter_id = %(meter_id)s)

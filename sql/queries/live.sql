@@ -1,11 +1,11 @@
 -- name: live_meter
 SELECT meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, is_charging
-FROM telemetry.live_meter_state
+FROM api.live_meter_state
 WHERE meter_id = %(device_id)s;
 
 -- name: live_meters
 SELECT meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, is_charging
-FROM telemetry.live_meter_state
+FROM api.live_meter_state
 WHERE
     meter_id > %(after)s
     AND (%(charging)s::boolean IS NULL OR is_charging = %(charging)s)
@@ -15,12 +15,12 @@ LIMIT %(row_limit)s;
 
 -- name: live_vehicle
 SELECT vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
-FROM telemetry.live_vehicle_state
+FROM api.live_vehicle_state
 WHERE vehicle_id = %(device_id)s;
 
 -- name: live_vehicles
 SELECT vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
-FROM telemetry.live_vehicle_state
+FROM api.live_vehicle_state
 WHERE
     vehicle_id > %(after)s
     AND (%(charging)s::boolean IS NULL OR is_charging = %(charging)s)

@@ -1,0 +1,31 @@
+-- The tables and rollups of schema telemetry, as views of the same names: what answers are made of. A view is read with
+-- the rights of who owns it, so that a role which may use schema api alone reads through it and nothing else; and it is
+-- merged into the query around it, so that plans are those of the tables. Functions that answer are SECURITY INVOKER for
+-- the same reason: one that changes the role is never inlined, and would be planned without knowing its window.
+--
+-- Bookkeeping of the installation and of imports is nobody's answer. A table that a later migration adds shows here by
+-- itself.
+
+DO $$
+DECLARE
+    relation record;
+BEGIN
+    FOR relation IN
+        SELECT
+            shown.relname AS name,
+            (
+                SELECT string_agg(format('%I', attname), ', ' ORDER BY attnum)
+                FROM pg_catalog.pg_attribute
+                WHERE attrelid = shown.oid AND attnum > 0 AND NOT attisdropped
+            ) AS columns
+        FROM pg_catalog.pg_class AS shown
+        WHERE
+            shown.relnamespace = 'telemetry'::regnamespace
+            AND shown.relkind IN ('r', 'v')
+            AND shown.relname NOT IN ('installation', 'import_source')
+        ORDER BY shown.relname
+    LOOP
+        EXECUTE format('CREATE VIEW api.%I AS SELECT %s FROM telemetry.%1$I', relation.name, relation.columns);
+    END LOOP;
+END
+$$;
