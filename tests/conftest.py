@@ -30,7 +30,12 @@ _TABLES = (
     "telemetry.fleet_default",
     "telemetry.import_source",
 )
-_ROLLUPS = ("telemetry.meter_hourly", "telemetry.vehicle_hourly")
+_ROLLUPS = (
+    "telemetry.meter_hourly",
+    "telemetry.vehicle_hourly",
+    "telemetry.meter_daily",
+    "telemetry.vehicle_daily",
+)
 
 
 def pytest_report_header() -> list[str]:

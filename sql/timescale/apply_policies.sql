@@ -11,13 +11,13 @@ DECLARE
     relation regclass;
     kept record;
 BEGIN
-    -- A refresh over dropped history would erase its rollup.
+    -- A refresh over what was dropped would erase its rollup.
     FOR wanted IN
-        SELECT history.relation, history.drop_after, hourly.relation AS rollup, hourly.refresh_start_offset
-        FROM telemetry.policy AS hourly
-        JOIN telemetry.policy AS history
-            ON history.relation = replace(hourly.relation, '_hourly', '_telemetry_history')
-        WHERE hourly.relation <> history.relation AND history.drop_after <= hourly.refresh_start_offset
+        SELECT source.relation, source.drop_after, rollup.relation AS rollup, rollup.refresh_start_offset
+        FROM telemetry.policy AS rollup
+        JOIN telemetry.policy AS source ON source.relation = api.source_relation(rollup.relation)
+        WHERE source.drop_after <= rollup.refresh_start_offset
+        ORDER BY source.relation
     LOOP
         RAISE EXCEPTION '% is dropped after %, but the refresh of % looks back %',
             wanted.relation, wanted.drop_after, wanted.rollup, wanted.refresh_start_offset

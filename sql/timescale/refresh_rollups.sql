@@ -1,8 +1,8 @@
 -- Differs by necessity because here the rollups are continuous aggregates: readings at or after the watermark are read
--- from the history, earlier ones show after a refresh. A refresh over dropped history would erase its rollup, so the
--- range begins no earlier than the history is kept; and it ends where the refresh policy's does, so that readings still
--- coming in order stay visible at once. No search_path is set on the procedure: a refresh runs outside a transaction,
--- and a procedure with settings of its own cannot.
+-- from the history, earlier ones show after a refresh. A refresh over what was dropped would erase its rollup, so the
+-- range begins no earlier than the source and the rollup itself are kept; and it ends where the refresh policy's does, so that readings still
+-- coming in order stay visible at once. The days come after the hours they are made of. No search_path is set on the
+-- procedure: a refresh runs outside a transaction, and a procedure with settings of its own cannot.
 
 CREATE PROCEDURE api.refresh_rollups(range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
@@ -17,14 +17,23 @@ BEGIN
     FOR rollup IN
         SELECT
             relation,
-            refresh_end_offset,
-            api.history_horizon(replace(relation, '_hourly', '_telemetry_history')) AS history_from
+            relation IN ('meter_daily', 'vehicle_daily') AS is_daily,
+            now() - refresh_end_offset AS refresh_end,
+            greatest(
+                api.history_horizon(api.source_relation(relation)),
+                api.history_horizon(relation)
+            ) AS kept_from
         FROM telemetry.policy
-        WHERE relation IN ('meter_hourly', 'vehicle_hourly')
-        ORDER BY relation
+        WHERE relation IN ('meter_hourly', 'vehicle_hourly', 'meter_daily', 'vehicle_daily')
+        ORDER BY is_daily, relation
     LOOP
-        refresh_from := greatest(api.hour_floor(range_from), api.hour_ceiling(rollup.history_from));
-        refresh_to := least(api.hour_ceiling(range_to), api.hour_floor(now() - rollup.refresh_end_offset));
+        IF rollup.is_daily THEN
+            refresh_from := greatest(api.day_floor(range_from), api.day_ceiling(rollup.kept_from));
+            refresh_to := least(api.day_ceiling(range_to), api.day_floor(rollup.refresh_end));
+        ELSE
+            refresh_from := greatest(api.hour_floor(range_from), api.hour_ceiling(rollup.kept_from));
+            refresh_to := least(api.hour_ceiling(range_to), api.hour_floor(rollup.refresh_end));
+        END IF;
         IF refresh_from < refresh_to THEN
             CALL public.refresh_continuous_aggregate(
                 format('telemetry.%I', rollup.relation)::regclass, refresh_from, refresh_to, options => in_one_batch

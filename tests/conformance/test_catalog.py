@@ -11,10 +11,10 @@ from tests.servers import Server
 
 Connection = psycopg.Connection[TupleRow]
 
-# Differs by necessity because the rollup is a continuous aggregate, which is a view, in one profile; in the other it is
-# a table, which two trigger functions keep.
-ROLLUPS = {"meter_hourly", "vehicle_hourly"}
-ONLY_POSTGRES_FUNCTIONS = {("telemetry", "keep_meter_hourly", ""), ("telemetry", "keep_vehicle_hourly", "")}
+# Differs by necessity because a rollup is a continuous aggregate, which is a view, in one profile; in the other it is a
+# table, which a trigger function keeps.
+ROLLUPS = {"meter_hourly", "vehicle_hourly", "meter_daily", "vehicle_daily"}
+ONLY_POSTGRES_FUNCTIONS = {("telemetry", f"keep_{rollup}", "") for rollup in ROLLUPS}
 
 RELATIONS = """
     SELECT n.nspname, c.relname, c.relkind, obj_description(c.oid, 'pg_class')
@@ -26,7 +26,8 @@ COLUMNS = """
         n.nspname, c.relname, a.attname,
         a.attnum, format_type(a.atttypid, a.atttypmod), l.collname, col_description(c.oid, a.attnum),
         -- A view's columns are all nullable; a table's say.
-        CASE WHEN c.relname IN ('meter_hourly', 'vehicle_hourly') THEN NULL ELSE a.attnotnull END,
+        CASE WHEN c.relname IN ('meter_hourly', 'vehicle_hourly', 'meter_daily', 'vehicle_daily')
+            THEN NULL ELSE a.attnotnull END,
         pg_get_expr(d.adbin, d.adrelid)
     FROM pg_attribute AS a
     JOIN pg_class AS c ON c.oid = a.attrelid
@@ -51,7 +52,7 @@ CONSTRAINTS = """
     JOIN pg_class AS c ON c.oid = k.conrelid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'telemetry' AND k.contype IN ('c', 'p', 'u', 'x', 'f')
-        AND c.relname NOT IN ('meter_hourly', 'vehicle_hourly')
+        AND c.relname NOT IN ('meter_hourly', 'vehicle_hourly', 'meter_daily', 'vehicle_daily')
 """
 INDEXES = """
     SELECT n.nspname, c.relname, i.relname, pg_get_indexdef(i.oid)
@@ -59,7 +60,8 @@ INDEXES = """
     JOIN pg_class AS c ON c.oid = x.indrelid
     JOIN pg_class AS i ON i.oid = x.indexrelid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'telemetry' AND c.relname NOT IN ('meter_hourly', 'vehicle_hourly')
+    WHERE n.nspname = 'telemetry'
+        AND c.relname NOT IN ('meter_hourly', 'vehicle_hourly', 'meter_daily', 'vehicle_daily')
 """
 SCHEMAS = """
     SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname IN ('telemetry', 'api')

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from app import migrate
 from app.db import call
 from app.queries import query
 from tests.readings import (
@@ -51,6 +52,7 @@ VEHICLE_ROLLUP = """
         battery_temp_sum_c, battery_temp_min_c::float8, battery_temp_max_c::float8
     FROM telemetry.vehicle_hourly
 """
+METER_DAYS, VEHICLE_DAYS = (statement.replace("_hourly", "_daily") for statement in (METER_ROLLUP, VEHICLE_ROLLUP))
 METER_HISTORY = """
     SELECT meter_id, recorded_at, energy_ac_kwh, voltage_v::float8 FROM telemetry.meter_telemetry_history
 """
@@ -70,12 +72,18 @@ def rollup(connection: Connection, statement: str) -> Rollup:
     return found
 
 
-def recomputed(connection: Connection, history: str, summarise: Callable[[list[TupleRow]], tuple[Any, ...]]) -> Rollup:
-    """What the rollup of a history has to be: its readings by hour (UTC), in order of time, each hour summarised."""
+def recomputed(
+    connection: Connection, history: str, summarise: Callable[[list[TupleRow]], tuple[Any, ...]]
+) -> tuple[Rollup, Rollup]:
+    """What the rollups of a history have to be: its readings by hour and by day (UTC), in order of time, summarised."""
     hours: dict[tuple[str, datetime], list[TupleRow]] = defaultdict(list)
+    days: dict[tuple[str, datetime], list[TupleRow]] = defaultdict(list)
     for row in sorted(connection.execute(history.encode()).fetchall()):
-        hours[row[0], row[1].replace(minute=0, second=0, microsecond=0)].append(row)
-    return {hour: summarise(rows) for hour, rows in hours.items()}
+        hour = row[1].replace(minute=0, second=0, microsecond=0)
+        hours[row[0], hour].append(row)
+        days[row[0], hour.replace(hour=0)].append(row)
+    by_hour, by_day = ({key: summarise(rows) for key, rows in buckets.items()} for buckets in (hours, days))
+    return by_hour, by_day
 
 
 def meter_hour(rows: list[TupleRow]) -> tuple[Any, ...]:
@@ -107,13 +115,15 @@ def check_equal(found: Rollup, expected: Rollup) -> None:
 
 
 def check_rollups(connection: Connection, at_least: int = 1) -> None:
-    """Hold both rollups to a recomputation from the history, of so many hours at least."""
-    expected = recomputed(connection, METER_HISTORY, meter_hour)
-    assert len(expected) >= at_least
-    check_equal(rollup(connection, METER_ROLLUP), expected)
-    expected = recomputed(connection, VEHICLE_HISTORY, vehicle_hour)
-    assert len(expected) >= at_least
-    check_equal(rollup(connection, VEHICLE_ROLLUP), expected)
+    """Hold all rollups to a recomputation from the history, of so many hours of each kind of device at least."""
+    for history, hourly, daily, summarise in (
+        (METER_HISTORY, METER_ROLLUP, METER_DAYS, meter_hour),
+        (VEHICLE_HISTORY, VEHICLE_ROLLUP, VEHICLE_DAYS, vehicle_hour),
+    ):
+        hours, days = recomputed(connection, history, summarise)
+        assert len(hours) >= at_least
+        check_equal(rollup(connection, hourly), hours)
+        check_equal(rollup(connection, daily), days)
 
 
 def some_readings(seed: int, start: datetime, end: datetime, how_many: int) -> list[dict[str, Any]]:
@@ -385,6 +395,39 @@ def test_rollups_stay_whole_when_the_history_is_to_be_kept_longer_again(own: Con
     after = rollup(own, METER_ROLLUP), rollup(own, VEHICLE_ROLLUP)
     for figures, whole in zip(after, before, strict=True):
         assert {hour: row for hour, row in figures.items() if not hour[0].endswith("-9")} == whole
+
+
+def test_days_outlive_the_hours_they_were_made_of(own: Connection) -> None:
+    forty_days(own)
+    before = rollup(own, METER_DAYS), rollup(own, VEHICLE_DAYS)
+    hours = len(rollup(own, METER_ROLLUP))
+    own.execute("UPDATE telemetry.policy SET refresh_start_offset = '5 days' WHERE refresh_every IS NOT NULL")
+    own.execute("UPDATE telemetry.policy SET drop_after = '10 days' WHERE relation LIKE '%_hourly'")
+    if profile_of(own) == "timescale":
+        for relation in ("meter_hourly", "vehicle_hourly"):
+            own.execute(f"SELECT public.drop_chunks('telemetry.{relation}', older_than => interval '10 days')".encode())
+    refresh = "CALL api.refresh_rollups(now() - interval '10 days', now())"
+    for statement in ("CALL api.upkeep()", refresh):
+        own.execute(statement.encode())
+        assert (rollup(own, METER_DAYS), rollup(own, VEHICLE_DAYS)) == before, statement
+    assert len(rollup(own, METER_ROLLUP)) < hours
+    # Kept for ever from now on: what was dropped stays dropped, and its days stay whole.
+    own.execute("UPDATE telemetry.policy SET drop_after = NULL WHERE relation LIKE '%_hourly'")
+    own.execute(refresh.encode())
+    assert (rollup(own, METER_DAYS), rollup(own, VEHICLE_DAYS)) == before
+
+
+@ONLY_POSTGRES
+def test_days_are_made_of_the_hours_that_were_there_before_the_daily_rollup(own: Connection, own_database: str) -> None:
+    # As a release without daily rollups left it.
+    for kind in ("meter", "vehicle"):
+        own.execute(f"DROP TRIGGER c_keep_{kind}_daily ON telemetry.{kind}_telemetry_history".encode())
+    insert_both(own, (now() - 3 * DAY + 100 * MINUTE * i for i in range(30)))
+    assert rollup(own, METER_DAYS) == {}
+    migrate.migrate(own_database)
+    check_rollups(own, at_least=30)
+    insert_both(own, [now()])
+    check_rollups(own, at_least=30)
 
 
 def test_a_history_kept_forever_is_refreshed_back_to_its_beginning(own: Connection) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.parametrize("server", ["timescale"], indirect=True)
 
 HISTORIES = ["meter_telemetry_history", "vehicle_telemetry_history"]
 ROLLUPS = ["meter_hourly", "vehicle_hourly"]
+DAYS = ["meter_daily", "vehicle_daily"]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,23 @@ def test_the_rollups_are_continuous_aggregates_in_real_time(untouched: Connectio
         SELECT view_name, hypertable_name, materialized_only, compression_enabled
         FROM timescaledb_information.continuous_aggregates
         WHERE view_schema = 'telemetry' ORDER BY 1
-    """).fetchall() == [(rollup, history, False, True) for rollup, history in zip(ROLLUPS, HISTORIES, strict=True)]
+    """).fetchall() == sorted(
+        (rollup, source, False, True)
+        for rollup, source in zip(ROLLUPS + DAYS, HISTORIES + _materialised(untouched, ROLLUPS), strict=True)
+    )
+
+
+def _materialised(connection: Connection, rollups: list[str]) -> list[str]:
+    """Names of the hypertables that hold rollups: days are made of these and not of the views."""
+    return [
+        str(row[0])
+        for rollup in rollups
+        for row in connection.execute(
+            "SELECT materialization_hypertable_name FROM timescaledb_information.continuous_aggregates "
+            "WHERE view_schema = 'telemetry' AND view_name = %s",
+            (rollup,),
+        )
+    ]
 
 
 def test_chunks_and_jobs_have_the_intervals_of_the_policy(untouched: Connection) -> None:
@@ -87,7 +104,7 @@ def test_chunks_and_jobs_have_the_intervals_of_the_policy(untouched: Connection)
             "refresh_end_offset, refresh_every FROM telemetry.policy"
         ).fetchall()
     }
-    assert set(policy) == {*HISTORIES, *ROLLUPS}
+    assert set(policy) == {*HISTORIES, *ROLLUPS, *DAYS}
     chunk_intervals: dict[str, timedelta] = dict(
         untouched.execute("""
             SELECT coalesce(aggregate.view_name, dimension.hypertable_name), dimension.time_interval
@@ -105,7 +122,7 @@ def test_chunks_and_jobs_have_the_intervals_of_the_policy(untouched: Connection)
             expected[relation, "retention"] = (drop_after,)
         if every is not None:
             expected[relation, "refresh"] = (start_offset, end_offset, every)
-    assert len(expected) == 8
+    assert len(expected) == 12
     intervals = {"columnstore": ["columnstore_after"], "retention": ["drop_after"]}
     intervals["refresh"] = ["start_offset", "end_offset", "every"]
     assert {key: tuple(job[name] for name in intervals[key[1]]) for key, job in jobs(untouched).items()} == expected
@@ -165,6 +182,10 @@ def test_a_policy_set_to_null_has_no_job_until_it_is_set_again(own: Connection) 
         "UPDATE telemetry.policy SET columnstore_after = '35 days', refresh_start_offset = '31 days', "
         "refresh_end_offset = '1 hour', refresh_every = '1 minute' WHERE relation LIKE '%_hourly'"
     )
+    own.execute(
+        "UPDATE telemetry.policy SET columnstore_after = '100 days', refresh_start_offset = '33 days', "
+        "refresh_end_offset = '2 hours', refresh_every = '10 minutes' WHERE relation LIKE '%_daily'"
+    )
     own.execute("CALL api.apply_policies()")
     after = jobs(own)
     for job in (*before.values(), *after.values()):
@@ -202,7 +223,7 @@ def test_every_job_runs(own: Connection) -> None:
     assert all(count >= 45 for count in compressed.values())
     # What is older than the refresh job looks back is upkeep's task.
     own.execute("CALL api.upkeep()")
-    for rollup in ROLLUPS:
+    for rollup in ROLLUPS + DAYS:
         assert own.execute(f"SELECT sum(readings) FROM telemetry.{rollup}".encode()).fetchone() == (len(instants),)
 
 

@@ -1,0 +1,94 @@
+-- Differs by necessity because there are no continuous aggregates here: the daily rollup is a table that this statement
+-- trigger adds to, after the one of the hourly rollup and in the transaction that keeps the readings. Rows are taken in
+-- order of the key, as every writer of this table does, so that concurrent writers never deadlock.
+
+CREATE OR REPLACE FUNCTION telemetry.keep_meter_daily()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+    INSERT INTO telemetry.meter_daily AS kept (
+        meter_id, bucket_start, readings, energy_ac_sum_kwh, energy_ac_min_kwh, energy_ac_max_kwh,
+        energy_ac_first_kwh, energy_ac_last_kwh, first_recorded_at, last_recorded_at, voltage_sum_v,
+        voltage_min_v, voltage_max_v
+    )
+    SELECT
+        meter_id,
+        date_trunc('day', recorded_at, 'UTC'),
+        count(*),
+        sum(energy_ac_kwh),
+        min(energy_ac_kwh),
+        max(energy_ac_kwh),
+        (array_agg(energy_ac_kwh ORDER BY recorded_at))[1],
+        (array_agg(energy_ac_kwh ORDER BY recorded_at DESC))[1],
+        min(recorded_at),
+        max(recorded_at),
+        sum(voltage_v::float8),
+        min(voltage_v),
+        max(voltage_v)
+    FROM inserted
+    GROUP BY 1, 2
+    ORDER BY 1, 2
+    ON CONFLICT (meter_id, bucket_start) DO UPDATE SET
+        readings = kept.readings + excluded.readings,
+        energy_ac_sum_kwh = kept.energy_ac_sum_kwh + excluded.energy_ac_sum_kwh,
+        energy_ac_min_kwh = least(kept.energy_ac_min_kwh, excluded.energy_ac_min_kwh),
+        energy_ac_max_kwh = greatest(kept.energy_ac_max_kwh, excluded.energy_ac_max_kwh),
+        energy_ac_first_kwh = CASE
+            WHEN excluded.first_recorded_at < kept.first_recorded_at THEN excluded.energy_ac_first_kwh
+            ELSE kept.energy_ac_first_kwh
+        END,
+        energy_ac_last_kwh = CASE
+            WHEN excluded.last_recorded_at > kept.last_recorded_at THEN excluded.energy_ac_last_kwh
+            ELSE kept.energy_ac_last_kwh
+        END,
+        first_recorded_at = least(kept.first_recorded_at, excluded.first_recorded_at),
+        last_recorded_at = greatest(kept.last_recorded_at, excluded.last_recorded_at),
+        voltage_sum_v = kept.voltage_sum_v + excluded.voltage_sum_v,
+        voltage_min_v = least(kept.voltage_min_v, excluded.voltage_min_v),
+        voltage_max_v = greatest(kept.voltage_max_v, excluded.voltage_max_v);
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION telemetry.keep_meter_daily() IS
+'Statement trigger of meter_telemetry_history (postgres profile): adds the readings to meter_daily.';
+
+DO $$
+BEGIN
+    -- Where the trigger is new, the table is filled with the days that were kept before it. Creating a trigger keeps
+    -- writers out until the transaction ends, so that none of their readings is counted twice, or not at all.
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = 'telemetry.meter_telemetry_history'::regclass AND tgname = 'c_keep_meter_daily'
+    ) THEN
+        CREATE TRIGGER c_keep_meter_daily
+            AFTER INSERT ON telemetry.meter_telemetry_history
+            REFERENCING NEW TABLE AS inserted
+            FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_meter_daily();
+
+        INSERT INTO telemetry.meter_daily (
+            meter_id, bucket_start, readings, energy_ac_sum_kwh, energy_ac_min_kwh, energy_ac_max_kwh,
+            energy_ac_first_kwh, energy_ac_last_kwh, first_recorded_at, last_recorded_at, voltage_sum_v,
+            voltage_min_v, voltage_max_v
+        )
+        SELECT
+            hourly.meter_id,
+            api.day_floor(hourly.bucket_start),
+            sum(hourly.readings)::bigint,
+            sum(hourly.energy_ac_sum_kwh),
+            min(hourly.energy_ac_min_kwh),
+            max(hourly.energy_ac_max_kwh),
+            (array_agg(hourly.energy_ac_first_kwh ORDER BY hourly.first_recorded_at))[1],
+            (array_agg(hourly.energy_ac_last_kwh ORDER BY hourly.last_recorded_at DESC))[1],
+            min(hourly.first_recorded_at),
+            max(hourly.last_recorded_at),
+            sum(hourly.voltage_sum_v),
+            min(hourly.voltage_min_v),
+            max(hourly.voltage_max_v)
+        FROM telemetry.meter_hourly AS hourly
+        GROUP BY 1, 2;
+    END IF;
+END
+$$;
