@@ -73,6 +73,12 @@ class MalformedBody(ProblemError):
     status, code, title = 400, "malformed_body", "The body cannot be read"
 
 
+class MalformedLine(ProblemError):
+    """One of several lines is not JSON; the others are read."""
+
+    status, code, title = 400, "malformed_line", "A line cannot be read"
+
+
 class UnknownRoute(ProblemError):
     """Nothing is served at this path."""
 
@@ -95,6 +101,12 @@ class UnknownAssignment(ProblemError):
     """There is no assignment of this id."""
 
     status, code, title = 404, "unknown_assignment", "There is no such assignment"
+
+
+class NothingPluggedIn(ProblemError):
+    """A vehicle is said to be unplugged from a meter that fed none at that time, or another one."""
+
+    status, code, title = 404, "nothing_plugged_in", "Nothing was plugged in"
 
 
 class MethodNotAllowed(ProblemError):
@@ -143,6 +155,12 @@ class NoReadingAccepted(ProblemError):
     """Every reading of the request was refused, or there was none."""
 
     status, code, title = 422, "no_reading_accepted", "No reading was accepted"
+
+
+class NoItemAccepted(ProblemError):
+    """Every assignment or event of the request was refused."""
+
+    status, code, title = 422, "no_item_accepted", "Nothing of the request was accepted"
 
 
 class StrictRejected(ProblemError):

@@ -25,7 +25,7 @@ from app.db import Database, call
 from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
 from app.import_file import COLUMNS, ImportFile, Line
 from app.ingest import Writer, horizon
-from app.models import Assignment, DeviceId, Instant, NewAssignment, Overlap
+from app.models import Assignment, DeviceId, Instant, NewAssignment
 from app.queries import query
 from app.readings import Reader, conflict
 
@@ -173,7 +173,7 @@ async def _load(database: Database, settings: Settings, file: ImportFile, shift:
                 if file.kind == "readings":
                     await _load_readings(reader, writer, lines, summary)
                 else:
-                    await _load_assignments(database, lines, summary)
+                    await _load_assignments(database, file.path.name, lines, summary)
                 summary.lines += len(lines)
                 summary.last_line = lines[-1].number
                 bar.update(file.bytes_read - bar.n)
@@ -221,7 +221,7 @@ async def _load_readings(reader: Reader, writer: Writer, lines: Sequence[Line], 
         summary.report(number, told[number])
 
 
-async def _load_assignments(database: Database, lines: Sequence[Line], summary: Summary) -> None:
+async def _load_assignments(database: Database, file_name: str, lines: Sequence[Line], summary: Summary) -> None:
     wanted: list[NewAssignment] = []
     numbers: list[int] = []
     told: dict[int, str] = {}
@@ -232,10 +232,12 @@ async def _load_assignments(database: Database, lines: Sequence[Line], summary: 
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidParameter) as error:
             summary.bad += 1
             told[line.number] = str(error)
-    for number, asked, outcome in zip(numbers, wanted, await assignments.add_each(database, wanted), strict=True):
+    author = assignments.Author(reason=f"import of {file_name}")
+    kept = await assignments.add_each(database, wanted, author)
+    for number, asked, outcome in zip(numbers, wanted, kept, strict=True):
         if isinstance(outcome, Assignment):
             summary.accepted += 1
-        elif _is_there_already(asked, outcome):
+        elif assignments.there_already(asked, outcome):
             summary.duplicates += 1
         else:
             summary.conflicts += 1
@@ -254,13 +256,6 @@ def _assignment(line: Line) -> NewAssignment:
         assignment = msgspec.convert(line.values, NewAssignment)
     assignments.check_ends(assignment.from_, assignment.to)
     return assignment
-
-
-def _is_there_already(asked: NewAssignment, outcome: Overlap) -> bool:
-    return any(
-        (kept.meterId, kept.vehicleId, kept.from_, kept.to) == (asked.meterId, asked.vehicleId, asked.from_, asked.to)
-        for kept in outcome.overlaps
-    )
 
 
 def _tell(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: bool) -> None:

@@ -13,8 +13,11 @@ from app import __version__
 from app.models import (
     Assignment,
     AssignmentChange,
+    AssignmentHistory,
     Assignments,
     IngestResult,
+    ItemResult,
+    ItemResults,
     LiveMeter,
     LiveMeters,
     LiveVehicle,
@@ -22,22 +25,28 @@ from app.models import (
     MeterReading,
     NewAssignment,
     Performance,
+    PlugEvent,
     Problem,
+    RecordedChanges,
     Status,
     VehicleReading,
 )
 
 
 class Parameter(NamedTuple):
-    """A query parameter: its JSON schema and what it does."""
+    """A parameter of the query (or of the header, where it is said): its JSON schema and what it does."""
 
     name: str
     schema: dict[str, Any]
     description: str
+    place: str = "query"
 
 
 class Operation(NamedTuple):
-    """One method on one path; `problems` are the statuses it may answer with instead."""
+    """One method on one path; `problems` are the statuses it may answer with instead, `also` another one of success.
+
+    `lines` is what each line of a body of lines holds.
+    """
 
     method: str
     path: str
@@ -47,6 +56,8 @@ class Operation(NamedTuple):
     status: int = 200
     problems: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    also: int | None = None
+    lines: Any = None
 
 
 NDJSON = "application/x-ndjson"
@@ -70,6 +81,11 @@ _LIVE = (
         "only those whose newest reading is older: seconds, or a number with s, m, h, d",
     ),
 )
+_AUTHOR = (
+    Parameter("X-Operator", {"type": "string", "maxLength": 128}, "who asks; kept with the change", "header"),
+    Parameter("reason", {"type": "string", "maxLength": 500}, "why; kept with the change"),
+)
+_Reading = MeterReading | VehicleReading
 _Readings = MeterReading | VehicleReading | list[MeterReading | VehicleReading]
 
 OPERATIONS = (
@@ -81,6 +97,7 @@ OPERATIONS = (
         _Readings,
         problems=(400, 409, 413, 415, 422, 503),
         parameters=(Parameter("strict", _BOOLEAN, "keep all of the readings, or none"),),
+        lines=_Reading,
     ),
     Operation(
         "GET",
@@ -99,11 +116,14 @@ OPERATIONS = (
     Operation(
         "POST",
         "/v1/assignments",
-        "Say which meter feeds which vehicle: one assignment, or an array kept whole or not at all",
-        Assignment | Assignments,
+        "Say which meter feeds which vehicle: one assignment, or several (an array or lines), kept whole or not at all",
+        Assignment | Assignments | ItemResults,
         NewAssignment | list[NewAssignment],
         201,
         (400, 409, 413, 415, 422, 503),
+        (Parameter("partial", _BOOLEAN, "keep those that fit, and say of each what became of it (200)"), *_AUTHOR),
+        also=200,
+        lines=NewAssignment,
     ),
     Operation(
         "GET",
@@ -115,17 +135,57 @@ OPERATIONS = (
             Parameter("meterId", _ID, "only those of this meter"),
             Parameter("vehicleId", _ID, "only those of this vehicle"),
             Parameter("at", _INSTANT, "only those in force at this instant"),
+            Parameter("from", _INSTANT, "only those in force at some time from this instant on"),
+            Parameter("to", _INSTANT, "only those in force at some time before this instant"),
             Parameter("after", {"type": "integer"}, "list ids after this one: `next` of the page before"),
             _LIMIT,
         ),
     ),
     Operation(
+        "POST",
+        "/v1/assignments/events",
+        "Tell what happened at a meter: plugIn, plugOut, or handOver (what was plugged in ends, the new one begins); "
+        "one, or several (an array or lines), applied in order of time. An event told again changes nothing",
+        ItemResult | ItemResults,
+        PlugEvent | list[PlugEvent],
+        problems=(400, 404, 409, 413, 415, 422, 503),
+        parameters=_AUTHOR,
+        lines=PlugEvent,
+    ),
+    Operation(
+        "GET",
+        "/v1/assignments/changes",
+        "Every change of an assignment, in the order they were made: what it was, what it became, when, by whom, why",
+        RecordedChanges,
+        problems=(422, 503),
+        parameters=(
+            Parameter("after", {"type": "integer"}, "list changes after this one: `next` of the page before"),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/assignments/{id}",
+        "An assignment with its newest 100 changes; a voided one too",
+        AssignmentHistory,
+        problems=(404, 503),
+    ),
+    Operation(
         "PATCH",
         "/v1/assignments/{id}",
-        "Close an assignment with `to`, or move its ends",
+        "Close an assignment with `to`, or correct its ends or its devices",
         Assignment,
         AssignmentChange,
         problems=(400, 404, 409, 413, 415, 422, 503),
+        parameters=_AUTHOR,
+    ),
+    Operation(
+        "DELETE",
+        "/v1/assignments/{id}",
+        "Void a wrong assignment, as if it had never been; its changes stay. Asked again, it answers the same",
+        AssignmentHistory,
+        problems=(404, 422, 503),
+        parameters=_AUTHOR,
     ),
     Operation("GET", "/livez", "Whether the process answers", Status),
     Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),
@@ -156,19 +216,24 @@ def _schemas() -> tuple[dict[str, Any], dict[str, Any]]:
 
     A type is taken apart where it is a union: msgspec knows none of structs that nothing but their keys tell apart.
     """
-    wanted = {type_ for operation in OPERATIONS for type_ in (operation.response, operation.body) if type_ is not None}
+    wanted = {
+        type_
+        for operation in OPERATIONS
+        for type_ in (operation.response, operation.body, operation.lines)
+        if type_ is not None
+    }
     parts = sorted({part for type_ in (*wanted, Problem) for part in _parts(type_)}, key=repr)
     found, components = msgspec.json.schema_components(parts, ref_template="#/components/schemas/{name}")
     by_part = dict(zip(parts, found, strict=True))
     schemas = {_key(type_): _any_of([by_part[part] for part in _parts(type_)]) for type_ in (*wanted, Problem)}
     one = _any_of([by_part[MeterReading], by_part[VehicleReading]])
     schemas[_key(_Readings)] = _any_of([one, {"type": "array", "items": one}])
-    schemas[NDJSON] = one
+    schemas[_key(_Reading)] = one
     return schemas, components
 
 
 def _parts(type_: Any) -> tuple[Any, ...]:
-    if type_ is _Readings:
+    if type_ in (_Reading, _Readings):
         return (MeterReading, VehicleReading)
     return get_args(type_) if isinstance(type_, UnionType) else (type_,)
 
@@ -189,11 +254,12 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
         "parameters": [
-            {"name": name, "in": "query", "schema": schema, "description": description}
-            for name, schema, description in operation.parameters
+            {"name": name, "in": place, "schema": schema, "description": description}
+            for name, schema, description, place in operation.parameters
         ],
         "responses": {
             str(operation.status): answer,
+            **({str(operation.also): answer} if operation.also else {}),
             **{str(status): {"description": "problem", "content": problem} for status in operation.problems},
         },
     }
@@ -201,8 +267,8 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         described["parameters"].insert(0, {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
     if operation.body is not None:
         content = {"application/json": {"schema": schemas[_key(operation.body)]}}
-        if operation.body is _Readings:
-            content[NDJSON] = {"schema": schemas[NDJSON]}
+        if operation.lines is not None:
+            content[NDJSON] = {"schema": schemas[_key(operation.lines)]}
         described["requestBody"] = {"required": True, "content": content}
     if "503" in described["responses"]:
         described["responses"]["503"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}

@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from app.errors import BodyTooLarge, InvalidParameter, MalformedBody, ProblemError, UnsupportedMediaType
+from app.assignments import Author
+from app.errors import (
+    BodyTooLarge,
+    InvalidParameter,
+    MalformedBody,
+    MalformedLine,
+    ProblemError,
+    UnknownAssignment,
+    UnsupportedMediaType,
+)
 from app.models import DeviceId, Instant, Window
 
 JSON = "application/json"
@@ -18,10 +27,14 @@ DEFAULT_LIST_LIMIT = 100
 DEFAULT_WINDOW = timedelta(hours=24)
 LARGEST_BIGINT = 2**63 - 1
 LONGEST_DURATION_S = 1e9
+OPERATOR_HEADER = "X-Operator"
+MAX_OPERATOR_LENGTH = 128
+MAX_REASON_LENGTH = 500
 
 _T = TypeVar("_T")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
 _SECONDS_PER = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_NUMBER = re.compile("[0-9]{1,19}")
 # An instant whose zone begins with a space: a plus sign that nobody escaped.
 _PLUS_LOST = re.compile(r"(.*:[0-9.]+) ([0-9]{2}:[0-9]{2})")
 
@@ -105,12 +118,67 @@ def decoded(content: bytes, type_: type[_T]) -> _T:
         raise MalformedBody(f"the body is not JSON: {error}") from None
 
 
+def items(content: bytes, is_lines: bool) -> list[bytes]:
+    """The items of a JSON array or of lines of JSON, each still to be decoded. Raises :class:`InvalidParameter` where
+    the body is neither, :class:`MalformedBody` where it is not JSON."""
+    if is_lines:
+        return [line for line in content.split(b"\n") if line.strip()]
+    return [bytes(item) for item in decoded(content, list[msgspec.Raw])]
+
+
+def decoded_item(content: bytes, type_: type[_T]) -> _T | ProblemError:
+    """An item as a struct of the wire, or why it is none."""
+    try:
+        return decoded(content, type_)
+    except MalformedBody as error:
+        return MalformedLine(error.detail.replace("the body", "the line"))
+    except InvalidParameter as error:
+        return error
+
+
+def all_good(found: Sequence[_T | ProblemError]) -> list[_T]:
+    """The items, where every one could be decoded. Raises the first one's error, which names its index."""
+    for index, item in enumerate(found):
+        if isinstance(item, ProblemError):
+            raise type(item)(f"item {index}: {item.detail}", item.extra)
+    return [item for item in found if not isinstance(item, ProblemError)]
+
+
+def author(request: Request) -> Author:
+    """Who asks for a change, by the header X-Operator, and why, by the parameter `reason`; null where not told."""
+    operator = request.headers.get(OPERATOR_HEADER)
+    if operator is not None:
+        # HTTP hands bytes on as if they were Latin-1; what people send is UTF-8.
+        operator = operator.encode("latin-1").decode("utf-8", errors="replace")
+    reason = request.query_params.get("reason")
+    return Author(
+        _told(OPERATOR_HEADER, operator, MAX_OPERATOR_LENGTH),
+        _told("reason", reason, MAX_REASON_LENGTH),
+    )
+
+
+def _told(name: str, text: str | None, longest: int) -> str | None:
+    if text is None or not text.strip():
+        return None
+    if len(text) > longest or not text.isprintable():
+        raise InvalidParameter(f"{name} is a line of {longest} characters at most", {"field": name})
+    return text.strip()
+
+
 def device_id(request: Request, unknown: type[ProblemError]) -> str:
     """The device that the path names; `unknown` is raised where no device can have such an id."""
     try:
         return msgspec.convert(request.path_params["id"], DeviceId)
     except msgspec.ValidationError:
         raise unknown("no device has such an id: 1 to 64 of A-Z a-z 0-9 . _ : -") from None
+
+
+def assignment_id(request: Request) -> int:
+    """The assignment that the path names. Raises :class:`UnknownAssignment` where none can have such an id."""
+    text = request.path_params["id"]
+    if not _NUMBER.fullmatch(text) or int(text) > LARGEST_BIGINT:
+        raise UnknownAssignment("there is no assignment of such an id: it is a number")
+    return int(text)
 
 
 def value(request: Request, name: str, type_: Any) -> Any:

@@ -23,6 +23,7 @@ _TABLES = (
     "telemetry.live_meter_state",
     "telemetry.live_vehicle_state",
     "telemetry.assignment",
+    "telemetry.assignment_change",
     "telemetry.meter",
     "telemetry.vehicle",
     "telemetry.meter_kind_past",

@@ -71,6 +71,15 @@ class Client:
         """PATCH with a document as JSON."""
         return self.request("PATCH", path, msgspec.json.encode(document), {"Content-Type": "application/json"})
 
+    def put(self, path: str, document: Any) -> Answer:
+        """PUT a document as JSON."""
+        return self.request("PUT", path, msgspec.json.encode(document), {"Content-Type": "application/json"})
+
+    def delete(self, path: str, **query: Any) -> Answer:
+        """DELETE, with parameters as :meth:`get` takes them."""
+        text = urlencode({name.rstrip("_"): value for name, value in query.items()})
+        return self.request("DELETE", f"{path}?{text}" if text else path)
+
     def ingest(self, *readings: Any) -> Any:
         """POST readings that are expected to be answered with 200; returns the answer's document."""
         answer = self.post("/v1/ingest", list(readings))

@@ -42,7 +42,8 @@ def service(postgres_server: Server) -> Iterator[Client]:
                 "/v1/assignments",
                 {"meterId": "M-1", "vehicleId": "V-1", "from": minutes_ago(120), "to": minutes_ago(1)},
             )
-            assert assigned.status == 201
+            # The first of the database, so that its number is known: _of_a_known_device asks for it.
+            assert (assigned.status, assigned.json["id"]) == (201, 1)
             for minutes in range(60, 50, -1):
                 at = minutes_ago(minutes)
                 client.ingest(meter_reading("M-1", at), vehicle_reading("V-1", at, soc=80 - minutes / 2))
@@ -173,6 +174,8 @@ def _documented_gets() -> list[str]:
 
 
 def _of_a_known_device(path: str) -> str:
+    if "/assignments/" in path:
+        return path.replace("{id}", "1")
     return path.replace("{id}", "M-1" if "/meters/" in path else "V-1")
 
 
@@ -261,6 +264,33 @@ def test_answers_about_assignments_have_the_properties_of_their_schemas(service:
     unknown = service.patch(f"{path}/999999", {"to": minutes_ago(30)})
     assert unknown.status == 404
     _is_as_described("PATCH", f"{path}/{{id}}", unknown)
+
+
+def test_what_becomes_of_an_assignment_is_answered_as_described(service: Client) -> None:
+    path, events = "/v1/assignments", "/v1/assignments/events"
+    plug_in = {"event": "plugIn", "meterId": "M-8", "vehicleId": "V-8", "at": minutes_ago(60)}
+    opened = service.post(events, plug_in)
+    assert (opened.status, opened.json["outcome"]) == (200, "created")
+    taken = {**plug_in, "vehicleId": "V-9"}
+    for told, status in ((plug_in, 200), ([plug_in, taken], 200), (taken, 409), ([taken], 422)):
+        answer = service.post(events, told)
+        assert answer.status == status
+        _is_as_described("POST", events, answer)
+    nothing = service.post(events, {"event": "plugOut", "meterId": "M-9", "at": minutes_ago(60)})
+    assert nothing.status == 404
+    _is_as_described("POST", events, nothing)
+    partial = service.post(f"{path}?partial=true", [{"meterId": "M-9", "vehicleId": "V-9", "from": minutes_ago(9)}, {}])
+    assert partial.status == 200
+    _is_as_described("POST", path, partial)
+
+    kept = f"{path}/{opened.json['assignment']['id']}"
+    for method in ("GET", "DELETE", "GET"):
+        answer = service.request(method, kept)
+        assert answer.status == 200
+        _is_as_described(method, f"{path}/{{id}}", answer)
+    unknown = service.delete(f"{path}/999999")
+    assert unknown.status == 404
+    _is_as_described("DELETE", f"{path}/{{id}}", unknown)
 
 
 def test_an_array_of_assignments_is_answered_as_described(service: Client) -> None:

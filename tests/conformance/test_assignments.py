@@ -211,7 +211,15 @@ def test_an_instant_outside_the_years_one_to_9999_of_utc_is_422(client: Client, 
 def test_a_change_that_makes_no_sense_is_422_and_nothing_is_changed(client: Client) -> None:
     kept = created(client, "M-1", "V-1", 2, 4)
     before = listed(client)
-    for change in ({"to": hour(2)}, {"to": hour(1)}, {"from": hour(4)}, {"meterId": "M-2"}, {}, {"from": None}):
+    for change in (
+        {"to": hour(2)},
+        {"to": hour(1)},
+        {"from": hour(4)},
+        {"meterId": "M 2"},
+        {"vehicleId": None},
+        {},
+        {"from": None},
+    ):
         answer = client.patch(f"/v1/assignments/{kept}", change)
         assert (answer.status, answer.json["code"]) == (422, "invalid_parameter"), change
     assert listed(client) == before
