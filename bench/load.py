@@ -33,6 +33,17 @@ class Sample:
     client_cpu: float
     service_cpu: float
     database_cpu: float
+    # Requests answered with success.
+    requests: int = 0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How one round of a figure is taken, what has to be done before, and what has to hold after."""
+
+    take: Callable[[], Sample]
+    before: Callable[[], None] = lambda: None
+    after: Callable[[Sample], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,7 @@ def send(
         (usage.ru_utime + usage.ru_stime) / lasted_s,
         service / lasted_s,
         database / lasted_s,
+        result["requests"],
     )
 
 
@@ -134,34 +146,31 @@ def copy(
     return Sample(rate, 0.0, 0.0, client / lasted_s, 0.0, used / lasted_s)
 
 
-def alternate(
-    rounds: int, figures: Mapping[str, Callable[[], Sample]], before_each: Callable[[str], None]
-) -> dict[str, list[Sample]]:
+def alternate(rounds: int, figures: Mapping[str, Figure]) -> dict[str, list[Sample]]:
     """Take every figure once a round, in turn, so that all see the machine in the same state."""
     samples: dict[str, list[Sample]] = {name: [] for name in figures}
     for number in range(rounds):
-        for name, take in figures.items():
-            before_each(name)
-            sample = take()
+        for name, figure in figures.items():
+            figure.before()
+            sample = figure.take()
+            figure.after(sample)
             samples[name].append(sample)
-            say(f"  {number + 1}/{rounds} {name:48} {sample.per_s:11,.0f}/s  p99 {sample.p99_ms:8.2f} ms")
+            say(f"  {number + 1}/{rounds} {name:60} {sample.per_s:11,.0f}/s  p99 {sample.p99_ms:8.2f} ms")
     return samples
 
 
 def median(samples: Iterable[Sample]) -> Sample:
     """Median of each value over the rounds."""
-    columns = zip(
-        *((s.per_s, s.p50_ms, s.p99_ms, s.client_cpu, s.service_cpu, s.database_cpu) for s in samples), strict=True
-    )
-    return Sample(*(statistics.median(column) for column in columns))
+    rows = ((s.per_s, s.p50_ms, s.p99_ms, s.client_cpu, s.service_cpu, s.database_cpu) for s in samples)
+    return Sample(*(statistics.median(column) for column in zip(*rows, strict=True)))
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """A percentile of at least two values."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 def say(text: str) -> None:
     """A line for who waits."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def unique(names: Sequence[str]) -> list[str]:
-    """Names without repetition, in their order."""
-    return list(dict.fromkeys(names))

@@ -1,7 +1,7 @@
 """What is measured: a durable server of each profile, and the service on it, one and two workers side by side."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from psycopg import sql
 from app import config, migrate
 from app.embedded import EmbeddedServer, packaged_bindir
 from app.migrate import Profile
-from bench.load import CannotMeasure, Target
+from bench.load import CannotMeasure, Sample, Target
 from bench.machine import cpu_s
 from tests.servers import local_timescale, open_directory
 from tests.service import running_service
@@ -81,6 +81,16 @@ class Storage:
                         raise
             connection.execute("CHECKPOINT")
 
+    def holds(self, readings: int) -> None:
+        """Raises :class:`CannotMeasure` where the history holds fewer readings than were acknowledged."""
+        self.settle()
+        if (found := self.count()) < readings:
+            raise CannotMeasure(f"{readings} readings were acknowledged, and the history holds {found}")
+
+    def keeps(self, readings_per_request: float) -> Callable[[Sample], None]:
+        """What has to hold after a round: everything that was acknowledged is in the history."""
+        return lambda sample: self.holds(int(sample.requests * readings_per_request))
+
     def count(self) -> int:
         """Readings in the history."""
         with psycopg.connect(self.url) as connection:
@@ -92,9 +102,25 @@ class Storage:
             return total
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def can_have_workers() -> bool:
     """Whether this release of the service takes a number of workers."""
     return "ENERGY_WORKERS" in config.variables()
+
+
+def bindir_of(profile: Profile) -> Path:
+    """`bin` of an installation for a profile. Raises :class:`CannotMeasure` where there is none."""
+    bindir = packaged_bindir() if profile == "postgres" else local_timescale()
+    if bindir is None:
+        raise CannotMeasure(
+            "no local PostgreSQL has TimescaleDB Community Edition: install it, or name its bin directory in "
+            "POSTGRES_BINDIR, or measure the other profile alone (--profiles postgres)"
+        )
+    return bindir
 
 
 @contextmanager
@@ -103,12 +129,7 @@ def storage(profile: Profile, workers: Sequence[int] = WORKERS) -> Iterator[Stor
 
     Raises :class:`CannotMeasure` where there is no server for the profile.
     """
-    bindir = packaged_bindir() if profile == "postgres" else local_timescale()
-    if bindir is None:
-        raise CannotMeasure(
-            "no local PostgreSQL has TimescaleDB Community Edition: install it, or name its bin directory in "
-            "POSTGRES_BINDIR"
-        )
+    bindir = bindir_of(profile)
     with ExitStack() as stack:
         directory = stack.enter_context(open_directory())
         server = stack.enter_context(EmbeddedServer(directory / "data", bindir))
