@@ -93,8 +93,45 @@ class ReadingCounts(Struct):
     vehicle: int
 
 
+class Coverage(Struct):
+    """Share of the expected minutes with a reading, 1 at most; null where none was expected.
+
+    A meter's minutes are expected while it was assigned, a vehicle's throughout the window, as far as it has passed.
+    """
+
+    meter: float | None
+    vehicle: float | None
+
+
+class SideCounts(Struct):
+    """A count for the meters and one for the vehicle."""
+
+    meter: int
+    vehicle: int
+
+
+Reason = Literal["no_assignment", "no_readings", "baseline_missing", "data_fault", "no_energy"]
+
+
+class Reasons(Struct):
+    """Why a figure is null, or what is wrong with one that is given; null where nothing is.
+
+    `baseline_missing`: a register was read for the first time, and what it counted before is not known. `data_fault`:
+    more energy reached the battery than came from the grid. `no_energy`: neither moved, so there is no ratio.
+    """
+
+    acConsumedKwh: Reason | None
+    dcDeliveredKwh: Reason | None
+    efficiencyRatio: Reason | None
+    avgBatteryTemp: Reason | None
+
+
 class Performance(Struct):
-    """A vehicle's energy over a window; the ratio is DC / AC, null where AC is null or 0."""
+    """A vehicle's energy over a window; the ratio is DC / AC, null where AC is null or 0.
+
+    Registers that were reset or rolled over are counted; `estimated` says that an energy rests on hours whose readings
+    are no longer kept.
+    """
 
     vehicleId: str
     window: Window
@@ -103,6 +140,11 @@ class Performance(Struct):
     avgBatteryTemp: float | None
     meters: list[str]
     readings: ReadingCounts
+    coverage: Coverage
+    resets: SideCounts
+    rollovers: SideCounts
+    estimated: bool
+    reasons: Reasons
 
 
 class LiveMeter(Struct):

@@ -14,12 +14,12 @@ SELECT
     ) AS kind_to
 FROM (
     SELECT fleet.device_type, fleet.energy_reading, fleet.register_modulus_kwh, fleet.effective_from
-    FROM telemetry.fleet_default AS fleet
+    FROM api.fleet_default AS fleet
     UNION ALL
     SELECT unsaid.device_type, 'interval', NULL, '-infinity'
     FROM (VALUES ('meter'), ('vehicle')) AS unsaid (device_type)
     WHERE NOT EXISTS (
-        SELECT FROM telemetry.fleet_default AS fleet
+        SELECT FROM api.fleet_default AS fleet
         WHERE fleet.device_type = unsaid.device_type AND fleet.effective_from = '-infinity'
     )
 ) AS said;
@@ -53,7 +53,7 @@ FROM (
         past.register_modulus_kwh,
         lag(past.until, 1, timestamptz '-infinity') OVER (PARTITION BY past.meter_id ORDER BY past.until) AS kind_from,
         past.until AS kind_to
-    FROM telemetry.meter_kind_past AS past
+    FROM api.meter_kind_past AS past
     UNION ALL
     SELECT
         'meter',
@@ -61,15 +61,15 @@ FROM (
         listed.energy_reading,
         listed.register_modulus_kwh,
         coalesce(
-            (SELECT max(past.until) FROM telemetry.meter_kind_past AS past WHERE past.meter_id = listed.meter_id),
+            (SELECT max(past.until) FROM api.meter_kind_past AS past WHERE past.meter_id = listed.meter_id),
             timestamptz '-infinity'
         ),
         timestamptz 'infinity'
-    FROM telemetry.meter AS listed
+    FROM api.meter AS listed
     UNION ALL
     SELECT 'meter', live.meter_id, NULL, NULL, timestamptz '-infinity', timestamptz 'infinity'
-    FROM telemetry.live_meter_state AS live
-    WHERE NOT EXISTS (SELECT FROM telemetry.meter AS listed WHERE listed.meter_id = live.meter_id)
+    FROM api.live_meter_state AS live
+    WHERE NOT EXISTS (SELECT FROM api.meter AS listed WHERE listed.meter_id = live.meter_id)
     UNION ALL
     SELECT
         'vehicle',
@@ -78,7 +78,7 @@ FROM (
         past.register_modulus_kwh,
         lag(past.until, 1, timestamptz '-infinity') OVER (PARTITION BY past.vehicle_id ORDER BY past.until),
         past.until
-    FROM telemetry.vehicle_kind_past AS past
+    FROM api.vehicle_kind_past AS past
     UNION ALL
     SELECT
         'vehicle',
@@ -86,15 +86,15 @@ FROM (
         listed.energy_reading,
         listed.register_modulus_kwh,
         coalesce(
-            (SELECT max(past.until) FROM telemetry.vehicle_kind_past AS past WHERE past.vehicle_id = listed.vehicle_id),
+            (SELECT max(past.until) FROM api.vehicle_kind_past AS past WHERE past.vehicle_id = listed.vehicle_id),
             timestamptz '-infinity'
         ),
         timestamptz 'infinity'
-    FROM telemetry.vehicle AS listed
+    FROM api.vehicle AS listed
     UNION ALL
     SELECT 'vehicle', live.vehicle_id, NULL, NULL, timestamptz '-infinity', timestamptz 'infinity'
-    FROM telemetry.live_vehicle_state AS live
-    WHERE NOT EXISTS (SELECT FROM telemetry.vehicle AS listed WHERE listed.vehicle_id = live.vehicle_id)
+    FROM api.live_vehicle_state AS live
+    WHERE NOT EXISTS (SELECT FROM api.vehicle AS listed WHERE listed.vehicle_id = live.vehicle_id)
 ) AS said
 LEFT JOIN api.fleet_default_kind AS fleet
     ON said.energy_reading IS NULL

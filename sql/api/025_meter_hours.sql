@@ -19,13 +19,17 @@ AS $$
         hourly.meter_id,
         hourly.bucket_start,
         hourly.readings,
-        hourly.energy_ac_sum_kwh,
+        CASE WHEN register.device_id IS NULL THEN hourly.energy_ac_sum_kwh ELSE register.energy_kwh END,
         hourly.voltage_sum_v,
         hourly.voltage_min_v,
         hourly.voltage_max_v,
-        false,
-        0
+        coalesce(register.is_estimated, false),
+        coalesce(register.resets, 0)
     FROM api.meter_hourly AS hourly
+    LEFT JOIN api.register_hours(
+        'meter', api.hour_ceiling(hours_from), api.hour_floor(hours_to), only_meter
+    ) AS register
+        ON register.device_id = hourly.meter_id AND register.bucket_start = hourly.bucket_start
     WHERE
         (only_meter IS NULL OR hourly.meter_id = only_meter)
         AND hourly.bucket_start >= api.hour_ceiling(hours_from)

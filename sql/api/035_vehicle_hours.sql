@@ -22,7 +22,7 @@ AS $$
         hourly.vehicle_id,
         hourly.bucket_start,
         hourly.readings,
-        hourly.energy_dc_sum_kwh,
+        CASE WHEN register.device_id IS NULL THEN hourly.energy_dc_sum_kwh ELSE register.energy_kwh END,
         hourly.soc_first_pct,
         hourly.soc_last_pct,
         hourly.soc_min_pct,
@@ -30,9 +30,13 @@ AS $$
         hourly.battery_temp_sum_c,
         hourly.battery_temp_min_c,
         hourly.battery_temp_max_c,
-        false,
-        0
+        coalesce(register.is_estimated, false),
+        coalesce(register.resets, 0)
     FROM api.vehicle_hourly AS hourly
+    LEFT JOIN api.register_hours(
+        'vehicle', api.hour_ceiling(hours_from), api.hour_floor(hours_to), only_vehicle
+    ) AS register
+        ON register.device_id = hourly.vehicle_id AND register.bucket_start = hourly.bucket_start
     WHERE
         (only_vehicle IS NULL OR hourly.vehicle_id = only_vehicle)
         AND hourly.bucket_start >= api.hour_ceiling(hours_from)

@@ -1,4 +1,5 @@
--- What came from the grid for a vehicle, what reached its battery, and the ratio of the two.
+-- What came from the grid for a vehicle, what reached its battery, and the ratio of the two; and for each figure what
+-- keeps it from being known, or from being trusted.
 
 CREATE FUNCTION api.vehicle_performance(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -9,7 +10,18 @@ RETURNS TABLE (
     battery_temp_mean_c float8,
     meter_ids text[],
     meter_readings bigint,
-    vehicle_readings bigint
+    vehicle_readings bigint,
+    meter_coverage float8,
+    vehicle_coverage float8,
+    meter_resets integer,
+    vehicle_resets integer,
+    meter_rollovers integer,
+    vehicle_rollovers integer,
+    is_estimated boolean,
+    energy_ac_reason text,
+    energy_dc_reason text,
+    efficiency_reason text,
+    battery_temp_reason text
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -23,19 +35,47 @@ AS $$
         battery.battery_temp_mean_c,
         grid.meter_ids,
         grid.readings,
-        battery.readings
+        battery.readings,
+        api.coverage(grid.readings, grid.fed_s),
+        api.coverage(battery.readings, api.seconds_elapsed(window_from, window_to)),
+        grid.resets,
+        battery.resets,
+        grid.rollovers,
+        battery.rollovers,
+        grid.is_estimated OR battery.is_estimated,
+        reason.energy_ac,
+        reason.energy_dc,
+        api.ratio_reason(grid.energy_ac_kwh, battery.energy_dc_kwh, reason.energy_ac, reason.energy_dc),
+        CASE WHEN battery.readings = 0 THEN 'no_readings' END
     FROM api.vehicle_window(vehicle, window_from, window_to) AS battery
     CROSS JOIN (
         SELECT
             coalesce(array_agg(DISTINCT feed.meter_id ORDER BY feed.meter_id), '{}') AS meter_ids,
             coalesce(sum(fed.readings), 0)::bigint AS readings,
-            sum(fed.energy_ac_kwh) AS energy_ac_kwh
+            sum(fed.energy_ac_kwh) AS energy_ac_kwh,
+            sum(api.seconds_elapsed(feed.feed_from, feed.feed_to)) AS fed_s,
+            coalesce(sum(fed.baselines), 0)::integer AS baselines,
+            coalesce(sum(fed.resets), 0)::integer AS resets,
+            coalesce(sum(fed.rollovers), 0)::integer AS rollovers,
+            coalesce(bool_or(fed.is_estimated), false) AS is_estimated
         FROM api.vehicle_feeds(vehicle, window_from, window_to) AS feed
         CROSS JOIN LATERAL api.meter_window(
             feed.meter_id, feed.feed_from, feed.feed_to, window_from, window_to
         ) AS fed
     ) AS grid
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE
+                WHEN grid.meter_ids = '{}' THEN 'no_assignment'
+                WHEN grid.readings = 0 THEN 'no_readings'
+                WHEN grid.baselines > 0 THEN 'baseline_missing'
+            END AS energy_ac,
+            CASE
+                WHEN battery.readings = 0 THEN 'no_readings'
+                WHEN battery.baselines > 0 THEN 'baseline_missing'
+            END AS energy_dc
+    ) AS reason
 $$;
 
 COMMENT ON FUNCTION api.vehicle_performance(text, timestamptz, timestamptz) IS
-'AC energy through the assignments, DC energy (kWh), their ratio DC / AC, mean battery temperature (degrees C), the meters and the reading counts of one vehicle in [window_from, window_to); null where nothing is known, the ratio also where AC is 0.';
+'AC energy through the assignments, DC energy (kWh), their ratio DC / AC, mean battery temperature (degrees C), the meters, reading counts, coverages (share of the expected minutes), register resets and rollovers of one vehicle in [window_from, window_to), and whether any energy is estimated; null where nothing is known, the ratio also where AC is 0. The reasons say why a figure is null, or what is wrong with it.';

@@ -24,6 +24,8 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
+REASONS = dict.fromkeys(("acConsumedKwh", "dcDeliveredKwh", "efficiencyRatio", "avgBatteryTemp"))
+
 
 # The oracle: the figures by a full scan of the readings as posted, in plain Python.
 
@@ -155,6 +157,12 @@ def test_the_two_readings_of_the_mission_give_its_figures(client: Client) -> Non
         "avgBatteryTemp": 34.2,
         "meters": ["M-101"],
         "readings": {"meter": 1, "vehicle": 1},
+        # Of the assignment 65 minutes have passed, of the window all.
+        "coverage": {"meter": pytest.approx(1 / 65, abs=1e-3), "vehicle": round(1 / 1440, 4)},
+        "resets": {"meter": 0, "vehicle": 0},
+        "rollovers": {"meter": 0, "vehicle": 0},
+        "estimated": False,
+        "reasons": REASONS,
     }
 
     again = client.ingest(*readings)
@@ -408,12 +416,16 @@ def test_what_is_not_known_is_null_and_never_zero(client: Client) -> None:
     client.ingest(vehicle_reading("V-1", at, kwhDeliveredDc=1.5, batteryTemp=20))
     told = ask(client, "V-1", at, at + MINUTE)
     assert told["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": 1.5}
+    assert told["reasons"] == REASONS | {"acConsumedKwh": "no_assignment", "efficiencyRatio": "no_assignment"}
+    assert told["coverage"] == {"meter": None, "vehicle": 1.0}
     assert (told["efficiencyRatio"], told["meters"], told["readings"]) == (None, [], {"meter": 0, "vehicle": 1})
     client.ingest(meter_reading("M-2", at, kwhConsumedAc=2))
     client.post("/v1/assignments", {"meterId": "M-2", "vehicleId": "V-2", "from": at})
     told = ask(client, "V-2", at, at + MINUTE)
     assert told["totalEnergy"] == {"acConsumedKwh": 2.0, "dcDeliveredKwh": None}
     assert (told["efficiencyRatio"], told["avgBatteryTemp"]) == (None, None)
+    assert told["reasons"] == dict.fromkeys(REASONS, "no_readings") | {"acConsumedKwh": None}
+    assert told["coverage"] == {"meter": 1.0, "vehicle": 0.0}
     assert (told["meters"], told["readings"]) == (["M-2"], {"meter": 1, "vehicle": 0})
 
 
@@ -422,11 +434,21 @@ def test_an_energy_of_zero_is_zero_and_the_ratio_to_it_is_null(client: Client) -
     client.ingest(meter_reading("V-1", at, kwhConsumedAc=0), vehicle_reading("V-1", at, kwhDeliveredDc=0))
     told = ask(client, "V-1", at, at + MINUTE)
     assert told["totalEnergy"] == {"acConsumedKwh": 0.0, "dcDeliveredKwh": 0.0}
-    assert told["efficiencyRatio"] is None
+    assert (told["efficiencyRatio"], told["reasons"]) == (None, REASONS | {"efficiencyRatio": "no_energy"})
     client.ingest(
         meter_reading("V-1", at + MINUTE, kwhConsumedAc=1), vehicle_reading("V-1", at + MINUTE, kwhDeliveredDc=0)
     )
     assert ask(client, "V-1", at, at + 2 * MINUTE)["efficiencyRatio"] == 0.0
+
+
+def test_more_in_the_battery_than_from_the_grid_is_a_data_fault_and_shown(client: Client) -> None:
+    at = minutes_ago(30)
+    client.ingest(meter_reading("V-1", at, kwhConsumedAc=1), vehicle_reading("V-1", at, kwhDeliveredDc=1.25))
+    told = ask(client, "V-1", at, at + MINUTE)
+    assert (told["efficiencyRatio"], told["reasons"]) == (1.25, REASONS | {"efficiencyRatio": "data_fault"})
+    client.ingest(meter_reading("V-2", at, kwhConsumedAc=0), vehicle_reading("V-2", at, kwhDeliveredDc=1))
+    told = ask(client, "V-2", at, at + MINUTE)
+    assert (told["efficiencyRatio"], told["reasons"]) == (None, REASONS | {"efficiencyRatio": "data_fault"})
 
 
 @pytest.mark.parametrize("known_by", ["reading", "assignment", "listing"])
@@ -451,6 +473,16 @@ def test_a_vehicle_known_but_silent_in_the_window_is_200_with_nulls(
         "avgBatteryTemp": None,
         "meters": [],
         "readings": {"meter": 0, "vehicle": 0},
+        "coverage": {"meter": None, "vehicle": 0.0},
+        "resets": {"meter": 0, "vehicle": 0},
+        "rollovers": {"meter": 0, "vehicle": 0},
+        "estimated": False,
+        "reasons": {
+            "acConsumedKwh": "no_assignment",
+            "dcDeliveredKwh": "no_readings",
+            "efficiencyRatio": "no_assignment",
+            "avgBatteryTemp": "no_readings",
+        },
     }
 
 

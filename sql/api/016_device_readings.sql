@@ -1,0 +1,57 @@
+-- Meters and vehicles side by side, as far as their energy goes, so that what is said of registers is said once. A query
+-- names one device_type; the planner leaves the other out.
+
+CREATE VIEW api.device_reading AS
+SELECT 'meter' AS device_type, history.meter_id AS device_id, history.recorded_at, history.energy_ac_kwh AS energy_kwh
+FROM api.meter_telemetry_history AS history
+UNION ALL
+SELECT 'vehicle', history.vehicle_id, history.recorded_at, history.energy_dc_kwh
+FROM api.vehicle_telemetry_history AS history;
+
+COMMENT ON VIEW api.device_reading IS 'The kWh value of every reading, of meters and of vehicles.';
+COMMENT ON COLUMN api.device_reading.device_type IS 'meter or vehicle.';
+COMMENT ON COLUMN api.device_reading.device_id IS 'The device, as it names itself.';
+COMMENT ON COLUMN api.device_reading.recorded_at IS 'When the reading was taken.';
+COMMENT ON COLUMN api.device_reading.energy_kwh IS 'AC energy of a meter, DC energy of a vehicle, kWh.';
+
+CREATE VIEW api.device_hourly AS
+SELECT
+    'meter' AS device_type,
+    hourly.meter_id AS device_id,
+    hourly.bucket_start,
+    hourly.readings,
+    hourly.energy_ac_sum_kwh AS energy_sum_kwh,
+    hourly.energy_ac_min_kwh AS energy_min_kwh,
+    hourly.energy_ac_max_kwh AS energy_max_kwh,
+    hourly.energy_ac_first_kwh AS energy_first_kwh,
+    hourly.energy_ac_last_kwh AS energy_last_kwh,
+    hourly.first_recorded_at,
+    hourly.last_recorded_at
+FROM api.meter_hourly AS hourly
+UNION ALL
+SELECT
+    'vehicle',
+    hourly.vehicle_id,
+    hourly.bucket_start,
+    hourly.readings,
+    hourly.energy_dc_sum_kwh,
+    hourly.energy_dc_min_kwh,
+    hourly.energy_dc_max_kwh,
+    hourly.energy_dc_first_kwh,
+    hourly.energy_dc_last_kwh,
+    hourly.first_recorded_at,
+    hourly.last_recorded_at
+FROM api.vehicle_hourly AS hourly;
+
+COMMENT ON VIEW api.device_hourly IS 'The energy columns of the hourly rollups, of meters and of vehicles.';
+COMMENT ON COLUMN api.device_hourly.device_type IS 'meter or vehicle.';
+COMMENT ON COLUMN api.device_hourly.device_id IS 'The device, as it names itself.';
+COMMENT ON COLUMN api.device_hourly.bucket_start IS 'The whole hour (UTC) the bucket begins with.';
+COMMENT ON COLUMN api.device_hourly.readings IS 'Readings in the hour.';
+COMMENT ON COLUMN api.device_hourly.energy_sum_kwh IS 'Sum of the kWh values: the total of interval readings.';
+COMMENT ON COLUMN api.device_hourly.energy_min_kwh IS 'Smallest kWh value of the hour.';
+COMMENT ON COLUMN api.device_hourly.energy_max_kwh IS 'Largest kWh value of the hour.';
+COMMENT ON COLUMN api.device_hourly.energy_first_kwh IS 'kWh value of the first reading.';
+COMMENT ON COLUMN api.device_hourly.energy_last_kwh IS 'kWh value of the last reading.';
+COMMENT ON COLUMN api.device_hourly.first_recorded_at IS 'When the first reading of the hour was taken.';
+COMMENT ON COLUMN api.device_hourly.last_recorded_at IS 'When the last reading of the hour was taken.';
