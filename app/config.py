@@ -108,6 +108,12 @@ class Settings:
     max_body_bytes: int = _setting(
         "ENERGY_MAX_BODY_BYTES", 8 * 1024 * 1024, _integer(1024, 2**30), "largest request body, decompressed"
     )
+    max_body_bytes_held: int = _setting(
+        "ENERGY_MAX_BODY_BYTES_HELD",
+        32 * 1024 * 1024,
+        _integer(1024, 2**34),
+        "most bytes of unfinished request bodies held by one worker process; above it ingest answers 503",
+    )
     max_readings_per_request: int = _setting(
         "ENERGY_MAX_READINGS_PER_REQUEST", 20_000, _integer(1, 1_000_000), "most readings in one request"
     )

@@ -8,20 +8,17 @@ never hear of them.
 Rows are written in order of device and time, meters before vehicles, by every writer alike, so that none deadlock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.db import Connection
 from app.queries import query
-from app.readings import MeterRow, VehicleRow
-
-# A row and the number of the request that it came with.
-Row = tuple[MeterRow | VehicleRow, int]
+from app.rows import Row, copy_data, instant, numbered_copy_data
 
 
 @dataclass(slots=True)
 class Rows:
-    """Readings of both kinds on their way, each with the number of its request."""
+    """Readings of both kinds on their way, each kind sorted."""
 
     meters: list[Row] = field(default_factory=list)
     vehicles: list[Row] = field(default_factory=list)
@@ -29,57 +26,47 @@ class Rows:
     def __bool__(self) -> bool:
         return bool(self.meters or self.vehicles)
 
-    def sort(self) -> None:
-        """Put them into the order in which they are written; of two equal keys, the one that came first stays first."""
-        for rows in (self.meters, self.vehicles):
-            rows.sort(key=lambda row: (row[0][1], row[0][2]))
 
+@dataclass(slots=True)
+class Known:
+    """Which rows were there already: their indexes among those of their kind, each with whether its values differ."""
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    name: str
-    types: list[str]
-
-
-_METER = _Kind("meter", ["text", "timestamptz", "float8", "float4"])
-_VEHICLE = _Kind("vehicle", ["text", "timestamptz", "float4", "float8", "float4"])
+    meters: list[tuple[int, bool]] = field(default_factory=list)
+    vehicles: list[tuple[int, bool]] = field(default_factory=list)
 
 
 async def copy(connection: Connection, rows: Rows) -> None:
     """Write fresh rows that are thought to be new. Raises :class:`psycopg.errors.UniqueViolation` where one is not."""
-    for kind, part in ((_METER, rows.meters), (_VEHICLE, rows.vehicles)):
-        if part:
-            await _copy(connection, query(f"copy_{kind.name}_history"), kind.types, (row[1:] for row, _ in part))
+    if rows.meters:
+        await _copy(connection, query("copy_meter_history"), copy_data(rows.meters))
+    if rows.vehicles:
+        await _copy(connection, query("copy_vehicle_history"), copy_data(rows.vehicles))
 
 
-async def insert(connection: Connection, rows: Rows) -> list[tuple[Row, bool]]:
-    """Write rows of any age, new or not; returns those that were there already, with whether their values differ."""
-    known: list[tuple[Row, bool]] = []
-    for kind, part in ((_METER, rows.meters), (_VEHICLE, rows.vehicles)):
-        if part:
-            known += [(part[ordinal], differs) for ordinal, differs in await _insert(connection, kind, part)]
+async def insert(connection: Connection, rows: Rows) -> Known:
+    """Write rows of any age, new or not; returns those that were there already."""
+    known = Known()
+    if rows.meters:
+        known.meters = await _insert(connection, "meter", rows.meters)
+    if rows.vehicles:
+        known.vehicles = await _insert(connection, "vehicle", rows.vehicles)
     return known
 
 
-async def _insert(connection: Connection, kind: _Kind, rows: Sequence[Row]) -> list[tuple[int, bool]]:
-    await connection.execute(query(f"create_{kind.name}_stage"))
-    numbered = ((ordinal, *row[1:]) for ordinal, (row, _) in enumerate(rows))
-    await _copy(connection, query(f"copy_{kind.name}_stage"), ["int4", *kind.types], numbered)
-    await connection.execute(query(f"keep_staged_{kind.name}_readings"))
-    instants = [row.recorded_at for row, _ in rows]
+async def _insert(connection: Connection, kind: str, rows: Sequence[Row]) -> list[tuple[int, bool]]:
+    await connection.execute(query(f"create_{kind}_stage"))
+    await _copy(connection, query(f"copy_{kind}_stage"), numbered_copy_data(rows))
+    await connection.execute(query(f"keep_staged_{kind}_readings"))
+    instants = [row[1] for row in rows]
     # Not prepared: a plan made for any parameters would open every chunk there is.
     cursor = await connection.execute(
-        query(f"staged_{kind.name}_readings_not_kept"),
-        {"oldest": min(instants), "newest": max(instants)},
+        query(f"staged_{kind}_readings_not_kept"),
+        {"oldest": instant(min(instants)), "newest": instant(max(instants))},
         prepare=False,
     )
     return [(ordinal, differs) for ordinal, differs in await cursor.fetchall()]
 
 
-async def _copy(
-    connection: Connection, statement: bytes, types: Sequence[str], rows: Iterable[tuple[object, ...]]
-) -> None:
-    async with connection.cursor() as cursor, cursor.copy(statement) as stream:
-        stream.set_types(types)
-        for row in rows:
-            await stream.write_row(row)
+async def _copy(connection: Connection, statement: bytes, data: bytes) -> None:
+    async with connection.cursor() as cursor, cursor.copy(statement) as copying:
+        await copying.write(data)

@@ -1,50 +1,35 @@
 """HTTP: decode, call, encode."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import analytics, assignments, live, metrics, pages, requests
+from app import analytics, assignments, ingest_http, live, metrics, pages, requests
 from app.config import Settings
-from app.db import Database
 from app.errors import (
     DatabaseLost,
     InvalidParameter,
     NoItemAccepted,
-    NoReadingAccepted,
-    StrictRejected,
     UnknownMeter,
     UnknownVehicle,
 )
-from app.ingest import Writer, Written
 from app.models import (
     AssignmentChange,
     Assignments,
     DeviceId,
-    IngestResult,
     ItemResults,
     NewAssignment,
     PlugEvent,
-    ReadingError,
     Status,
 )
 from app.openapi import document
-from app.readings import Batch, Reader, conflict
+from app.service import Service
 
 _encoder = msgspec.json.Encoder()
-
-
-class Service(NamedTuple):
-    """What the handlers work with; the application keeps it at `app.state.service`."""
-
-    settings: Settings
-    database: Database
-    reader: Reader
-    writer: Writer
 
 
 def _service(request: Request) -> Service:
@@ -54,36 +39,6 @@ def _service(request: Request) -> Service:
 
 def _json(content: Any, status: int = 200) -> Response:
     return Response(_encoder.encode(content), status, media_type=requests.JSON)
-
-
-# Ingest
-
-
-async def ingest(request: Request) -> Response:
-    """Keep readings; answered after the commit that holds them, never before."""
-    settings, _, reader, writer = _service(request)
-    strict = requests.flag(request, "strict") or False
-    media_type = requests.media_type(request, (requests.JSON, requests.NDJSON))
-    body = await requests.body(request, settings.max_body_bytes)
-    batch = reader.decode_lines(body) if media_type == requests.NDJSON else reader.decode_json(body)
-    if batch.errors and strict:
-        count = len(batch.errors)
-        result = _result(batch, Written(), settings.max_errors_listed, kept=False)
-        raise StrictRejected(f"{count} of the readings are refused, so none was kept", msgspec.structs.asdict(result))
-    result = _result(batch, await writer.write(batch, strict=strict), settings.max_errors_listed)
-    if not len(batch):
-        raise NoReadingAccepted("every reading was refused; the errors say why", msgspec.structs.asdict(result))
-    return _json(result)
-
-
-def _result(batch: Batch, written: Written, max_errors: int, *, kept: bool = True) -> IngestResult:
-    duplicates, conflicts = len(written.duplicates), len(written.conflicts)
-    accepted = len(batch) - duplicates - conflicts if kept else 0
-    metrics.count_readings(accepted=accepted, duplicate=duplicates, conflict=conflicts, rejected=len(batch.errors))
-    errors: Sequence[ReadingError] = batch.errors
-    if conflicts:
-        errors = sorted([*errors, *map(conflict, written.conflicts)], key=lambda error: error.index)
-    return IngestResult(accepted, duplicates, conflicts, len(batch.errors), list(errors[:max_errors]))
 
 
 # Analytics
@@ -269,7 +224,7 @@ async def home(request: Request) -> Response:  # noqa: ARG001
 
 
 ROUTES = [
-    Route("/v1/ingest", ingest, methods=["POST"]),
+    Route(ingest_http.PATH, ingest_http.ingest, methods=["POST"]),
     Route("/v1/analytics/performance/{id}", vehicle_performance),
     Route("/v1/live/meters", live_meters),
     Route("/v1/live/meters/{id}", live_meter),

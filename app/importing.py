@@ -28,6 +28,7 @@ from app.ingest import Writer, horizon
 from app.models import Assignment, DeviceId, Instant, NewAssignment
 from app.queries import query
 from app.readings import Reader, conflict
+from app.rows import instant
 
 # Lines written in one transaction, and bad lines listed before they are only counted.
 LINES_PER_BATCH = 5000
@@ -215,8 +216,10 @@ async def _load_readings(reader: Reader, writer: Writer, lines: Sequence[Line], 
         summary.too_old += sum(error.code == "timestamp_too_old" for error in batch.errors)
         for error in (*batch.errors, *map(conflict, written.conflicts)):
             told[sound[error.index].number] = f"{error.code}: " + ": ".join(filter(None, (error.field, error.detail)))
-        for recorded_at in [row.recorded_at for row in batch.meters] + [row.recorded_at for row in batch.vehicles]:
-            summary.saw(recorded_at)
+        recorded_us = [row[1] for row in (*batch.meters, *batch.vehicles)]
+        if recorded_us:
+            summary.saw(instant(min(recorded_us)))
+            summary.saw(instant(max(recorded_us)))
     for number in sorted(told):
         summary.report(number, told[number])
 

@@ -11,10 +11,14 @@ always go over the stage, in a transaction of their own.
 
 import asyncio
 import logging
+import math
 from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import chain, pairwise
+from typing import NamedTuple
 
 import psycopg
 
@@ -22,9 +26,10 @@ from app import history
 from app.config import Settings
 from app.db import Database
 from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown, StrictConflict
-from app.history import Row, Rows
+from app.history import Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
 from app.readings import BEGINNING_OF_TIME, Batch, Horizon, conflict
+from app.rows import Row, microseconds
 
 logger = logging.getLogger("energy.ingest")
 
@@ -33,6 +38,11 @@ _FAULTS_OF_A_BATCH = (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.
 
 # A deadlock or serialization failure says nothing against a batch; it is tried again this often.
 MAX_REPLAYS = 5
+
+# Late readings of one group are written in so many transactions at most.
+MAX_LATE_TRANSACTIONS = 16
+
+_HOUR_US = 3_600_000_000
 
 
 @dataclass(slots=True)
@@ -48,11 +58,19 @@ class Written:
 class _Request:
     batch: Batch
     strict: bool
-    late_before: datetime
+    # Microseconds since 2000-01-01 UTC: older readings are late.
+    late_before_us: int
     future: asyncio.Future[Written]
     outcome: Written = field(default_factory=Written)
-    # Fresh readings are committed before late ones; where those fail, they are not written again.
-    fresh_is_kept: bool = False
+    error: Exception | None = None
+
+
+class _Piece(NamedTuple):
+    """What a transaction is to write of one request."""
+
+    request: _Request
+    meters: Sequence[Row]
+    vehicles: Sequence[Row]
 
 
 class Writer:
@@ -61,7 +79,7 @@ class Writer:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._max_waiting = settings.max_readings_waiting
-        self._late_after = timedelta(seconds=settings.late_after_s)
+        self._late_after_us = round(settings.late_after_s * 1_000_000)
         self._max_errors_listed = settings.max_errors_listed
         self._max_per_transaction = settings.max_readings_per_transaction
         self._waiting: deque[_Request] = deque()
@@ -98,8 +116,8 @@ class Writer:
             raise Overloaded(f"{self._readings_waiting} readings wait to be written; send the request again later")
         if not len(batch):
             return Written()
-        late_before = datetime.now(UTC) - self._late_after
-        request = _Request(batch, strict, late_before, asyncio.get_running_loop().create_future())
+        late_before_us = microseconds(datetime.now(UTC)) - self._late_after_us
+        request = _Request(batch, strict, late_before_us, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._count_waiting(len(batch))
         self._something_waits.set()
@@ -120,7 +138,9 @@ class Writer:
                 await self._commit(group)
             except Exception as error:
                 logger.exception("a group of %d requests could not be written", len(group))
-                _fail(group, error)
+                for request in group:
+                    request.error = error
+            _wake(group)
 
     def _take_group(self) -> list[_Request]:
         """The requests of the next transaction: as many as wait, a strict one alone, since it may have to be undone."""
@@ -135,48 +155,42 @@ class Writer:
         return group
 
     async def _commit(self, group: list[_Request]) -> None:
-        """Write a group and wake its requests; where it fails, halve it until only the culprit is left."""
+        """Write a group: fresh readings in one transaction, late ones in others; a strict request, alone, in one."""
+        fresh, late = _by_age(group)
+        if group[0].strict:
+            batch = group[0].batch
+            await self._write_pieces([_Piece(group[0], batch.meters, batch.vehicles)], is_fresh=not late)
+            return
+        if fresh:
+            await self._write_pieces(fresh, is_fresh=True)
+        for pieces in _stretches(late):
+            await self._write_pieces([piece for piece in pieces if piece.request.error is None], is_fresh=False)
+
+    async def _write_pieces(self, pieces: Sequence[_Piece], is_fresh: bool) -> None:
+        """One transaction; where it fails, the pieces are halved until only the culprit's is left."""
         try:
-            await self._write_group(group)
+            if pieces:
+                await self._write(pieces, is_fresh)
         except (*_FAULTS_OF_A_BATCH, psycopg.errors.QueryCanceled) as error:
-            if len(group) > 1:
-                middle = len(group) // 2
-                await self._commit(group[:middle])
-                await self._commit(group[middle:])
+            if len(pieces) > 1:
+                middle = len(pieces) // 2
+                await self._write_pieces(pieces[:middle], is_fresh)
+                await self._write_pieces(pieces[middle:], is_fresh)
             else:
-                _fail(group, _answer_to_a_batch(error))
+                pieces[0].request.error = _answer_to_a_batch(error)
         except (DatabaseLost, psycopg.Error) as error:
             logger.warning("the database did not take a batch: %s", error)
-            _fail(group, DatabaseLost("the database takes no readings now; send the request again later"))
+            lost = DatabaseLost("the database takes no readings now; send the request again later")
+            for piece in pieces:
+                piece.request.error = lost
             await self._database.discard_dead_writers()
-        else:
-            for request in group:
-                if not request.future.done():
-                    request.future.set_result(request.outcome)
 
-    async def _write_group(self, group: list[_Request]) -> None:
-        """Fresh readings in one transaction, late ones in another; a strict request, a group by itself, in one."""
-        strict = group[0].strict
-        fresh, late = _by_age(group)
-        if strict and late:
-            late.meters += fresh.meters
-            late.vehicles += fresh.vehicles
-            fresh = Rows()
-        for rows, is_fresh in ((fresh, True), (late, False)):
-            if rows:
-                rows.sort()
-                for (row, requested_by), differs in await self._write(rows, is_fresh, strict):
-                    outcome = group[requested_by].outcome
-                    (outcome.conflicts if differs else outcome.duplicates).append(row.place)
-            if is_fresh and not strict:
-                for request in group:
-                    request.fresh_is_kept = True
-
-    async def _write(self, rows: Rows, is_fresh: bool, strict: bool) -> list[tuple[Row, bool]]:
-        """One transaction, tried again where that is of use; returns the rows that were there already."""
+    async def _write(self, pieces: Sequence[_Piece], is_fresh: bool) -> None:
+        """One transaction, tried again where that is of use."""
         for replay in range(MAX_REPLAYS + 1):
             try:
-                return await self._write_once(rows, is_fresh, strict)
+                if not (is_fresh and await self._write_straight(pieces)):
+                    await self._write_staged(pieces)
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 if replay == MAX_REPLAYS:
                     raise
@@ -188,26 +202,45 @@ class Writer:
                 if replay > 0:
                     raise
                 await self._database.discard_dead_writers()
-        raise AssertionError("unreachable")
+            else:
+                return
 
-    async def _write_once(self, rows: Rows, is_fresh: bool, strict: bool) -> list[tuple[Row, bool]]:
-        if is_fresh:
-            with suppress(psycopg.errors.UniqueViolation):
-                async with self._database.writing() as connection:
-                    await history.copy(connection, rows)
-                INGEST_TRANSACTIONS.labels(path="direct").inc()
-                return []
+    async def _write_straight(self, pieces: Sequence[_Piece]) -> bool:
+        """Write readings that are thought to be new; False, and nothing written, where one of them is not."""
+        rows = Rows(
+            sorted(chain.from_iterable(piece.meters for piece in pieces)),
+            sorted(chain.from_iterable(piece.vehicles for piece in pieces)),
+        )
+        with suppress(psycopg.errors.UniqueViolation):
+            async with self._database.writing() as connection:
+                await history.copy(connection, rows)
+            INGEST_TRANSACTIONS.labels(path="direct").inc()
+            return True
+        return False
+
+    async def _write_staged(self, pieces: Sequence[_Piece]) -> None:
+        """Write readings, new or not; the outcome of their requests hears which were there already."""
+        meters = sorted(_numbered(piece.meters for piece in pieces))
+        vehicles = sorted(_numbered(piece.vehicles for piece in pieces))
+        rows = Rows([row for *_, row in meters], [row for *_, row in vehicles])
         async with self._database.writing() as connection:
             known = await history.insert(connection, rows)
-            conflicts = sorted(row.place for (row, _), differs in known if differs)
-            if strict and conflicts:
-                errors = [conflict(place) for place in conflicts[: self._max_errors_listed]]
-                raise StrictConflict(
-                    f"{len(conflicts)} readings contradict others already kept; none of the request was kept",
-                    {"conflicts": len(conflicts), "errors": errors},
-                )
+            was_there = [(meters[ordinal], differs) for ordinal, differs in known.meters]
+            was_there += [(vehicles[ordinal], differs) for ordinal, differs in known.vehicles]
+            if pieces[0].request.strict:
+                self._check_strict(sorted(row[2] for (*_, row), differs in was_there if differs))
+        for (_, _, number, row), differs in was_there:
+            outcome = pieces[number].request.outcome
+            (outcome.conflicts if differs else outcome.duplicates).append(row[2])
         INGEST_TRANSACTIONS.labels(path="staged").inc()
-        return known
+
+    def _check_strict(self, conflicts: list[int]) -> None:
+        if conflicts:
+            errors = [conflict(place) for place in conflicts[: self._max_errors_listed]]
+            raise StrictConflict(
+                f"{len(conflicts)} readings contradict others already kept; none of the request was kept",
+                {"conflicts": len(conflicts), "errors": errors},
+            )
 
 
 async def horizon(database: Database) -> Horizon:
@@ -227,24 +260,55 @@ def _answer_to_a_batch(error: Exception) -> Exception:
     return RefusedByDatabase(f"the database refuses this: {error.diag.message_primary or error}")
 
 
-def _by_age(group: list[_Request]) -> tuple[Rows, Rows]:
-    """The fresh readings of a group that are not kept yet, and the late ones."""
-    fresh, late = Rows(), Rows()
-    for number, request in enumerate(group):
-        for meter in request.batch.meters:
-            if meter.recorded_at < request.late_before:
-                late.meters.append((meter, number))
-            elif not request.fresh_is_kept:
-                fresh.meters.append((meter, number))
-        for vehicle in request.batch.vehicles:
-            if vehicle.recorded_at < request.late_before:
-                late.vehicles.append((vehicle, number))
-            elif not request.fresh_is_kept:
-                fresh.vehicles.append((vehicle, number))
+def _by_age(group: list[_Request]) -> tuple[list[_Piece], list[_Piece]]:
+    """The fresh readings of a group's requests, and the late ones."""
+    fresh, late = [], []
+    for request in group:
+        new_meters, old_meters = _split(request.batch.meters, request.late_before_us)
+        new_vehicles, old_vehicles = _split(request.batch.vehicles, request.late_before_us)
+        if new_meters or new_vehicles:
+            fresh.append(_Piece(request, new_meters, new_vehicles))
+        if old_meters or old_vehicles:
+            late.append(_Piece(request, old_meters, old_vehicles))
     return fresh, late
 
 
-def _fail(group: list[_Request], error: Exception) -> None:
+def _split(rows: list[Row], before_us: int) -> tuple[list[Row], list[Row]]:
+    fresh = [row for row in rows if row[1] >= before_us]
+    return fresh, [] if len(fresh) == len(rows) else [row for row in rows if row[1] < before_us]
+
+
+def _stretches(late: list[_Piece]) -> Iterator[list[_Piece]]:
+    """Late readings cut where nothing was recorded for an hour or more, at the longest gaps first.
+
+    TimescaleDB notes one range a transaction and chunk as changed, from its oldest reading to its newest, and computes
+    all of it anew: two readings at the ends of a day would cost the day.
+    """
+    hours = sorted({row[1] // _HOUR_US for piece in late for row in (*piece.meters, *piece.vehicles)})
+    gaps = sorted(((after - before, after) for before, after in pairwise(hours) if after - before > 1), reverse=True)
+    cuts = sorted(hour * _HOUR_US for _, hour in gaps[: MAX_LATE_TRANSACTIONS - 1])
+    for begins, ends in pairwise((-math.inf, *cuts, math.inf)):
+        pieces = [
+            _Piece(
+                piece.request,
+                [row for row in piece.meters if begins <= row[1] < ends],
+                [row for row in piece.vehicles if begins <= row[1] < ends],
+            )
+            for piece in late
+        ]
+        yield [piece for piece in pieces if piece.meters or piece.vehicles]
+
+
+def _numbered(parts: Iterable[Sequence[Row]]) -> Iterator[tuple[str, int, int, Row]]:
+    """Rows with the number of their piece, so that they sort by device, time and order of arrival."""
+    return ((row[0], row[1], number, row) for number, rows in enumerate(parts) for row in rows)
+
+
+def _wake(group: list[_Request]) -> None:
     for request in group:
-        if not request.future.done():
-            request.future.set_exception(error)
+        if request.future.done():
+            continue
+        if request.error is None:
+            request.future.set_result(request.outcome)
+        else:
+            request.future.set_exception(request.error)

@@ -40,13 +40,16 @@ class VehicleReading(Struct):
     timestamp: Instant
 
 
-class AnyReading(Struct):
-    """Either kind of reading, decoded in one pass; the keys that are set tell which. A test holds it to the two."""
+class AnyReading(Struct, gc=False):
+    """Either kind of reading, decoded in one pass; the keys that are set tell which. A test holds it to the two.
 
-    meterId: DeviceId | UnsetType = UNSET
+    Ids are any text here: `app.rows` checks them, once for each device.
+    """
+
+    meterId: str | UnsetType = UNSET
     kwhConsumedAc: EnergyKwh | UnsetType = UNSET
     voltage: VoltageV | UnsetType = UNSET
-    vehicleId: DeviceId | UnsetType = UNSET
+    vehicleId: str | UnsetType = UNSET
     soc: SocPct | UnsetType = UNSET
     kwhDeliveredDc: EnergyKwh | UnsetType = UNSET
     batteryTemp: BatteryTempC | UnsetType = UNSET

@@ -2,7 +2,8 @@
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from app.errors import (
     InvalidParameter,
     MalformedBody,
     MalformedLine,
+    Overloaded,
     ProblemError,
     UnknownAssignment,
     UnsupportedMediaType,
@@ -47,24 +49,57 @@ def media_type(request: Request, known: Sequence[str]) -> str:
     return named
 
 
-async def body(request: Request, max_bytes: int) -> bytes:
-    """The body, decompressed; never more of it is held than the limit."""
+class BytesHeld:
+    """How many bytes of unfinished bodies a process holds: each is let grow while all together are below the limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+
+    @contextmanager
+    def counting(self) -> Iterator[Callable[[int], None]]:
+        """Counts the bytes of one body while the block lasts; the call yielded adds some, or raises
+        :class:`Overloaded`. A body that is alone is let through: its own limit bounds it."""
+        own = 0
+
+        def add(count: int) -> None:
+            nonlocal own
+            if self._held > own and self._held + count > self._limit:
+                raise Overloaded("too many large bodies come in at once; send the request again later")
+            own += count
+            self._held += count
+
+        try:
+            yield add
+        finally:
+            self._held -= own
+
+
+def too_large(max_bytes: int) -> BodyTooLarge:
+    """What answers a body above the limit."""
+    return BodyTooLarge(f"the body is larger than {max_bytes} bytes")
+
+
+async def body(request: Request, max_bytes: int, held: BytesHeld | None = None) -> bytes:
+    """The body, decompressed; never more of it is held than the limit, nor of all bodies than `held` allows."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         raise UnsupportedMediaType(f"Content-Encoding {encoding} is not read here; send gzip or none")
-    too_large = BodyTooLarge(f"the body is larger than {max_bytes} bytes")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > max_bytes:
-        raise too_large
+        raise too_large(max_bytes)
     inflate = _Inflate() if encoding == "gzip" else None
     content = bytearray()
     received = 0
-    async for chunk in request.stream():
-        # What is sent counts too: empty gzip members decompress to nothing, however many there are.
-        received += len(chunk)
-        content += inflate.feed(chunk, max_bytes - len(content)) if inflate else chunk
-        if max(received, len(content)) > max_bytes:
-            raise too_large
+    with (held or BytesHeld(max_bytes)).counting() as add:
+        async for chunk in request.stream():
+            # What is sent counts too: empty gzip members decompress to nothing, however many there are.
+            received += len(chunk)
+            more = inflate.feed(chunk, max_bytes - len(content)) if inflate else chunk
+            add(len(more))
+            content += more
+            if max(received, len(content)) > max_bytes:
+                raise too_large(max_bytes)
     if inflate:
         inflate.finish()
     return bytes(content)

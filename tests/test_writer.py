@@ -21,7 +21,8 @@ from app.config import Settings
 from app.db import Database
 from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown, StrictConflict
 from app.ingest import Writer, Written
-from app.readings import Batch, MeterRow, VehicleRow, conflict
+from app.readings import Batch, conflict
+from app.rows import meter_row, vehicle_row
 from tests.readings import minutes_ago
 from tests.servers import Server
 
@@ -72,13 +73,13 @@ def _run(test: Callable[[], Awaitable[None]]) -> None:
 def _meters(*ids: str, at: datetime = _AT, kwh: float = 0.5) -> Batch:
     """A meter's reading for each id."""
     batch = Batch()
-    batch.meters = [MeterRow(place, meter_id, at, kwh, 230.0) for place, meter_id in enumerate(ids)]
+    batch.meters = [meter_row(place, meter_id, at, kwh, 230.0) for place, meter_id in enumerate(ids)]
     return batch
 
 
 def _vehicles(*ids: str) -> Batch:
     batch = Batch()
-    batch.vehicles = [VehicleRow(place, vehicle_id, _AT, 50.0, 0.4, 30.0) for place, vehicle_id in enumerate(ids)]
+    batch.vehicles = [vehicle_row(place, vehicle_id, _AT, 50.0, 0.4, 30.0) for place, vehicle_id in enumerate(ids)]
     return batch
 
 
@@ -371,7 +372,7 @@ def test_a_duplicate_is_told_from_a_conflict_and_the_first_stands(url: str) -> N
         async with _writing(url) as writer:
             assert await writer.write(_meters("M-1", "M-2")) == Written()
             again = _meters("M-1", "M-new", "M-2")
-            again.meters[2] = again.meters[2]._replace(energy_ac_kwh=0.75)
+            again.meters[2] = meter_row(2, "M-2", _AT, 0.75, 230.0)
             assert await writer.write(again) == Written(duplicates=[0], conflicts=[2])
 
     _run(test)
@@ -406,7 +407,7 @@ def test_of_equal_keys_in_one_transaction_the_first_request_stands(url: str) -> 
 def test_a_float_that_the_history_rounds_is_its_own_duplicate(url: str) -> None:
     # The voltage is kept in four bytes: what comes again must be compared as it was kept.
     batch = _meters("M-1")
-    batch.meters[0] = batch.meters[0]._replace(voltage_v=230.123456789, energy_ac_kwh=0.1 + 0.2)
+    batch.meters[0] = meter_row(0, "M-1", _AT, 0.1 + 0.2, 230.123456789)
 
     async def test() -> None:
         async with _writing(url) as writer:
@@ -421,7 +422,7 @@ def test_a_strict_batch_with_a_conflict_is_undone_whole(url: str) -> None:
         async with _writing(url) as writer:
             await writer.write(_meters("M-1", "M-2"))
             batch = _meters("M-new", "M-2", "M-1", kwh=0.9)
-            batch.vehicles = [row._replace(place=3) for row in _vehicles("V-new").vehicles]
+            batch.vehicles = [vehicle_row(3, "V-new", _AT, 50.0, 0.4, 30.0)]
             with pytest.raises(StrictConflict) as refused:
                 await writer.write(batch, strict=True)
             assert refused.value.extra == {"conflicts": 2, "errors": [conflict(1), conflict(2)]}
