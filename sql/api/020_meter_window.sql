@@ -64,8 +64,9 @@ AS $$
     ) AS interval_sum
     LEFT JOIN LATERAL (
         SELECT true AS is_one, counted.*
-        FROM api.register_window('meter', meter, window_from, window_to) AS counted
-        WHERE api.has_registers('meter', meter)
+        FROM api.register_window(
+            'meter', CASE WHEN (SELECT api.has_registers('meter')) THEN meter END, window_from, window_to
+        ) AS counted
     ) AS register ON true
 $$;
 

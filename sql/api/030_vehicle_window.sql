@@ -53,8 +53,9 @@ AS $$
     ) AS interval_sum
     LEFT JOIN LATERAL (
         SELECT true AS is_one, counted.*
-        FROM api.register_window('vehicle', vehicle, window_from, window_to) AS counted
-        WHERE api.has_registers('vehicle', vehicle)
+        FROM api.register_window(
+            'vehicle', CASE WHEN (SELECT api.has_registers('vehicle')) THEN vehicle END, window_from, window_to
+        ) AS counted
     ) AS register ON true
 $$;
 
