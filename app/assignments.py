@@ -4,8 +4,7 @@ The database itself keeps a meter to one vehicle at a time and a vehicle to one 
 the way.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,15 +14,10 @@ from msgspec import UNSET
 from psycopg.rows import TupleRow
 
 from app.db import Connection, Database
-from app.errors import (
-    AssignmentOverlap,
-    DatabaseLost,
-    InvalidParameter,
-    NothingPluggedIn,
-    ProblemError,
-    UnknownAssignment,
-)
+from app.errors import AssignmentOverlap, InvalidParameter, NothingPluggedIn, ProblemError, UnknownAssignment
 from app.models import (
+    EARLIEST,
+    LATEST,
     Assignment,
     AssignmentChange,
     AssignmentHistory,
@@ -39,18 +33,6 @@ from app.models import (
     RecordedChanges,
 )
 from app.queries import query
-
-# Ends beyond these are slips of the keyboard, and the outermost ones no datetime in UTC could hold.
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-# A deadlock says nothing against a change, nor does a migrate that rebuilds schema api meanwhile; it is tried again.
-MAX_REPLAYS = 5
-_PASSING = (
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.InternalError_,
-    psycopg.errors.UndefinedFunction,
-)
 
 _T = TypeVar("_T")
 
@@ -276,17 +258,13 @@ def describe(wanted: NewAssignment, overlap: Overlap) -> str:
 
 
 async def _writing(database: Database, author: Author, work: Callable[[Connection], Awaitable[_T]]) -> _T:
-    """What `work` does in one transaction, under its author's name; tried again after a deadlock."""
-    with _database_errors():
-        for replay in range(MAX_REPLAYS + 1):
-            try:
-                async with database.assigning() as connection:
-                    await connection.execute(query("say_who"), author._asdict())
-                    return await work(connection)
-            except _PASSING:
-                if replay == MAX_REPLAYS:
-                    raise
-    raise AssertionError("unreachable")
+    """What `work` does in one transaction, under its author's name. Raises :class:`DatabaseLost`."""
+
+    async def signed(connection: Connection) -> _T:
+        await connection.execute(query("say_who"), author._asdict())
+        return await work(connection)
+
+    return await database.write(signed)
 
 
 async def _add_all(connection: Connection, wanted: Sequence[NewAssignment]) -> list[Assignment | Overlap]:
@@ -414,12 +392,3 @@ def _overlap_problem(wanted: Sequence[NewAssignment], overlaps: list[Overlap]) -
     return AssignmentOverlap(
         describe(wanted[overlaps[0].index], overlaps[0]), {"conflicts": msgspec.to_builtins(overlaps)}
     )
-
-
-@contextmanager
-def _database_errors() -> Iterator[None]:
-    """Turns what psycopg raises of a lost database, or of one that takes no writes, into :class:`DatabaseLost`."""
-    try:
-        yield
-    except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
-        raise DatabaseLost("the database does not answer now; send the request again later") from error

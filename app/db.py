@@ -7,9 +7,9 @@ each statement for its parameters, so that chunks outside a window are left out 
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, IsolationLevel
@@ -30,6 +30,16 @@ RECONNECT_TIMEOUT_S = 1.0
 # Of two refreshes of the same hours at once, TimescaleDB fails one; it is tried again this often.
 MAX_TRIES_OF_A_REFRESH = 60
 PAUSE_BEFORE_A_REFRESH_S = 1.0
+# A deadlock says nothing against a change, nor does a migrate that rebuilds schema api meanwhile; it is tried again.
+MAX_REPLAYS = 5
+_PASSING = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.InternalError_,
+    psycopg.errors.UndefinedFunction,
+)
+
+_T = TypeVar("_T")
 
 
 class Database:
@@ -125,6 +135,23 @@ class Database:
     def assigning(self) -> AbstractAsyncContextManager[Connection]:
         """The connection that writes all the rest, as :meth:`writing` gives the one for readings."""
         return _connected(self._assignments)
+
+    async def write(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
+        """What `work` does on that connection in one transaction, tried again after a deadlock.
+
+        Raises :class:`DatabaseLost` where the database is lost or takes no writes now.
+        """
+        try:
+            for replay in range(MAX_REPLAYS + 1):
+                try:
+                    async with self.assigning() as connection:
+                        return await work(connection)
+                except _PASSING:
+                    if replay == MAX_REPLAYS:
+                        raise
+        except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
+            raise DatabaseLost("the database does not answer now; send the request again later") from error
+        raise AssertionError("unreachable")
 
     async def discard_dead_writers(self) -> None:
         """Replace writing connections that died since they were used last."""

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import analytics, assignments, ingest_http, live, metrics, pages, requests
+from app import analytics, assignments, devices, ingest_http, live, metrics, pages, requests
 from app.config import Settings
 from app.errors import (
     DatabaseLost,
@@ -21,10 +21,13 @@ from app.models import (
     AssignmentChange,
     Assignments,
     DeviceId,
+    FleetDefaultsChange,
     ItemResults,
+    MeterChange,
     NewAssignment,
     PlugEvent,
     Status,
+    VehicleChange,
 )
 from app.openapi import document
 from app.service import Service
@@ -186,6 +189,61 @@ async def assignment_changes(request: Request) -> Response:
     return _json(page)
 
 
+# Devices
+
+
+async def list_meters(request: Request) -> Response:
+    """A page of meters, and what their kWh values mean."""
+    settings, database, _, _ = _service(request)
+    after = requests.value(request, "after", DeviceId) or ""
+    return _json(await devices.meters(database, after=after, limit=requests.limit(request, settings.max_list_limit)))
+
+
+async def list_vehicles(request: Request) -> Response:
+    """A page of vehicles, and what their kWh values mean."""
+    settings, database, _, _ = _service(request)
+    after = requests.value(request, "after", DeviceId) or ""
+    return _json(await devices.vehicles(database, after=after, limit=requests.limit(request, settings.max_list_limit)))
+
+
+async def meter(request: Request) -> Response:
+    """A meter, and what its kWh values meant at all times."""
+    return _json(await devices.meter(_service(request).database, requests.device_id(request, UnknownMeter)))
+
+
+async def vehicle(request: Request) -> Response:
+    """A vehicle, and what its kWh values meant at all times."""
+    return _json(await devices.vehicle(_service(request).database, requests.device_id(request, UnknownVehicle)))
+
+
+async def set_meter(request: Request) -> Response:
+    """List a meter, or change what is known of it."""
+    settings, database, _, _ = _service(request)
+    meter_id = requests.device_id(request, UnknownMeter)
+    wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), MeterChange)
+    return _json(await devices.set_meter(database, meter_id, wanted))
+
+
+async def set_vehicle(request: Request) -> Response:
+    """List a vehicle, or change what is known of it."""
+    settings, database, _, _ = _service(request)
+    vehicle_id = requests.device_id(request, UnknownVehicle)
+    wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), VehicleChange)
+    return _json(await devices.set_vehicle(database, vehicle_id, wanted))
+
+
+async def fleet_defaults(request: Request) -> Response:
+    """What kWh values mean where nothing is said of a device."""
+    return _json(await devices.fleet_defaults(_service(request).database))
+
+
+async def set_fleet_defaults(request: Request) -> Response:
+    """Change what kWh values mean where nothing is said of a device."""
+    settings, database, _, _ = _service(request)
+    wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), FleetDefaultsChange)
+    return _json(await devices.set_fleet_defaults(database, wanted))
+
+
 # The service itself
 
 
@@ -237,6 +295,14 @@ ROUTES = [
     Route("/v1/assignments/{id}", assignment),
     Route("/v1/assignments/{id}", change_assignment, methods=["PATCH"]),
     Route("/v1/assignments/{id}", void_assignment, methods=["DELETE"]),
+    Route("/v1/meters", list_meters),
+    Route("/v1/meters/{id}", meter),
+    Route("/v1/meters/{id}", set_meter, methods=["PUT"]),
+    Route("/v1/vehicles", list_vehicles),
+    Route("/v1/vehicles/{id}", vehicle),
+    Route("/v1/vehicles/{id}", set_vehicle, methods=["PUT"]),
+    Route("/v1/fleet/defaults", fleet_defaults),
+    Route("/v1/fleet/defaults", set_fleet_defaults, methods=["PUT"]),
     Route("/livez", livez),
     Route("/readyz", readyz),
     Route("/metrics", prometheus),

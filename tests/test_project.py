@@ -27,7 +27,7 @@ LAYERS = (
     ("metrics", "rows"),
     ("readings",),
     ("history",),
-    ("ingest", "analytics", "live", "assignments"),
+    ("ingest", "analytics", "live", "assignments", "devices"),
     ("openapi", "pages", "problems", "requests"),
     ("service",),
     ("ingest_http",),

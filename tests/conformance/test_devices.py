@@ -1,0 +1,292 @@
+"""Devices: what is known of them and is no reading, listed and changed over HTTP; what of them is said by the fleet."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from tests.conformance.test_plug_events import at_once
+from tests.readings import meter_reading, minutes_ago, now, vehicle_reading
+from tests.service import Answer, Client
+
+Connection = psycopg.Connection[TupleRow]
+
+DEFAULTS = "/v1/fleet/defaults"
+
+
+@pytest.fixture(params=["meter", "vehicle"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of device in turn."""
+    return str(request.param)
+
+
+def text(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def known(client: Client, kind: str, device_id: str = "D-1") -> Any:
+    answer = client.get(f"/v1/{kind}s/{device_id}")
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+def put(client: Client, kind: str, document: Any, device_id: str = "D-1") -> Any:
+    answer = client.put(f"/v1/{kind}s/{device_id}", document)
+    assert answer.status == 200, answer.body
+    assert answer.json == known(client, kind, device_id)
+    return answer.json
+
+
+def refused(answer: Answer, field: str | None = None) -> None:
+    assert (answer.status, answer.json["code"]) == (422, "invalid_parameter"), answer.body
+    assert field is None or answer.json["field"] == field
+
+
+def said(reading: str, modulus: float | None, begins: datetime | None, ends: datetime | None, **more: Any) -> Any:
+    return {
+        "energyReading": reading,
+        "registerModulusKwh": modulus,
+        "fleetDefault": more.get("fleet_default", False),
+        "from": begins and text(begins),
+        "to": ends and text(ends),
+    }
+
+
+def test_a_device_neither_listed_nor_heard_of_is_404(client: Client, kind: str) -> None:
+    answer = client.get(f"/v1/{kind}s/D-1")
+    assert (answer.status, answer.json["code"]) == (404, f"unknown_{kind}")
+    assert client.get(f"/v1/{kind}s").json == {f"{kind}s": [], "next": None}
+
+
+def test_a_device_heard_of_reads_intervals_and_is_not_listed(client: Client, kind: str) -> None:
+    client.ingest(meter_reading("D-1") if kind == "meter" else vehicle_reading("D-1"))
+    told = known(client, kind)
+    kinds = told.pop("kinds")
+    expected = {
+        f"{kind}Id": "D-1",
+        "listed": False,
+        "energyReading": "interval",
+        "registerModulusKwh": None,
+        "fleetDefault": True,
+        "since": None,
+        "ratedPowerKw": None,
+        **({"batteryCapacityKwh": None} if kind == "vehicle" else {}),
+    }
+    assert told == expected
+    assert kinds == [said("interval", None, None, None, fleet_default=True)]
+    assert client.get(f"/v1/{kind}s").json == {f"{kind}s": [expected], "next": None}
+
+
+def test_a_device_is_listed_before_it_is_heard_of(client: Client, kind: str) -> None:
+    told = put(client, kind, {"ratedPowerKw": 11, "energyReading": "register", "registerModulusKwh": 1e6})
+    assert (told["listed"], told["ratedPowerKw"], told["since"]) == (True, 11, None)
+    assert told["kinds"] == [said("register", 1e6, None, None)]
+
+
+def test_what_is_not_told_stays_and_null_takes_it_back(client: Client) -> None:
+    put(client, "vehicle", {"ratedPowerKw": 11, "batteryCapacityKwh": 60, "energyReading": "register"})
+    told = put(client, "vehicle", {"batteryCapacityKwh": 58})
+    assert (told["ratedPowerKw"], told["batteryCapacityKwh"], told["energyReading"]) == (11, 58, "register")
+    told = put(client, "vehicle", {"ratedPowerKw": None})
+    assert (told["ratedPowerKw"], told["batteryCapacityKwh"], told["energyReading"]) == (None, 58, "register")
+    assert put(client, "vehicle", {}) == told
+
+
+def test_the_same_told_again_changes_nothing(client: Client, kind: str) -> None:
+    first = {"energyReading": "interval", "ratedPowerKw": 11}
+    then = {"energyReading": "register", "registerModulusKwh": 1000, "since": minutes_ago(60)}
+    for document in (first, first, then, then):
+        told = put(client, kind, document)
+    again = {"energyReading": "register", "registerModulusKwh": 1000}
+    assert put(client, kind, again) == told
+    assert len(told["kinds"]) == 2
+
+
+def test_a_kind_changes_at_an_instant_and_the_past_keeps_its_meaning(client: Client, kind: str) -> None:
+    exchanged, again = minutes_ago(600), minutes_ago(60)
+    put(client, kind, {"energyReading": "interval"})
+    put(client, kind, {"energyReading": "register", "registerModulusKwh": 1000, "since": exchanged})
+    told = put(client, kind, {"registerModulusKwh": 2000, "since": again})
+    assert told["kinds"] == [
+        said("interval", None, None, exchanged),
+        said("register", 1000, exchanged, again),
+        said("register", 2000, again, None),
+    ]
+    assert (told["energyReading"], told["registerModulusKwh"], told["since"]) == ("register", 2000, text(again))
+    [listed] = client.get(f"/v1/{kind}s").json[f"{kind}s"]
+    assert {**listed, "kinds": told["kinds"]} == told
+
+
+def test_a_modulus_goes_with_its_register(client: Client, kind: str) -> None:
+    put(client, kind, {"energyReading": "register", "registerModulusKwh": 1000})
+    assert put(client, kind, {"energyReading": "interval", "since": None})["registerModulusKwh"] is None
+    for document in ({"registerModulusKwh": 5}, {"energyReading": "interval", "registerModulusKwh": 5}):
+        refused(client.put(f"/v1/{kind}s/D-1", document), "registerModulusKwh")
+
+
+def test_another_kind_is_not_taken_for_all_time_unless_that_is_said(client: Client, kind: str) -> None:
+    put(client, kind, {"energyReading": "register", "since": minutes_ago(60)})
+    before = known(client, kind)
+    for document in ({"energyReading": "interval"}, {"registerModulusKwh": 5}, {"energyReading": None}):
+        refused(client.put(f"/v1/{kind}s/D-1", document), "since")
+    assert known(client, kind) == before
+    assert put(client, kind, {"energyReading": "interval", "since": None})["kinds"] == [
+        said("interval", None, None, None)
+    ]
+
+
+def test_a_kind_taken_back_is_what_the_fleet_says(client: Client, kind: str) -> None:
+    at = minutes_ago(60)
+    put(client, kind, {"energyReading": "register"})
+    told = put(client, kind, {"energyReading": None, "since": at})
+    assert told["kinds"] == [said("register", None, None, at), said("interval", None, at, None, fleet_default=True)]
+    assert (told["fleetDefault"], told["since"]) == (True, text(at))
+    [listed] = client.get(f"/v1/{kind}s").json[f"{kind}s"]
+    assert {**listed, "kinds": told["kinds"]} == told
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ({"energyReading": "register", "since": text(now() + timedelta(days=1))}, "since"),
+        ({"energyReading": "register", "since": "1969-12-31T23:59:59Z"}, "since"),
+        ({"energyReading": "register", "since": "0001-01-01T00:00:00+14:00"}, "since"),
+        ({"energyReading": "register", "since": "2026-01-01T00:00:00"}, None),
+        ({"energyReading": "register", "since": 5}, None),
+        ({"since": "2026-01-01T00:00:00Z"}, "since"),
+        ({"ratedPowerKw": 5, "since": "2026-01-01T00:00:00Z"}, "since"),
+        ({"energyReading": "counter"}, None),
+        ({"registerModulusKwh": 0, "energyReading": "register"}, None),
+        ({"registerModulusKwh": 1e10, "energyReading": "register"}, None),
+        ({"ratedPowerKw": 0}, None),
+        ({"ratedPowerKw": -1}, None),
+        ({"ratedPowerKw": 1e6}, None),
+        ({"ratedPowerKw": "11"}, None),
+        ({"power": 11}, None),
+        ([], None),
+        (5, None),
+        (None, None),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_what_no_device_can_be_is_422_and_lists_nothing(client: Client, kind: str, document: Any, field: str) -> None:
+    refused(client.put(f"/v1/{kind}s/D-1", document), field)
+    assert client.get(f"/v1/{kind}s/D-1").status == 404
+
+
+def test_a_meter_has_no_battery(client: Client) -> None:
+    refused(client.put("/v1/meters/D-1", {"batteryCapacityKwh": 60}))
+    for capacity in (0, -1, 1e6):
+        refused(client.put("/v1/vehicles/D-1", {"batteryCapacityKwh": capacity}))
+
+
+def test_a_device_that_is_not_json_is_malformed_and_an_id_of_no_device_unknown(client: Client, kind: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = client.request("PUT", f"/v1/{kind}s/D-1", b"{", headers)
+    assert (answer.status, answer.json["code"]) == (400, "malformed_body")
+    answer = client.request("PUT", f"/v1/{kind}s/a%20b", b"{}", headers)
+    assert (answer.status, answer.json["code"]) == (404, f"unknown_{kind}")
+    answer = client.request("PUT", f"/v1/{kind}s/D-1", b"{}", {"Content-Type": "text/csv"})
+    assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7])
+def test_pages_visit_every_device_once_in_order_of_id(client: Client, kind: str, limit: int) -> None:
+    reading = meter_reading if kind == "meter" else vehicle_reading
+    client.ingest(*(reading(f"D-{i}") for i in (1, 3, 4)))
+    for i in (0, 2, 4, 5):
+        put(client, kind, {"ratedPowerKw": 11 + i}, f"D-{i}")
+    visited: list[Any] = []
+    after: dict[str, str] = {}
+    for _ in range(7):
+        page = client.get(f"/v1/{kind}s", limit=limit, **after).json
+        assert len(page[f"{kind}s"]) <= limit
+        visited += page[f"{kind}s"]
+        if page["next"] is None:
+            break
+        after = {"after": page["next"]}
+    assert [(one[f"{kind}Id"], one["listed"], one["ratedPowerKw"]) for one in visited] == [
+        ("D-0", True, 11),
+        ("D-1", False, None),
+        ("D-2", True, 13),
+        ("D-3", False, None),
+        ("D-4", True, 15),
+        ("D-5", True, 16),
+    ]
+
+
+def test_the_fleet_reads_intervals_unless_told(client: Client) -> None:
+    always = [said("interval", None, None, None, fleet_default=True)]
+    assert client.get(DEFAULTS).json == {"meters": always, "vehicles": always}
+
+
+def test_a_default_holds_for_devices_of_which_nothing_is_said(client: Client, kind: str) -> None:
+    at = minutes_ago(60)
+    client.ingest(meter_reading("D-1") if kind == "meter" else vehicle_reading("D-1"))
+    put(client, kind, {"energyReading": "interval"}, "D-2")
+    default = {"energyReading": "register", "registerModulusKwh": 1000, "since": at}
+    answer = client.put(DEFAULTS, {f"{kind}s": default})
+    assert answer.status == 200
+    changed = [
+        said("interval", None, None, at, fleet_default=True),
+        said("register", 1000, at, None, fleet_default=True),
+    ]
+    other = "vehicle" if kind == "meter" else "meter"
+    assert answer.json == client.get(DEFAULTS).json
+    assert (answer.json[f"{kind}s"], len(answer.json[f"{other}s"])) == (changed, 1)
+    assert known(client, kind)["kinds"] == changed
+    assert known(client, kind, "D-2")["kinds"] == [said("interval", None, None, None)]
+    first, second = client.get(f"/v1/{kind}s").json[f"{kind}s"]
+    assert (first["energyReading"], first["registerModulusKwh"], first["since"]) == ("register", 1000, text(at))
+    assert (second["energyReading"], second["fleetDefault"], second["since"]) == ("interval", False, None)
+    # Told again, it changes nothing; another one has to say from when on.
+    assert client.put(DEFAULTS, {f"{kind}s": default}).json == answer.json
+    refused(client.put(DEFAULTS, {f"{kind}s": {"energyReading": "interval"}}), "since")
+    assert client.get(DEFAULTS).json == answer.json
+
+
+def test_both_defaults_are_changed_or_neither(client: Client) -> None:
+    before = client.get(DEFAULTS).json
+    register = {"energyReading": "register"}
+    for bad in (
+        {"energyReading": "register", "since": now() + timedelta(days=1)},
+        {"energyReading": "interval", "registerModulusKwh": 5},
+    ):
+        refused(client.put(DEFAULTS, {"meters": register, "vehicles": bad}))
+        assert client.get(DEFAULTS).json == before
+    answer = client.put(DEFAULTS, {"meters": register, "vehicles": register})
+    assert [side[0]["energyReading"] for side in answer.json.values()] == ["register", "register"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, [], 5, {"meter": {}}, {"meters": {}}, {"meters": None}, {"meters": {"energyReading": None}}],
+    ids=str,
+)
+def test_defaults_that_make_no_sense_are_422(client: Client, document: Any) -> None:
+    refused(client.put(DEFAULTS, document))
+
+
+def test_a_device_said_by_sql_is_told_over_http(client: Client, connection: Connection) -> None:
+    connection.execute("INSERT INTO telemetry.meter (meter_id, rated_power_kw) VALUES ('D-1', 22)")
+    connection.execute("SELECT api.set_meter_kind('D-1', 'register', 5000, '2026-01-01T00:00:00Z')")
+    told = known(client, "meter")
+    assert (told["ratedPowerKw"], told["registerModulusKwh"], told["since"]) == (22, 5000, "2026-01-01T00:00:00Z")
+
+
+def test_a_meter_put_at_once_by_many_is_one_of_what_they_said(client: Client) -> None:
+    at = minutes_ago(60)
+
+    def act(number: int) -> int:
+        body = {"ratedPowerKw": 1 + number, "energyReading": "register", "registerModulusKwh": 10 + number, "since": at}
+        return client.request(
+            "PUT", "/v1/meters/D-1", msgspec.json.encode(body), {"Content-Type": "application/json"}
+        ).status
+
+    assert at_once(6, act) == [200] * 6
+    told = known(client, "meter")
+    assert told["registerModulusKwh"] == told["ratedPowerKw"] + 9
+    assert len(told["kinds"]) == 2
