@@ -1,4 +1,4 @@
-"""The command line: python -m app serve | migrate | demo | import FILE."""
+"""The command line: python -m app serve | migrate | roles | demo | import FILE."""
 
 import argparse
 import logging
@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     migrating = commands.add_parser("migrate", help="bring the database to this release's schema")
     migrating.set_defaults(run=_migrate)
 
+    making_roles = commands.add_parser("roles", help="make the database roles: an owner, a writer, a reader")
+    making_roles.set_defaults(run=_roles)
+
     demonstrating = commands.add_parser("demo", help="serve, and let a simulated fleet post to it")
     demonstrating.add_argument("--seconds", type=float, help="stop after so long; until Ctrl-C unless told")
     demonstrating.add_argument("--vehicles", type=int, default=demo.VEHICLES, help="vehicles of the fleet")
@@ -61,6 +64,16 @@ def _migrate(options: argparse.Namespace, settings: Settings) -> int:  # noqa: A
     with any_database(settings) as url:
         done = migrate.migrate(url, settings.storage_profile)
     _say(f"profile {done.profile}; " + (f"applied {', '.join(done.applied)}" if done.applied else "already up to date"))
+    return 0
+
+
+def _roles(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    with any_database(settings) as url:
+        migrate.create_roles(url)
+    _say(
+        "roles energy_owner, energy_writer and energy_reader are there, without passwords of ours; next, as the owner:"
+    )
+    _say("python -m app migrate")
     return 0
 
 

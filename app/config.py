@@ -66,6 +66,12 @@ class Settings:
         _text,
         "PostgreSQL or TimescaleDB to use, as a libpq URL or connection string; without it the embedded server starts",
     )
+    database_read_url: str | None = _setting(
+        "DATABASE_READ_URL",
+        None,
+        _text,
+        "the same database, or a standby of it, as a role that only reads, for answers; `DATABASE_URL` unless set",
+    )
     storage_profile: str = _setting(
         "STORAGE_PROFILE",
         "auto",

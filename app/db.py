@@ -54,7 +54,7 @@ class Database:
             "tcp_user_timeout": math.ceil(longest_s * 1000),
         }
         self._readers = AsyncConnectionPool(
-            url,
+            settings.database_read_url or url,
             min_size=1,
             max_size=settings.read_connections,
             timeout=settings.connect_timeout_s,
@@ -107,8 +107,13 @@ class Database:
             except _ConnectionDied:
                 await self._readers.check()
                 return await self._fetch_once(name, parameters)
-            except (psycopg.errors.InternalError_, psycopg.errors.UndefinedFunction):
-                # A migrate rebuilt schema api between the look-up of a function and its use; the new one is there.
+            except (
+                psycopg.errors.InternalError_,
+                psycopg.errors.UndefinedFunction,
+                psycopg.errors.UndefinedTable,
+                psycopg.errors.InvalidSchemaName,
+            ):
+                # A migrate rebuilt schema api between the look-up of a name and its use; the new one is there.
                 return await self._fetch_once(name, parameters)
         except psycopg.errors.QueryCanceled as error:
             raise DatabaseLost(f"the answer took longer than {self._settings.read_timeout_s:g} s") from error

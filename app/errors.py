@@ -33,6 +33,10 @@ class DatabaseBusy(OperatorError):
     """Others hold locks that a migration needs; nothing was changed."""
 
 
+class RoleLacksRight(OperatorError):
+    """A role may not do in the database what it is to do."""
+
+
 class SchemaMismatch(OperatorError):
     """The database's schema is not the one this release works with."""
 
@@ -188,6 +192,13 @@ class DatabaseLost(ProblemError):
     """The database does not answer now; nothing of the request was acknowledged, and it may be sent again."""
 
     status, code, title, retry_after_s = 503, "database_unavailable", "The database does not answer", 2
+
+
+class RightMissing(ProblemError):
+    """A role that the service connects as lacks a right in the database; once it has that, the request may be sent
+    again."""
+
+    status, code, title, retry_after_s = 503, "right_missing", "The service lacks a right in the database", 60
 
 
 class ShuttingDown(ProblemError):

@@ -24,7 +24,14 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import MigrationList
 
 from app import __version__
-from app.errors import ConfigurationError, DatabaseBusy, DatabaseUnavailable, ProfileMismatch, SchemaMismatch
+from app.errors import (
+    ConfigurationError,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    ProfileMismatch,
+    RoleLacksRight,
+    SchemaMismatch,
+)
 from app.queries import SQL_DIRECTORY
 
 logger = logging.getLogger("energy.migrate")
@@ -42,8 +49,9 @@ PAUSE_BETWEEN_TRIES_S = 1.0
 MAX_TRIES_FOR_LOCKS = 120
 # As often where the database is this release's already: a backup that runs for hours must not keep the service down.
 MAX_TRIES_WHERE_NOTHING_CHANGES = 5
-# Folders of sql/ in the order they are applied; the profile's own comes before the comments that name what it made.
-REAPPLIED = ("api", "{profile}", "triggers", "comments")
+# Folders of sql/ in the order they are applied; the profile's own comes before the comments that name what it made,
+# and what may be done with all of it comes last.
+REAPPLIED = ("api", "{profile}", "triggers", "comments", "grants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +91,10 @@ def migrate(url: str, storage_profile: str = "auto") -> Migrated:
 def check(url: str) -> Installation:
     """What the database is, where it is at this release's schema.
 
-    Raises :class:`DatabaseUnavailable`, or :class:`SchemaMismatch` with the command that mends it.
+    Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight` where this role may not write readings, or
+    :class:`SchemaMismatch` with the command that mends it.
     """
-    with _connect(url) as connection:
+    with _connect(url, "service") as connection:
         installed = _installation(connection)
         if installed is None:
             raise SchemaMismatch("the database has no schema yet; run: python -m app migrate")
@@ -94,7 +103,34 @@ def check(url: str) -> Installation:
                 f"the database was migrated by release {installed.release}, this is {__version__}, "
                 "and their SQL differs; run: python -m app migrate"
             )
+        histories = ("telemetry.meter_telemetry_history", "telemetry.vehicle_telemetry_history")
+        _check_rights(connection, histories, "INSERT")
         return installed
+
+
+def check_reader(url: str) -> None:
+    """Whether the role of `url` may ask. Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight`."""
+    with _connect(url, "service") as connection:
+        _check_rights(connection, ("api.live_meter_state", "api.meter_hourly"), "SELECT")
+
+
+def create_roles(url: str) -> None:
+    """Make the owner, the writer and the reader on the server of `url`; those that are there are left alone.
+
+    Raises :class:`DatabaseUnavailable`, and :class:`RoleLacksRight` where this role may not make roles.
+    """
+    with _connect(url, "command") as connection:
+        connection.execute((SQL_DIRECTORY / "roles" / "create_roles.sql").read_bytes())
+
+
+def _check_rights(connection: psycopg.Connection[TupleRow], relations: tuple[str, ...], right: str) -> None:
+    for relation in relations:
+        row = connection.execute("SELECT current_user, has_table_privilege(%s, %s)", [relation, right]).fetchone()
+        if row is not None and not row[1]:
+            raise RoleLacksRight(f"role {row[0]} may not {right} {relation}; {_ROLES_ARE_TOLD}")
+
+
+_ROLES_ARE_TOLD = "sql/README.md tells how roles get their rights: python -m app roles, then python -m app migrate"
 
 
 def _is_current(connection: psycopg.Connection[TupleRow], installed: Installation | None) -> bool:
@@ -117,7 +153,7 @@ def sql_fingerprint(profile: Profile) -> str:
 
 
 @contextmanager
-def _connect(url: str) -> Iterator[psycopg.Connection[TupleRow]]:
+def _connect(url: str, purpose: str = "migration") -> Iterator[psycopg.Connection[TupleRow]]:
     try:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="energy-migrate")
     except psycopg.OperationalError as error:
@@ -130,8 +166,9 @@ def _connect(url: str) -> Iterator[psycopg.Connection[TupleRow]]:
         try:
             yield connection
         except psycopg.errors.InsufficientPrivilege as error:
-            raise SchemaMismatch(
-                f"this role may not do what the migration needs: {error.diag.message_primary}"
+            told = f"; {_ROLES_ARE_TOLD}" if purpose == "service" else ""
+            raise RoleLacksRight(
+                f"this role may not do what the {purpose} needs: {error.diag.message_primary}{told}"
             ) from None
 
 

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+import psycopg
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from app.errors import MalformedBody, MethodNotAllowed, ProblemError, UnknownRoute
+from app.errors import MalformedBody, MethodNotAllowed, ProblemError, RightMissing, UnknownRoute
 
 logger = logging.getLogger("energy.http")
 
@@ -55,6 +56,13 @@ async def on_disconnect(request: Request, error: Exception) -> Response:  # noqa
     return problem(MalformedBody("the body ends too early"))
 
 
+async def on_missing_right(request: Request, error: Exception) -> Response:
+    """Names the right that the role of a connection lacks."""
+    assert isinstance(error, psycopg.errors.InsufficientPrivilege)
+    logger.error("%s %s: %s; see the roles in sql/README.md", request.method, request.url.path, error)
+    return problem(RightMissing(f"the database refuses this to the service: {error.diag.message_primary}"))
+
+
 async def on_unforeseen(request: Request, error: Exception) -> Response:
     """Answers what nobody foresaw; the log has the rest."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
@@ -64,6 +72,7 @@ async def on_unforeseen(request: Request, error: Exception) -> Response:
 EXCEPTION_HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     ProblemError: on_problem,
     HTTPException: on_http_exception,
+    psycopg.errors.InsufficientPrivilege: on_missing_right,
     ClientDisconnect: on_disconnect,
     Exception: on_unforeseen,
 }

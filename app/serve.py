@@ -25,13 +25,16 @@ def database(settings: Settings) -> Iterator[str]:
     """The database to work with, ready for use: the one that is set, or the embedded server while the block lasts.
 
     The embedded one is private and so is migrated here; one that is set is only checked. Raises
-    :class:`DatabaseUnavailable`, :class:`SchemaMismatch`, :class:`ProfileMismatch`, :class:`EmbeddedServerError`.
+    :class:`DatabaseUnavailable`, :class:`SchemaMismatch`, :class:`ProfileMismatch`, :class:`RoleLacksRight`,
+    :class:`EmbeddedServerError`.
     """
     with any_database(settings) as url:
         if settings.database_url is None:
             migrate.migrate(url, settings.storage_profile)
         else:
             migrate.check(url)
+            if settings.database_read_url is not None:
+                migrate.check_reader(settings.database_read_url)
         yield url
 
 
@@ -41,6 +44,8 @@ def any_database(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url
         return
+    if settings.database_read_url is not None:
+        raise ConfigurationError("DATABASE_READ_URL is set and DATABASE_URL is not: readings could not be written")
     with EmbeddedServer(settings.data_dir, settings.postgres_bindir, settings.postgres_user) as server:
         logger.info("join the embedded PostgreSQL with: psql '%s'", server.url)
         yield server.url

@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app import migrate
-from tests.servers import PROFILES, Server, Unavailable, offered, start, stop_jobs
+from tests.servers import PROFILES, Server, Unavailable, offered, signed_in, start, stop_jobs
 from tests.service import Client, running_service
 
 # What a test may leave behind. Rollups are emptied one by one: on the timescale profile they are no tables.
@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> None:
     for name in list(os.environ):
-        if name.startswith("ENERGY_") or name in ("DATABASE_URL", "STORAGE_PROFILE"):
+        if name.startswith("ENERGY_") or name in ("DATABASE_URL", "DATABASE_READ_URL", "STORAGE_PROFILE"):
             del os.environ[name]
 
 
@@ -103,8 +103,9 @@ def connection(migrated_database: str) -> Iterator[psycopg.Connection[TupleRow]]
 
 @pytest.fixture(scope="session")
 def running(migrated_database: str) -> Iterator[Client]:
-    """The service on the profile's database, in a process of its own."""
-    with running_service(DATABASE_URL=migrated_database) as client:
+    """The service on the profile's database, in a process of its own, as the two roles that suffice for it."""
+    writer, reader = (signed_in(migrated_database, role) for role in ("energy_writer", "energy_reader"))
+    with running_service(DATABASE_URL=writer, DATABASE_READ_URL=reader) as client:
         yield client
 
 

@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from app import migrate
 from app.embedded import EmbeddedServer, packaged_bindir, timescale_available
 from app.migrate import Profile
 
@@ -47,6 +48,14 @@ class Server:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def signed_in(url: str, role: str) -> str:
+    """A database's URL as one of the service's roles, which have no passwords: where the server may ask for one, who
+    is in the URL takes the role on."""
+    if str(conninfo_to_dict(url).get("host", "")).startswith("/"):
+        return make_conninfo(url, user=role)
+    return make_conninfo(url, options=f"-c role={role}")
+
+
 def stop_jobs(url: str, profile: Profile) -> None:
     """Let no job start by itself in a database, and end those that run: a new job starts as soon as it is added."""
     if profile == "timescale":
@@ -69,12 +78,14 @@ def open_directory() -> Iterator[Path]:
 def start(profile: Profile) -> Iterator[Server]:
     """A server of a profile while the block lasts. Raises :class:`Unavailable` where there is none."""
     if profile == "timescale" and (url := os.environ.get("TIMESCALE_URL")):
+        migrate.create_roles(url)
         yield Server(profile, url)
         return
     bindir = packaged_bindir() if profile == "postgres" else local_timescale()
     if bindir is None:
         raise Unavailable(_NO_TIMESCALE)
     with open_directory() as directory, EmbeddedServer(directory / "data", bindir, durable=False) as server:
+        migrate.create_roles(server.url)
         yield Server(profile, server.url)
 
 

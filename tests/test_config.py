@@ -13,6 +13,7 @@ from app.errors import ConfigurationError
 # A text for every variable, and what it is read as; none of them is the default.
 _READ_AS: dict[str, tuple[str, Any]] = {
     "DATABASE_URL": ("postgresql://somewhere/energy", "postgresql://somewhere/energy"),
+    "DATABASE_READ_URL": ("postgresql://reader@somewhere/energy", "postgresql://reader@somewhere/energy"),
     "STORAGE_PROFILE": ("timescale", "timescale"),
     "POSTGRES_BINDIR": ("/opt/pgsql/bin", Path("/opt/pgsql/bin")),
     "ENERGY_DATA_DIR": ("/srv/energy", Path("/srv/energy")),
@@ -133,5 +134,5 @@ def test_settings_do_not_change_once_read() -> None:
 
 
 def test_every_setting_of_ours_bears_our_name() -> None:
-    known_elsewhere = {"DATABASE_URL", "STORAGE_PROFILE", "POSTGRES_BINDIR"}
+    known_elsewhere = {"DATABASE_URL", "DATABASE_READ_URL", "STORAGE_PROFILE", "POSTGRES_BINDIR"}
     assert {variable for variable in variables() if not variable.startswith("ENERGY_")} == known_elsewhere

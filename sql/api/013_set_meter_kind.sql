@@ -3,8 +3,8 @@
 
 CREATE FUNCTION api.set_meter_kind(meter text, kind text, modulus_kwh float8, since timestamptz)
 RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     changes_at CONSTANT timestamptz := coalesce(since, '-infinity');

@@ -1,14 +1,55 @@
 -- Differs by necessity because there are no chunks to drop here: what has expired is deleted, in batches found by index
 -- device by device, each in a transaction of its own, so that no lock is held for long. Rollups of dropped history are
--- left whole. One caller at a time: another returns at once. No search_path is set on the procedure: one with settings of
+-- left whole. One caller at a time: another returns at once. The function lends its owner's right to delete to a service
+-- that only writes, for what has expired and nothing else. No search_path is set on the procedure: one with settings of
 -- its own cannot commit.
+
+CREATE OR REPLACE FUNCTION telemetry.delete_expired(relation_name text, rows_at_most bigint)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    device CONSTANT text := split_part(relation_name, '_', 1);
+    instant CONSTANT text := CASE WHEN relation_name LIKE '%\_history' THEN 'recorded_at' ELSE 'bucket_start' END;
+    deleted bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM telemetry.policy WHERE relation = relation_name AND drop_after IS NOT NULL) THEN
+        RETURN 0;
+    END IF;
+    EXECUTE format(
+        $batch$
+        DELETE FROM telemetry.%1$I AS kept
+        USING (
+            SELECT expired.device_id, expired.instant
+            FROM telemetry.live_%2$s_state AS device
+            CROSS JOIN LATERAL (
+                SELECT candidate.%2$s_id AS device_id, candidate.%3$I AS instant
+                FROM telemetry.%1$I AS candidate
+                WHERE candidate.%2$s_id = device.%2$s_id AND candidate.%3$I < $1
+                LIMIT $2
+            ) AS expired
+            LIMIT $2
+        ) AS batch
+        WHERE kept.%2$s_id = batch.device_id AND kept.%3$I = batch.instant
+        $batch$,
+        relation_name, device, instant
+    )
+    USING api.history_horizon(relation_name), rows_at_most;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END
+$$;
+
+COMMENT ON FUNCTION telemetry.delete_expired(text, bigint) IS
+'Deletes rows of a relation of telemetry.policy that are older than it is kept, so many at most; returns how many (postgres profile).';
 
 CREATE PROCEDURE api.upkeep()
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    rows_per_batch CONSTANT integer := 10000;
-    expired record;
+    rows_per_batch CONSTANT bigint := 10000;
+    expiring text;
     deleted bigint;
 BEGIN
     IF NOT pg_try_advisory_lock(hashtext('api.upkeep')) THEN
@@ -16,37 +57,14 @@ BEGIN
     END IF;
     CALL api.note_upkeep(is_over => false);
     COMMIT;
-    FOR expired IN
-        SELECT
-            relation,
-            split_part(relation, '_', 1) AS device,
-            CASE WHEN relation LIKE '%\_history' THEN 'recorded_at' ELSE 'bucket_start' END AS instant,
-            api.history_horizon(relation) AS horizon
+    FOR expiring IN
+        SELECT relation
         FROM telemetry.policy
         WHERE drop_after IS NOT NULL
         ORDER BY relation
     LOOP
         LOOP
-            EXECUTE format(
-                $batch$
-                DELETE FROM telemetry.%1$I AS kept
-                USING (
-                    SELECT expired.device_id, expired.instant
-                    FROM telemetry.live_%2$s_state AS device
-                    CROSS JOIN LATERAL (
-                        SELECT candidate.%2$s_id AS device_id, candidate.%3$I AS instant
-                        FROM telemetry.%1$I AS candidate
-                        WHERE candidate.%2$s_id = device.%2$s_id AND candidate.%3$I < $1
-                        LIMIT $2
-                    ) AS expired
-                    LIMIT $2
-                ) AS batch
-                WHERE kept.%2$s_id = batch.device_id AND kept.%3$I = batch.instant
-                $batch$,
-                expired.relation, expired.device, expired.instant
-            )
-            USING expired.horizon, rows_per_batch;
-            GET DIAGNOSTICS deleted = ROW_COUNT;
+            deleted := telemetry.delete_expired(expiring, rows_per_batch);
             COMMIT;
             EXIT WHEN deleted = 0;
         END LOOP;

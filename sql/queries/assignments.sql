@@ -51,8 +51,7 @@ WHERE id = %(id)s
 RETURNING id, meter_id, vehicle_id, lower(during), upper(during);
 
 -- name: void_assignment
-DELETE FROM telemetry.assignment
-WHERE id = %(id)s;
+SELECT api.void_assignment(%(id)s);
 
 -- name: assignment
 SELECT id, meter_id, vehicle_id, lower(during), upper(during)

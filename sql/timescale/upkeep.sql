@@ -10,6 +10,11 @@ DECLARE
         SELECT min(refresh_start_offset) FROM telemetry.policy
     );
 BEGIN
+    -- Only the owner may refresh. For anybody else the jobs do it: the refresh job within a minute, for readings that came
+    -- later than it looks back the upkeep job within an hour.
+    IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'telemetry.meter_hourly'::regclass), 'USAGE') THEN
+        RETURN;
+    END IF;
     IF NOT pg_try_advisory_lock(hashtext('api.upkeep')) THEN
         RETURN;
     END IF;

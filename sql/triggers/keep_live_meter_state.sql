@@ -3,8 +3,8 @@
 
 CREATE OR REPLACE FUNCTION telemetry.keep_live_meter_state()
 RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     INSERT INTO telemetry.live_meter_state AS live (

@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION telemetry.remember_assignment_changes()
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     told_operator CONSTANT text := nullif(current_setting('energy.operator', true), '');

@@ -1,9 +1,196 @@
-"""Three roles: one owns, one writes and deletes nothing, one reads schema api and nothing else."""
+"""Three roles: one owns, one writes and deletes nothing, one reads schema api and nothing else.
+
+The service that the other tests of this folder talk to runs as the writer and the reader, so what they can do is shown
+there. Here is what they cannot.
+"""
+
+import re
 
 import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
+from app import migrate
+from tests.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.servers import Server, signed_in, stop_jobs
+from tests.service import ROOT, Client, command, running_service
+
 Connection = psycopg.Connection[TupleRow]
+
+INSERT = """
+    INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
+    VALUES ('M-1', now() - interval '3 minutes', 0.2, 230)
+"""
+NOT_THE_WRITERS = [
+    "DELETE FROM telemetry.meter_telemetry_history",
+    "UPDATE telemetry.vehicle_telemetry_history SET energy_dc_kwh = 0",
+    "TRUNCATE telemetry.meter_telemetry_history",
+    "UPDATE telemetry.live_meter_state SET energy_ac_kwh = 0",
+    "DELETE FROM telemetry.live_vehicle_state",
+    "DELETE FROM telemetry.assignment",
+    "UPDATE telemetry.assignment_change SET operator = 'another'",
+    "DELETE FROM telemetry.vehicle",
+    "UPDATE telemetry.policy SET drop_after = '1 day'",
+    "UPDATE telemetry.installation SET release = 'mine'",
+    "DELETE FROM api.assignment",
+    "ALTER TABLE telemetry.meter_telemetry_history DISABLE TRIGGER a_keep_live_meter_state",
+    "ALTER TABLE telemetry.assignment ADD COLUMN mine text",
+    "DROP TABLE telemetry.meter",
+    "DROP SCHEMA api CASCADE",
+    "CREATE TABLE telemetry.mine (n integer)",
+    "CREATE FUNCTION api.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "SET ROLE energy_owner",
+]
+NOT_THE_READERS = [
+    "SELECT FROM telemetry.meter_telemetry_history",
+    "SELECT FROM telemetry.meter_hourly",
+    "SELECT FROM telemetry.installation",
+    "SELECT FROM migration_log._yoyo_migration",
+    INSERT,
+    "INSERT INTO api.assignment (meter_id, vehicle_id, during) VALUES ('M-1', 'V-1', tstzrange(now(), NULL))",
+    "UPDATE api.live_meter_state SET energy_ac_kwh = 0",
+    "DELETE FROM api.vehicle_telemetry_history",
+    "SELECT api.set_meter_kind('M-1', 'register', NULL, NULL)",
+    "CALL api.refresh_rollups(now() - interval '1 day', now())",
+    "CALL api.apply_policies()",
+    "CALL api.upkeep()",
+    "CREATE TABLE api.mine (n integer)",
+    "CREATE TABLE public.mine (n integer)",
+    "SET ROLE energy_writer",
+]
+# Of each relation of schema telemetry, what a role may do; the schema itself is closed to the reader.
+RIGHTS = """
+    SELECT relation.relname, concat_ws(
+        ' ',
+        CASE WHEN has_table_privilege(role.oid, relation.oid, 'SELECT') THEN 'read' END,
+        CASE WHEN has_table_privilege(role.oid, relation.oid, 'INSERT') THEN 'insert' END,
+        CASE WHEN has_table_privilege(role.oid, relation.oid, 'UPDATE') THEN 'update' END,
+        CASE WHEN has_table_privilege(role.oid, relation.oid, 'DELETE') THEN 'delete' END,
+        CASE WHEN has_table_privilege(role.oid, relation.oid, 'TRUNCATE, TRIGGER, REFERENCES') THEN 'more' END
+    )
+    FROM pg_class AS relation
+    CROSS JOIN pg_roles AS role
+    WHERE relation.relnamespace = %s::regnamespace AND relation.relkind IN ('r', 'v') AND role.rolname = %s
+"""
+
+
+def _rights(connection: Connection, schema: str, role: str) -> dict[str, str]:
+    return dict(connection.execute(RIGHTS, [schema, role]).fetchall())
+
+
+def _wanted(relation: str) -> str:
+    """The writer's rights by the rows of the table in sql/README.md."""
+    if relation.endswith("_telemetry_history"):
+        return "read insert"
+    if re.fullmatch(r"live_\w+_state|\w+_(hourly|daily)|policy\w*|installation|disk|assignment_change", relation):
+        return "read"
+    return "read insert update"
+
+
+def test_the_writer_has_the_rights_of_the_readme_and_no_other(own: Connection) -> None:
+    rights = _rights(own, "telemetry", "energy_writer")
+    assert len(rights) > 10
+    assert rights == {relation: _wanted(relation) for relation in rights}
+    assert set(_rights(own, "api", "energy_writer").values()) == {"read"}
+    assert _rights(own, "migration_log", "energy_writer").keys() >= {"_yoyo_migration"}
+
+
+def test_the_reader_reads_schema_api_and_has_no_way_into_another(own: Connection) -> None:
+    assert set(_rights(own, "api", "energy_reader").values()) == {"read"}
+    for schema in ("telemetry", "migration_log"):
+        assert own.execute("SELECT has_schema_privilege('energy_reader', %s, 'USAGE')", [schema]).fetchone() == (False,)
+    # TimescaleDB asks for this of whoever reads a continuous aggregate, through a view too.
+    granted = {relation for relation, rights in _rights(own, "telemetry", "energy_reader").items() if rights}
+    assert all(relation.endswith(("_hourly", "_daily")) for relation in granted)
+
+
+@pytest.mark.parametrize("statement", NOT_THE_WRITERS)
+def test_the_writer_cannot(migrated_database: str, statement: str) -> None:
+    with psycopg.connect(signed_in(migrated_database, "energy_writer")) as writer:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            writer.execute(statement.encode())
+        writer.rollback()
+        writer.execute(INSERT.encode())
+        writer.rollback()
+
+
+@pytest.mark.parametrize("statement", NOT_THE_READERS)
+def test_the_reader_cannot(migrated_database: str, statement: str) -> None:
+    with psycopg.connect(signed_in(migrated_database, "energy_reader"), autocommit=True) as reader:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute(statement.encode())
+        reader.execute("SELECT * FROM api.meter_telemetry_history, api.vehicle_performance('V-1', now(), now())")
+
+
+def test_the_chunks_of_a_history_are_as_closed_as_the_history(
+    client: Client, server: Server, connection: Connection
+) -> None:
+    if server.profile != "timescale":
+        pytest.skip("chunks are TimescaleDB's")
+    client.ingest(meter_reading("M-1"))
+    [(chunk,)] = connection.execute(
+        "SELECT public.show_chunks('telemetry.meter_telemetry_history')::text ORDER BY 1 DESC LIMIT 1"
+    ).fetchall()
+    with psycopg.connect(signed_in(connection.info.dsn, "energy_reader"), autocommit=True) as reader:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute(f"SELECT * FROM {chunk}".encode())
+        assert reader.execute("SELECT meter_id FROM api.meter_telemetry_history").fetchall() == [("M-1",)]
+    with (
+        psycopg.connect(signed_in(connection.info.dsn, "energy_writer"), autocommit=True) as writer,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        writer.execute(f"DELETE FROM {chunk}".encode())
+
+
+def test_upkeep_of_a_service_that_only_writes_drops_what_is_expired_and_nothing_else(
+    own: Connection, own_database: str, server: Server
+) -> None:
+    """The postgres profile lends the right in functions; on timescale jobs have it, and the call leaves it to them."""
+    ages = ("100 days", "399 days", "401 days", "500 days")
+    for age in ages:
+        own.execute(
+            "INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) "
+            "VALUES ('M-1', now() - %s::interval, 0.2, 230)",
+            [age],
+        )
+    with psycopg.connect(signed_in(own_database, "energy_writer"), autocommit=True) as writer:
+        writer.execute("CALL api.upkeep()")
+        if server.profile == "postgres":
+            assert writer.execute("SELECT telemetry.delete_expired('meter_telemetry_history', 100)").fetchone() == (0,)
+    left = own.execute("SELECT count(*) FROM telemetry.meter_telemetry_history").fetchone()
+    assert left == ((2,) if server.profile == "postgres" else (4,))
+    rolled_up = "SELECT count(*) FROM telemetry.meter_hourly WHERE bucket_start < now() - interval '31 days'"
+    if server.profile == "timescale":
+        own.execute("UPDATE telemetry.policy SET drop_after = '1000 days'")
+        own.execute("CALL api.refresh_rollups(now() - interval '300 days', now())")
+        own.execute("DELETE FROM telemetry.meter_telemetry_history")
+        [(job,)] = own.execute(
+            "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'upkeep_job'"
+        ).fetchall()
+        own.execute("CALL public.run_job(%s)", [job])
+        assert own.execute(rolled_up).fetchone() == (0,)
+
+
+def test_a_second_migrate_leaves_one_upkeep_job(own: Connection, own_database: str, server: Server) -> None:
+    if server.profile != "timescale":
+        pytest.skip("jobs are TimescaleDB's")
+    jobs = "SELECT job_id, owner FROM timescaledb_information.jobs WHERE proc_name = 'upkeep_job'"
+    before = own.execute(jobs).fetchall()
+    migrate.migrate(own_database)
+    assert own.execute(jobs).fetchall() == before
+    assert len(before) == 1
+
+
+def test_what_lends_its_owners_rights_looks_up_names_where_nobody_else_can_put_any(own: Connection) -> None:
+    lending = own.execute(
+        """
+        SELECT oid::regprocedure::text, proconfig FROM pg_proc
+        WHERE pronamespace IN ('api'::regnamespace, 'telemetry'::regnamespace) AND prosecdef
+        """
+    ).fetchall()
+    assert len(lending) >= 5
+    assert [name for name, config in lending if config != ["search_path=pg_catalog, pg_temp"]] == []
 
 
 def test_functions_that_answer_read_views_of_schema_api_and_no_table_behind_them(own: Connection) -> None:
@@ -25,3 +212,88 @@ def test_each_table_and_rollup_has_its_view_with_the_same_columns(own: Connectio
     behind = set(own.execute(columns, ["telemetry"]).fetchall())
     assert len(behind) > 50
     assert behind <= set(own.execute(columns, ["api"]).fetchall())
+
+
+def test_migrate_gives_back_what_was_taken_and_takes_what_is_too_much(own: Connection, own_database: str) -> None:
+    own.execute("REVOKE INSERT ON telemetry.meter_telemetry_history FROM energy_writer")
+    own.execute("GRANT DELETE, TRUNCATE ON telemetry.meter_telemetry_history TO energy_writer")
+    own.execute("GRANT SELECT ON telemetry.assignment TO energy_reader")
+    own.execute("GRANT USAGE ON SCHEMA telemetry TO energy_reader")
+    migrate.migrate(own_database)
+    test_the_writer_has_the_rights_of_the_readme_and_no_other(own)
+    test_the_reader_reads_schema_api_and_has_no_way_into_another(own)
+
+
+def test_the_script_that_makes_the_roles_sets_no_password_and_can_be_run_again(fresh_database: str) -> None:
+    statements = re.sub("--.*", "", (ROOT / "sql" / "roles" / "create_roles.sql").read_text())
+    assert "password" not in statements.lower()
+    for _ in range(2):
+        done = command("roles", DATABASE_URL=fresh_database)
+        assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(fresh_database) as connection:
+        roles = (
+            "SELECT rolname, rolsuper, rolcreaterole, rolcreatedb, rolcanlogin FROM pg_roles WHERE rolname ~ '^energy_'"
+        )
+        assert sorted(row for row in connection.execute(roles).fetchall() if "test" not in row[0]) == [
+            (f"energy_{what}", False, False, False, True) for what in ("owner", "reader", "writer")
+        ]
+
+
+def test_a_role_that_may_not_make_roles_is_told_so(fresh_database: str) -> None:
+    refused = command("roles", DATABASE_URL=signed_in(fresh_database, "energy_reader"))
+    # Where all are there already, it is the database that it may not hand over.
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("energy: this role may not do what the command needs: ")
+
+
+def test_an_owner_that_is_no_superuser_migrates_and_the_service_works_with_the_other_two(
+    fresh_database: str, server: Server
+) -> None:
+    migrate.create_roles(fresh_database)
+    owner, writer, reader = (signed_in(fresh_database, f"energy_{what}") for what in ("owner", "writer", "reader"))
+    migrate.migrate(owner)
+    stop_jobs(fresh_database, server.profile)
+    at = minutes_ago(5)
+    with running_service(DATABASE_URL=writer, DATABASE_READ_URL=reader) as client:
+        client.ingest(meter_reading("V-1", at, kwhConsumedAc=0.5), vehicle_reading("V-1", at, kwhDeliveredDc=0.4))
+        assert client.get("/readyz").status == 200
+        assert client.get("/v1/analytics/performance/V-1").json["efficiencyRatio"] == 0.8
+        with psycopg.connect(owner, autocommit=True) as connection:
+            connection.execute("CALL api.refresh_rollups(now() - interval '1 day', now())")
+            if server.profile == "timescale":
+                jobs = (
+                    "SELECT DISTINCT owner FROM timescaledb_information.jobs WHERE proc_name ~ 'upkeep_job|^policy_r'"
+                )
+                assert connection.execute(jobs).fetchall() == [("energy_owner",)]
+            connection.execute("REVOKE SELECT ON api.live_meter_state FROM energy_reader")
+        refused = client.get("/v1/live/meters")
+        assert (refused.status, refused.json["code"]) == (503, "right_missing")
+        assert (
+            refused.json["detail"]
+            == "the database refuses this to the service: permission denied for view live_meter_state"
+        )
+
+
+def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(migrated_database: str) -> None:
+    reader, writer = signed_in(migrated_database, "energy_reader"), signed_in(migrated_database, "energy_writer")
+    refused = command("serve", DATABASE_URL=reader)
+    assert refused.returncode == 1
+    assert re.match(
+        "energy: this role may not do what the service needs: permission denied for schema telemetry; "
+        "sql/README.md tells how roles get their rights",
+        refused.stderr,
+    )
+    with psycopg.connect(migrated_database, autocommit=True) as connection:
+        connection.execute("REVOKE SELECT ON api.meter_hourly FROM energy_reader")
+        try:
+            refused = command("serve", DATABASE_URL=writer, DATABASE_READ_URL=reader)
+        finally:
+            connection.execute("GRANT SELECT ON api.meter_hourly TO energy_reader")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("energy: role energy_reader may not SELECT api.meter_hourly; sql/README.md tells")
+
+
+def test_a_url_for_answers_alone_is_refused() -> None:
+    refused = command("serve", DATABASE_READ_URL=make_conninfo(dbname="energy"))
+    assert refused.returncode == 2
+    assert refused.stderr == "energy: DATABASE_READ_URL is set and DATABASE_URL is not: readings could not be written\n"

@@ -1,0 +1,94 @@
+-- What the roles of sql/roles may do, where they are there. Applied last, to whatever relations there are: a new table is
+-- the writer's to read, insert and update, unless it is named below.
+--
+-- Only what differs is granted or taken away: on a hypertable, each grant is one on every chunk.
+--
+-- The reader has no right in schema telemetry, with one exception: TimescaleDB asks for a right on a continuous aggregate
+-- even of one who reads it through a view. Without the schema, the reader cannot name it all the same.
+
+CREATE FUNCTION pg_temp.wanted_rights(role_name text, relation name, is_continuous_aggregate boolean)
+RETURNS text[]
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE
+        WHEN role_name = 'energy_reader' THEN
+            CASE WHEN is_continuous_aggregate THEN ARRAY['SELECT'] ELSE ARRAY[]::text[] END
+        -- Readings are added and never changed.
+        WHEN relation LIKE '%\_telemetry\_history' THEN ARRAY['INSERT', 'SELECT']
+        -- Kept by triggers and refreshes alone, which have their owner's rights.
+        WHEN relation LIKE 'live\_%\_state' OR relation LIKE '%\_hourly' OR relation LIKE '%\_daily' THEN ARRAY['SELECT']
+        WHEN relation = 'assignment_change' THEN ARRAY['SELECT']
+        -- The DBA's.
+        WHEN relation LIKE 'policy%' OR relation IN ('installation', 'disk') THEN ARRAY['SELECT']
+        ELSE ARRAY['INSERT', 'SELECT', 'UPDATE']
+    END
+$$;
+
+DO $$
+DECLARE
+    change record;
+    routine record;
+BEGIN
+    IF to_regrole('energy_writer') IS NULL OR to_regrole('energy_reader') IS NULL THEN
+        RETURN;
+    END IF;
+
+    GRANT USAGE ON SCHEMA api TO energy_writer, energy_reader;
+    GRANT USAGE ON SCHEMA telemetry, migration_log TO energy_writer;
+    REVOKE ALL ON SCHEMA telemetry, migration_log FROM energy_reader;
+    GRANT SELECT ON ALL TABLES IN SCHEMA api TO energy_writer, energy_reader;
+    GRANT SELECT ON ALL TABLES IN SCHEMA migration_log TO energy_writer;
+
+    FOR change IN
+        SELECT
+            kept.relation,
+            kept.role_name,
+            ARRAY(SELECT unnest(kept.wanted) EXCEPT SELECT unnest(kept.had)) AS missing,
+            ARRAY(SELECT unnest(kept.had) EXCEPT SELECT unnest(kept.wanted)) AS surplus
+        FROM (
+            SELECT
+                format('telemetry.%I', relation.relname) AS relation,
+                role.rolname AS role_name,
+                pg_temp.wanted_rights(role.rolname, relation.relname, relation.relkind = 'v') AS wanted,
+                ARRAY(
+                    SELECT given.privilege_type
+                    FROM aclexplode(relation.relacl) AS given
+                    WHERE given.grantee = role.oid
+                ) AS had
+            FROM pg_catalog.pg_class AS relation
+            CROSS JOIN pg_catalog.pg_roles AS role
+            WHERE
+                relation.relnamespace = 'telemetry'::regnamespace
+                AND relation.relkind IN ('r', 'v')
+                AND role.rolname IN ('energy_writer', 'energy_reader')
+        ) AS kept
+    LOOP
+        IF change.missing <> '{}' THEN
+            EXECUTE format(
+                'GRANT %s ON %s TO %I', array_to_string(change.missing, ', '), change.relation, change.role_name
+            );
+        END IF;
+        IF change.surplus <> '{}' THEN
+            EXECUTE format(
+                'REVOKE %s ON %s FROM %I', array_to_string(change.surplus, ', '), change.relation, change.role_name
+            );
+        END IF;
+    END LOOP;
+
+    -- Everybody may call what only asks. What changes something is the writer's; where it needs more than the writer has,
+    -- it is SECURITY DEFINER, or refuses.
+    FOR routine IN
+        SELECT oid::regprocedure AS signature
+        FROM pg_catalog.pg_proc
+        WHERE
+            pronamespace IN ('api'::regnamespace, 'telemetry'::regnamespace)
+            AND provolatile = 'v'
+            AND prorettype <> 'trigger'::regtype
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', routine.signature);
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO energy_writer', routine.signature);
+    END LOOP;
+END
+$$;
+
+DROP FUNCTION pg_temp.wanted_rights(text, name, boolean);
