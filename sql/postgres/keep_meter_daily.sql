@@ -4,8 +4,8 @@
 
 CREATE OR REPLACE FUNCTION telemetry.keep_meter_daily()
 RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     INSERT INTO telemetry.meter_daily AS kept (

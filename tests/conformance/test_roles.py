@@ -123,11 +123,8 @@ def test_the_reader_cannot(migrated_database: str, statement: str) -> None:
         reader.execute("SELECT * FROM api.meter_telemetry_history, api.vehicle_performance('V-1', now(), now())")
 
 
-def test_the_chunks_of_a_history_are_as_closed_as_the_history(
-    client: Client, server: Server, connection: Connection
-) -> None:
-    if server.profile != "timescale":
-        pytest.skip("chunks are TimescaleDB's")
+@pytest.mark.parametrize("server", ["timescale"], indirect=True)
+def test_the_chunks_of_a_history_are_as_closed_as_the_history(client: Client, connection: Connection) -> None:
     client.ingest(meter_reading("M-1"))
     [(chunk,)] = connection.execute(
         "SELECT public.show_chunks('telemetry.meter_telemetry_history')::text ORDER BY 1 DESC LIMIT 1"
@@ -172,9 +169,8 @@ def test_upkeep_of_a_service_that_only_writes_drops_what_is_expired_and_nothing_
         assert own.execute(rolled_up).fetchone() == (0,)
 
 
-def test_a_second_migrate_leaves_one_upkeep_job(own: Connection, own_database: str, server: Server) -> None:
-    if server.profile != "timescale":
-        pytest.skip("jobs are TimescaleDB's")
+@pytest.mark.parametrize("server", ["timescale"], indirect=True)
+def test_a_second_migrate_leaves_one_upkeep_job(own: Connection, own_database: str) -> None:
     jobs = "SELECT job_id, owner FROM timescaledb_information.jobs WHERE proc_name = 'upkeep_job'"
     before = own.execute(jobs).fetchall()
     migrate.migrate(own_database)
