@@ -148,6 +148,9 @@ class Settings:
     max_window_days: int = _setting(
         "ENERGY_MAX_WINDOW_DAYS", 31, _integer(1, 3660), "longest window an analytics answer covers"
     )
+    max_health_days: int = _setting(
+        "ENERGY_MAX_HEALTH_DAYS", 366, _integer(1, 3660), "longest window an answer about health covers"
+    )
     max_list_limit: int = _setting(
         "ENERGY_MAX_LIST_LIMIT", 1000, _integer(1, 100_000), "largest `limit` of a list; lists return 100 unless told"
     )

@@ -8,7 +8,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import analytics, assignments, devices, ingest_http, live, metrics, pages, requests
+from app import (
+    analytics,
+    assignments,
+    devices,
+    fleet,
+    health,
+    ingest_http,
+    live,
+    meters,
+    metrics,
+    pages,
+    requests,
+    series,
+)
 from app.config import Settings
 from app.errors import (
     DatabaseLost,
@@ -53,6 +66,58 @@ async def vehicle_performance(request: Request) -> Response:
     vehicle_id = requests.device_id(request, UnknownVehicle)
     window = requests.window(request, settings.max_window_days)
     return _json(await analytics.vehicle_performance(database, vehicle_id, window))
+
+
+async def vehicle_series(request: Request) -> Response:
+    """A vehicle's performance by hour or day."""
+    settings, database, _, _ = _service(request)
+    vehicle_id = requests.device_id(request, UnknownVehicle)
+    window = requests.window(request, settings.max_window_days)
+    return _json(await series.vehicle_series(database, vehicle_id, window, requests.cut(request)))
+
+
+async def meter_energy(request: Request) -> Response:
+    """What a meter drew over a window, and for which vehicles."""
+    settings, database, _, _ = _service(request)
+    meter_id = requests.device_id(request, UnknownMeter)
+    return _json(await meters.meter_energy(database, meter_id, requests.window(request, settings.max_window_days)))
+
+
+async def fleet_energy(request: Request) -> Response:
+    """The fleet's energy over a window."""
+    settings, database, _, _ = _service(request)
+    return _json(await fleet.fleet(database, requests.window(request, settings.max_window_days)))
+
+
+async def fleet_series(request: Request) -> Response:
+    """The fleet's energy by hour or day."""
+    settings, database, _, _ = _service(request)
+    window = requests.window(request, settings.max_window_days)
+    return _json(await fleet.fleet_series(database, window, requests.cut(request)))
+
+
+async def losses(request: Request) -> Response:
+    """Devices that lose energy, most of it first; data faults and unattributed energy apart."""
+    settings, database, _, _ = _service(request)
+    window = requests.window(request, settings.max_window_days)
+    limit = requests.limit(request, settings.max_list_limit)
+    return _json(await fleet.losses(database, window, requests.ratio(request, "below"), limit))
+
+
+async def battery_health(request: Request) -> Response:
+    """A battery's capacity, its trend, and the hours it was hot."""
+    settings, database, _, _ = _service(request)
+    vehicle_id = requests.device_id(request, UnknownVehicle)
+    window = requests.window(request, settings.max_health_days, requests.DEFAULT_HEALTH_WINDOW)
+    return _json(await health.battery(database, vehicle_id, window))
+
+
+async def charger_health(request: Request) -> Response:
+    """A charger's ratio day by day, and whether it changed."""
+    settings, database, _, _ = _service(request)
+    meter_id = requests.device_id(request, UnknownMeter)
+    window = requests.window(request, settings.max_health_days, requests.DEFAULT_HEALTH_WINDOW)
+    return _json(await health.charger(database, meter_id, window))
 
 
 # Live state
@@ -284,6 +349,13 @@ async def home(request: Request) -> Response:  # noqa: ARG001
 ROUTES = [
     Route(ingest_http.PATH, ingest_http.ingest, methods=["POST"]),
     Route("/v1/analytics/performance/{id}", vehicle_performance),
+    Route("/v1/analytics/performance/{id}/series", vehicle_series),
+    Route("/v1/analytics/meters/{id}", meter_energy),
+    Route("/v1/analytics/fleet", fleet_energy),
+    Route("/v1/analytics/fleet/series", fleet_series),
+    Route("/v1/analytics/losses", losses),
+    Route("/v1/analytics/health/{id}", battery_health),
+    Route("/v1/analytics/health/meters/{id}", charger_health),
     Route("/v1/live/meters", live_meters),
     Route("/v1/live/meters/{id}", live_meter),
     Route("/v1/live/vehicles", live_vehicles),

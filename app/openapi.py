@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from app import __version__
+from app.answers import BatteryHealth, ChargerHealth, Fleet, FleetSeries, Losses, MeterEnergy, VehicleSeries
 from app.models import (
     Assignment,
     AssignmentChange,
@@ -78,6 +79,18 @@ _WINDOW = (
     Parameter("from", _INSTANT, "start of the window, included; 24 hours before `to` unless told"),
     Parameter("to", _INSTANT, "end of the window, not included; now unless told"),
 )
+_HEALTH_WINDOW = (
+    Parameter("from", _INSTANT, "start of the window, included; 180 days before `to` unless told"),
+    Parameter("to", _INSTANT, "end of the window, not included; now unless told"),
+)
+_CUT = (
+    Parameter("bucket", {"type": "string", "enum": ["hour", "day"], "default": "hour"}, "length of a bucket"),
+    Parameter(
+        "timezone",
+        {"type": "string", "default": "UTC"},
+        "IANA name of the time zone by whose clock hours and days begin, such as Europe/Berlin",
+    ),
+)
 _LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "default": 100}, "how many to list")
 _PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the page before"), _LIMIT)
 _LIVE = (
@@ -114,6 +127,70 @@ OPERATIONS = (
         Performance,
         problems=(404, 422, 503),
         parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/performance/{id}/series",
+        "A vehicle's performance by hour or day of a time zone's clock, every bucket of the window",
+        VehicleSeries,
+        problems=(404, 422, 503),
+        parameters=(*_WINDOW, *_CUT),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/meters/{id}",
+        "A meter's AC energy over a window, its voltages, the vehicles it fed and what it drew for nobody",
+        MeterEnergy,
+        problems=(404, 422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/fleet",
+        "The fleet's AC and DC energy over a window, its ratio, what was drawn for nobody, the devices seen",
+        Fleet,
+        problems=(422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/fleet/series",
+        "The fleet's energy by hour or day of a time zone's clock, every bucket of the window",
+        FleetSeries,
+        problems=(422, 503),
+        parameters=(*_WINDOW, *_CUT),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/losses",
+        "Vehicles and meters that lose energy, most kWh first; data faults and meters that fed nobody apart",
+        Losses,
+        problems=(422, 503),
+        parameters=(
+            *_WINDOW,
+            Parameter(
+                "below",
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                "list what is below this ratio; unless told 0.85, or what is normal for its power if that is higher",
+            ),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/health/{id}",
+        "A battery's capacity with its error, its trend over months, the hours above 40 degrees C",
+        BatteryHealth,
+        problems=(404, 422, 503),
+        parameters=_HEALTH_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/health/meters/{id}",
+        "A charger's ratio day by day, the change since its own baseline, the day it changed",
+        ChargerHealth,
+        problems=(404, 422, 503),
+        parameters=_HEALTH_WINDOW,
     ),
     Operation("GET", "/v1/live/meters", "Meters with their newest readings", LiveMeters, None, 200, (422, 503), _LIVE),
     Operation("GET", "/v1/live/meters/{id}", "A meter's newest reading", LiveMeter, problems=(404, 503)),

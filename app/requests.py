@@ -5,11 +5,12 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 from starlette.requests import Request
 
+from app.answers import Bucket
 from app.assignments import Author
 from app.errors import (
     BodyTooLarge,
@@ -21,12 +22,15 @@ from app.errors import (
     UnknownAssignment,
     UnsupportedMediaType,
 )
+from app.figures import Cut
 from app.models import DeviceId, Instant, Window
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 DEFAULT_LIST_LIMIT = 100
 DEFAULT_WINDOW = timedelta(hours=24)
+# Batteries and chargers age over months.
+DEFAULT_HEALTH_WINDOW = timedelta(days=180)
 LARGEST_BIGINT = 2**63 - 1
 LONGEST_DURATION_S = 1e9
 OPERATOR_HEADER = "X-Operator"
@@ -34,6 +38,8 @@ MAX_OPERATOR_LENGTH = 128
 MAX_REASON_LENGTH = 500
 
 _T = TypeVar("_T")
+_TIME_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
+_RATIO = re.compile(r"[01]?\.?[0-9]{1,12}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
 _SECONDS_PER = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _NUMBER = re.compile("[0-9]{1,19}")
@@ -239,11 +245,11 @@ def instant(request: Request, name: str) -> datetime | None:
         raise InvalidParameter(f"{name}: {error}", {"field": name}) from None
 
 
-def window(request: Request, max_days: int) -> Window:
-    """The window from `from` to `to`: the last 24 hours unless told."""
+def window(request: Request, max_days: int, default: timedelta = DEFAULT_WINDOW) -> Window:
+    """The window from `from` to `to`: up to now, and 24 hours (or another default) long, unless told."""
     to = instant(request, "to") or datetime.now(UTC)
     try:
-        begins = instant(request, "from") or to - DEFAULT_WINDOW
+        begins = instant(request, "from") or to - min(default, timedelta(days=max_days))
     except OverflowError:
         raise InvalidParameter("to: is too early", {"field": "to"}) from None
     if begins >= to:
@@ -251,6 +257,27 @@ def window(request: Request, max_days: int) -> Window:
     if to - begins > timedelta(days=max_days):
         raise InvalidParameter(f"a window is {max_days} days at most", {"field": "from"})
     return Window(begins, to)
+
+
+def cut(request: Request) -> Cut:
+    """How a series cuts its window: by `hour` unless told, by the clock of UTC unless told."""
+    bucket = request.query_params.get("bucket", "hour")
+    if bucket not in get_args(Bucket):
+        raise InvalidParameter(f"bucket is {' or '.join(get_args(Bucket))}", {"field": "bucket"})
+    timezone = request.query_params.get("timezone", "UTC")
+    if not _TIME_ZONE.fullmatch(timezone):
+        raise InvalidParameter("timezone is the IANA name of a time zone, such as Europe/Berlin", {"field": "timezone"})
+    return Cut(cast(Bucket, bucket), timezone)
+
+
+def ratio(request: Request, name: str) -> float | None:
+    """A query parameter that is a ratio above 0, 1 at most; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not _RATIO.fullmatch(text) or not 0 < float(text) <= 1:
+        raise InvalidParameter(f"{name} is a ratio above 0 and at most 1, such as 0.85", {"field": name})
+    return float(text)
 
 
 def flag(request: Request, name: str) -> bool | None:

@@ -31,6 +31,7 @@ _READ_AS: dict[str, tuple[str, Any]] = {
     "ENERGY_LATE_AFTER_S": ("90", 90.0),
     "ENERGY_MAX_CLOCK_SKEW_S": ("0", 0.0),
     "ENERGY_MAX_WINDOW_DAYS": ("3660", 3660),
+    "ENERGY_MAX_HEALTH_DAYS": ("90", 90),
     "ENERGY_MAX_LIST_LIMIT": ("14", 14),
     "ENERGY_MAX_ERRORS_LISTED": ("15", 15),
     "ENERGY_MAX_ASSIGNMENTS_PER_REQUEST": ("16", 16),

@@ -22,12 +22,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("errors",),
     ("config", "models"),
+    ("answers",),
     ("queries",),
     ("db",),
     ("metrics", "rows"),
     ("readings",),
     ("history",),
-    ("ingest", "analytics", "live", "assignments", "devices"),
+    ("figures",),
+    ("ingest", "analytics", "series", "meters", "fleet", "health", "live", "assignments", "devices"),
     ("openapi", "pages", "problems", "requests"),
     ("service",),
     ("ingest_http",),
@@ -45,7 +47,7 @@ BESIDE = {
     "demo": {"errors", "simulator"},
     # A second way in for readings and assignments, and so on the level of http; its files come first.
     "import_file": {"errors", "models"},
-    "importing": {name for layer in LAYERS[:8] for name in layer} | {"import_file"},
+    "importing": {name for layer in LAYERS[:10] for name in layer} | {"import_file"},
 }
 IMPORTS_BESIDE = {"serve": {"embedded", "migrate"}, "__main__": {"demo", "importing", "migrate"}}
 # HTTP stays where it belongs: the rest takes parameters and returns structs.

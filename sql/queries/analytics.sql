@@ -20,3 +20,57 @@ SELECT
     efficiency_reason,
     battery_temp_reason
 FROM api.vehicle_performance(%(vehicle_id)s, %(window_from)s, %(window_to)s);
+
+-- name: vehicle_series
+SELECT
+    EXISTS (SELECT FROM api.live_vehicle_state AS live WHERE live.vehicle_id = %(vehicle_id)s)
+    OR EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = %(vehicle_id)s)
+    OR EXISTS (SELECT FROM api.vehicle AS listed WHERE listed.vehicle_id = %(vehicle_id)s),
+    bucket_from,
+    bucket_to,
+    energy_ac_kwh,
+    energy_dc_kwh,
+    efficiency_ratio,
+    battery_temp_mean_c,
+    meter_readings,
+    vehicle_readings,
+    meter_coverage,
+    vehicle_coverage,
+    is_estimated,
+    energy_ac_reason,
+    energy_dc_reason,
+    efficiency_reason,
+    CASE WHEN vehicle_readings = 0 THEN 'no_readings' END
+FROM api.vehicle_series(%(vehicle_id)s, %(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
+
+-- name: time_zone
+SELECT 1 FROM pg_timezone_names WHERE name = %(timezone)s;
+
+-- name: cut_size
+SELECT count(*), count(*) FILTER (WHERE bucket_from <> api.hour_floor(bucket_from) AND bucket_from <> %(window_from)s)
+FROM api.buckets(%(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
+
+-- name: meter_energy
+SELECT
+    drawn.is_known,
+    drawn.readings,
+    drawn.energy_ac_kwh,
+    CASE WHEN drawn.energy_ac_kwh IS NOT NULL THEN coalesce(sum(fed.energy_ac_kwh) OVER (), 0) END,
+    CASE
+        -- Of a difference of sums a trace may be left where there is none.
+        WHEN drawn.readings = sum(fed.readings) OVER () THEN 0
+        ELSE drawn.energy_ac_kwh - coalesce(sum(fed.energy_ac_kwh) OVER (), 0)
+    END,
+    drawn.voltage_mean_v,
+    drawn.voltage_min_v,
+    drawn.voltage_max_v,
+    drawn.coverage,
+    drawn.resets,
+    drawn.is_estimated,
+    drawn.energy_ac_reason,
+    fed.vehicle_id,
+    fed.fed_seconds,
+    fed.readings,
+    fed.energy_ac_kwh
+FROM api.meter_energy(%(meter_id)s, %(window_from)s, %(window_to)s) AS drawn
+LEFT JOIN api.meter_vehicles(%(meter_id)s, %(window_from)s, %(window_to)s) AS fed ON true;

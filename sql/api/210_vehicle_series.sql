@@ -1,0 +1,146 @@
+-- A vehicle's performance bucket by bucket. Every bucket of the window has its row; a bucket in which nothing is known
+-- has nulls. What is added up are the pieces that api.vehicle_performance adds up: whole hours from the rollup, hours
+-- that the window, a bucket or an assignment cuts from the history. So the buckets add up to the window.
+
+CREATE FUNCTION api.vehicle_series(
+    vehicle text,
+    window_from timestamptz,
+    window_to timestamptz,
+    bucket text,
+    timezone text
+)
+RETURNS TABLE (
+    bucket_from timestamptz,
+    bucket_to timestamptz,
+    energy_ac_kwh float8,
+    energy_dc_kwh float8,
+    efficiency_ratio float8,
+    battery_temp_mean_c float8,
+    meter_readings bigint,
+    vehicle_readings bigint,
+    meter_coverage float8,
+    vehicle_coverage float8,
+    is_estimated boolean,
+    energy_ac_reason text,
+    energy_dc_reason text,
+    efficiency_reason text
+)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
+AS $$
+    WITH slot AS MATERIALIZED (
+        SELECT part.bucket_from, part.bucket_to
+        FROM api.buckets(window_from, window_to, bucket, timezone) AS part
+    ),
+    stretch AS MATERIALIZED (
+        SELECT
+            slot.bucket_from,
+            feed.meter_id,
+            greatest(slot.bucket_from, feed.feed_from) AS stretch_from,
+            least(slot.bucket_to, feed.feed_to) AS stretch_to
+        FROM slot
+        JOIN api.vehicle_feeds(vehicle, window_from, window_to) AS feed
+            ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
+    ),
+    grid_piece AS (
+        SELECT stretch.bucket_from, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated
+        FROM (SELECT DISTINCT stretch.meter_id FROM stretch) AS meter
+        CROSS JOIN LATERAL api.hours_of_meter(meter.meter_id, window_from, window_to) AS hourly
+        JOIN (
+            SELECT stretch.meter_id, stretch.bucket_from, whole.bucket_start
+            FROM stretch
+            CROSS JOIN LATERAL api.whole_hours(stretch.stretch_from, stretch.stretch_to) AS whole
+        ) AS stretch
+            ON stretch.meter_id = meter.meter_id AND stretch.bucket_start = hourly.bucket_start
+        UNION ALL
+        SELECT stretch.bucket_from, fed.readings, fed.energy_ac_kwh, fed.is_estimated
+        FROM stretch
+        CROSS JOIN LATERAL api.cut_hours(stretch.stretch_from, stretch.stretch_to) AS cut
+        CROSS JOIN LATERAL api.meter_cut(
+            stretch.meter_id, cut.cut_from, cut.cut_to, window_from, window_to
+        ) AS fed
+    ),
+    battery_piece AS (
+        SELECT
+            slot.bucket_from,
+            hourly.readings,
+            hourly.energy_dc_kwh,
+            hourly.battery_temp_sum_c,
+            hourly.is_estimated
+        FROM api.vehicle_hours(window_from, window_to, vehicle) AS hourly
+        JOIN (
+            SELECT slot.bucket_from, whole.bucket_start
+            FROM slot
+            CROSS JOIN LATERAL api.whole_hours(slot.bucket_from, slot.bucket_to) AS whole
+        ) AS slot ON slot.bucket_start = hourly.bucket_start
+        UNION ALL
+        SELECT
+            slot.bucket_from,
+            charged.readings,
+            charged.energy_dc_kwh,
+            charged.battery_temp_sum_c,
+            charged.is_estimated
+        FROM slot
+        CROSS JOIN LATERAL api.cut_hours(slot.bucket_from, slot.bucket_to) AS cut
+        CROSS JOIN LATERAL api.vehicle_cut(
+            vehicle, cut.cut_from, cut.cut_to, window_from, window_to
+        ) AS charged
+    )
+    SELECT
+        slot.bucket_from,
+        slot.bucket_to,
+        grid.energy_ac_kwh,
+        battery.energy_dc_kwh,
+        battery.energy_dc_kwh / nullif(grid.energy_ac_kwh, 0),
+        battery.battery_temp_sum_c / nullif(battery.readings, 0)::float8,
+        coalesce(grid.readings, 0)::bigint,
+        coalesce(battery.readings, 0)::bigint,
+        api.coverage(coalesce(grid.readings, 0), fed.seconds),
+        api.coverage(coalesce(battery.readings, 0), api.seconds_elapsed(slot.bucket_from, slot.bucket_to)),
+        coalesce(grid.is_estimated, false) OR coalesce(battery.is_estimated, false),
+        reason.energy_ac,
+        reason.energy_dc,
+        api.ratio_reason(grid.energy_ac_kwh, battery.energy_dc_kwh, reason.energy_ac, reason.energy_dc)
+    FROM slot
+    LEFT JOIN (
+        SELECT
+            stretch.bucket_from,
+            sum(api.seconds_elapsed(stretch.stretch_from, stretch.stretch_to)) AS seconds
+        FROM stretch
+        GROUP BY stretch.bucket_from
+    ) AS fed ON fed.bucket_from = slot.bucket_from
+    LEFT JOIN (
+        SELECT
+            grid_piece.bucket_from,
+            sum(grid_piece.readings) AS readings,
+            sum(grid_piece.energy_ac_kwh) AS energy_ac_kwh,
+            bool_or(grid_piece.is_estimated) AS is_estimated
+        FROM grid_piece
+        GROUP BY grid_piece.bucket_from
+    ) AS grid ON grid.bucket_from = slot.bucket_from
+    LEFT JOIN (
+        SELECT
+            battery_piece.bucket_from,
+            sum(battery_piece.readings) AS readings,
+            sum(battery_piece.energy_dc_kwh) AS energy_dc_kwh,
+            sum(battery_piece.battery_temp_sum_c) AS battery_temp_sum_c,
+            bool_or(battery_piece.is_estimated) AS is_estimated
+        FROM battery_piece
+        GROUP BY battery_piece.bucket_from
+    ) AS battery ON battery.bucket_from = slot.bucket_from
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE
+                WHEN fed.seconds IS NULL THEN 'no_assignment'
+                WHEN coalesce(grid.readings, 0) = 0 THEN 'no_readings'
+                WHEN grid.energy_ac_kwh IS NULL THEN 'baseline_missing'
+            END AS energy_ac,
+            CASE
+                WHEN coalesce(battery.readings, 0) = 0 THEN 'no_readings'
+                WHEN battery.energy_dc_kwh IS NULL THEN 'baseline_missing'
+            END AS energy_dc
+    ) AS reason
+    ORDER BY slot.bucket_from
+$$;
+
+COMMENT ON FUNCTION api.vehicle_series(text, timestamptz, timestamptz, text, text) IS
+'api.vehicle_performance for every hour or day (bucket: hour, day) of [window_from, window_to) by the clock of a time zone, in order: energies (kWh), ratio, mean battery temperature (degrees C), reading counts, coverages, whether any energy is estimated; null where nothing is known, and the reasons why.';

@@ -1,0 +1,144 @@
+-- The fleet's energy on both sides, bucket by bucket. The ratio is of vehicles whose both sides were heard from in the
+-- bucket: a vehicle whose telemetry is down is no loss, and a charge at somebody else's meter no gain.
+
+CREATE FUNCTION api.fleet_energy(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
+RETURNS TABLE (
+    bucket_from timestamptz,
+    bucket_to timestamptz,
+    energy_ac_kwh float8,
+    energy_ac_attributed_kwh float8,
+    energy_ac_unattributed_kwh float8,
+    energy_dc_kwh float8,
+    matched_energy_ac_kwh float8,
+    matched_energy_dc_kwh float8,
+    efficiency_ratio float8,
+    meters_seen bigint,
+    vehicles_seen bigint,
+    vehicles_matched bigint,
+    meter_readings bigint,
+    vehicle_readings bigint,
+    meter_coverage float8,
+    vehicle_coverage float8,
+    is_estimated boolean,
+    energy_ac_reason text,
+    energy_dc_reason text,
+    efficiency_reason text
+)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
+AS $$
+    WITH grid AS MATERIALIZED (
+        SELECT
+            fed.bucket_from, fed.meter_id, fed.vehicle_id, fed.readings, fed.energy_ac_kwh, fed.is_estimated
+        FROM api.fleet_grid(window_from, window_to, bucket, timezone) AS fed
+    ),
+    battery AS MATERIALIZED (
+        SELECT
+            charged.bucket_from, charged.vehicle_id, charged.readings, charged.energy_dc_kwh, charged.is_estimated
+        FROM api.fleet_battery(window_from, window_to, bucket, timezone) AS charged
+    ),
+    drawn AS (
+        SELECT
+            grid.bucket_from,
+            sum(grid.energy_ac_kwh) AS energy_ac_kwh,
+            -- Of a total that is known, each part is known too.
+            CASE
+                WHEN count(grid.energy_ac_kwh) > 0
+                    THEN coalesce(sum(grid.energy_ac_kwh) FILTER (WHERE grid.vehicle_id IS NOT NULL), 0)
+            END AS attributed_kwh,
+            CASE
+                WHEN count(grid.energy_ac_kwh) > 0
+                    THEN coalesce(sum(grid.energy_ac_kwh) FILTER (WHERE grid.vehicle_id IS NULL), 0)
+            END AS unattributed_kwh,
+            sum(grid.readings)::bigint AS readings,
+            count(DISTINCT grid.meter_id) AS meters,
+            bool_or(grid.is_estimated) AS is_estimated
+        FROM grid
+        GROUP BY grid.bucket_from
+    ),
+    delivered AS (
+        SELECT
+            battery.bucket_from,
+            sum(battery.energy_dc_kwh) AS energy_dc_kwh,
+            sum(battery.readings)::bigint AS readings,
+            count(*) AS vehicles,
+            bool_or(battery.is_estimated) AS is_estimated
+        FROM battery
+        GROUP BY battery.bucket_from
+    ),
+    matched AS (
+        SELECT
+            both_sides.bucket_from,
+            sum(both_sides.energy_ac_kwh) AS energy_ac_kwh,
+            sum(both_sides.energy_dc_kwh) AS energy_dc_kwh,
+            count(*) AS vehicles
+        FROM (
+            SELECT
+                grid.bucket_from,
+                sum(grid.energy_ac_kwh) AS energy_ac_kwh,
+                min(battery.energy_dc_kwh) AS energy_dc_kwh
+            FROM grid
+            JOIN battery ON battery.vehicle_id = grid.vehicle_id AND battery.bucket_from = grid.bucket_from
+            GROUP BY grid.bucket_from, grid.vehicle_id
+        ) AS both_sides
+        GROUP BY both_sides.bucket_from
+    )
+    SELECT
+        slot.bucket_from,
+        slot.bucket_to,
+        drawn.energy_ac_kwh,
+        drawn.attributed_kwh,
+        drawn.unattributed_kwh,
+        delivered.energy_dc_kwh,
+        matched.energy_ac_kwh,
+        matched.energy_dc_kwh,
+        matched.energy_dc_kwh / nullif(matched.energy_ac_kwh, 0),
+        coalesce(drawn.meters, 0),
+        coalesce(delivered.vehicles, 0),
+        coalesce(matched.vehicles, 0),
+        coalesce(drawn.readings, 0),
+        coalesce(delivered.readings, 0),
+        api.coverage(
+            coalesce(drawn.readings, 0), expected.meters * api.seconds_elapsed(slot.bucket_from, slot.bucket_to)
+        ),
+        api.coverage(
+            coalesce(delivered.readings, 0), expected.vehicles * api.seconds_elapsed(slot.bucket_from, slot.bucket_to)
+        ),
+        coalesce(drawn.is_estimated, false) OR coalesce(delivered.is_estimated, false),
+        reason.energy_ac,
+        reason.energy_dc,
+        api.ratio_reason(
+            matched.energy_ac_kwh,
+            matched.energy_dc_kwh,
+            CASE
+                WHEN drawn.energy_ac_kwh IS NULL OR delivered.energy_dc_kwh IS NULL
+                    THEN coalesce(reason.energy_ac, reason.energy_dc)
+                WHEN matched.energy_ac_kwh IS NULL THEN 'no_assignment'
+            END,
+            NULL
+        )
+    FROM api.buckets(window_from, window_to, bucket, timezone) AS slot
+    LEFT JOIN drawn ON drawn.bucket_from = slot.bucket_from
+    LEFT JOIN delivered ON delivered.bucket_from = slot.bucket_from
+    LEFT JOIN matched ON matched.bucket_from = slot.bucket_from
+    -- Devices that have been heard from since the window began; those that fell silent before it are not waited for.
+    CROSS JOIN (
+        SELECT
+            (SELECT count(*) FROM api.live_meter_state AS live WHERE live.recorded_at >= window_from) AS meters,
+            (SELECT count(*) FROM api.live_vehicle_state AS live WHERE live.recorded_at >= window_from) AS vehicles
+    ) AS expected
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE
+                WHEN drawn.readings IS NULL THEN 'no_readings'
+                WHEN drawn.energy_ac_kwh IS NULL THEN 'baseline_missing'
+            END AS energy_ac,
+            CASE
+                WHEN delivered.readings IS NULL THEN 'no_readings'
+                WHEN delivered.energy_dc_kwh IS NULL THEN 'baseline_missing'
+            END AS energy_dc
+    ) AS reason
+    ORDER BY slot.bucket_from
+$$;
+
+COMMENT ON FUNCTION api.fleet_energy(timestamptz, timestamptz, text, text) IS
+'The fleet in [window_from, window_to), a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy (kWh), devices and readings seen, coverages of those heard from since the window began; the ratio DC / AC of the vehicles heard from on both sides (matched). Null where nothing is known, and the reasons why.';

@@ -1,0 +1,45 @@
+-- name: fleet_energy
+SELECT
+    bucket_from,
+    bucket_to,
+    energy_ac_kwh,
+    energy_dc_kwh,
+    energy_ac_attributed_kwh,
+    energy_ac_unattributed_kwh,
+    efficiency_ratio,
+    vehicles_matched,
+    matched_energy_ac_kwh,
+    matched_energy_dc_kwh,
+    meters_seen,
+    vehicles_seen,
+    meter_readings,
+    vehicle_readings,
+    meter_coverage,
+    vehicle_coverage,
+    is_estimated,
+    energy_ac_reason,
+    energy_dc_reason,
+    efficiency_reason
+FROM api.fleet_energy(%(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
+
+-- name: losses
+SELECT
+    list,
+    device_type,
+    device_id,
+    verdict,
+    energy_ac_kwh,
+    energy_dc_kwh,
+    efficiency_ratio,
+    mean_power_kw,
+    expected_ratio,
+    lost_kwh,
+    lost_beyond_expected_kwh,
+    since,
+    meter_readings,
+    vehicle_readings,
+    meter_coverage,
+    vehicle_coverage,
+    listed_devices,
+    listed_kwh
+FROM api.losses(%(window_from)s, %(window_to)s, %(below)s, %(row_limit)s);
