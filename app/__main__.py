@@ -1,22 +1,20 @@
 """The command line: python -m app serve | migrate | roles | demo | import FILE."""
 
 import argparse
-import logging
+import os
 import sys
 from collections.abc import Sequence
 
 from app import __version__, demo, importing, migrate
 from app.config import Settings
 from app.errors import OperatorError
-from app.serve import any_database, database, serving, stopped_by_signals
+from app.serve import any_database, configure_logging, database, serve_with_workers, serving, stopped_by_signals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 done, 1 it could not be done, 2 it was asked for wrongly."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("yoyo", "uvicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    configure_logging()
     try:
         return int(options.run(options, Settings.from_environment()))
     except OperatorError as error:
@@ -32,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="answer HTTP until SIGINT or SIGTERM")
+    serve.add_argument("--workers", help="processes that answer; ENERGY_WORKERS unless told")
     serve.set_defaults(run=_serve)
 
     migrating = commands.add_parser("migrate", help="bring the database to this release's schema")
@@ -52,11 +51,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
-    with stopped_by_signals() as stop, database(settings) as url, serving(settings, url, stop) as address:
-        _say(f"serving at {address}")
-        stop.wait()
-        _say("stopping")
+def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    if options.workers is not None:
+        settings = Settings.from_environment({**os.environ, "ENERGY_WORKERS": options.workers})
+    with stopped_by_signals() as stop, database(settings) as url:
+        if settings.workers > 1:
+            serve_with_workers(settings, url, stop, lambda address: _say(f"serving at {address}"))
+            _say("stopping")
+        else:
+            with serving(settings, url, stop) as address:
+                _say(f"serving at {address}")
+                stop.wait()
+                _say("stopping")
     return 0
 
 

@@ -20,7 +20,7 @@ from app.ingest import Writer, horizon
 from app.ingest_http import PATH as INGEST_PATH
 from app.ingest_http import ingest
 from app.problems import EXCEPTION_HANDLERS
-from app.readings import Reader
+from app.readings import UNKNOWN_HORIZON, Reader
 from app.requests import BytesHeld
 from app.service import Service
 
@@ -28,20 +28,25 @@ logger = logging.getLogger("energy.service")
 
 # How often the service asks how long the history is kept, and how often it calls api.upkeep().
 HORIZON_PERIOD_S = 60.0
+HORIZON_RETRY_S = 1.0
 UPKEEP_PERIOD_S = 3600.0
 
 
-def create_app(url: str, settings: Settings) -> ASGIApp:
-    """The ASGI application on the migrated database at `url`."""
+def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) -> ASGIApp:
+    """The ASGI application on the migrated database at `url`.
+
+    Its start fails with :class:`DatabaseUnavailable` where the database does not answer; where it is not to wait for
+    that, requests are answered with 503 until the database is there.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         database = Database(url, settings)
-        await database.open()
+        await database.open(wait=wait_for_database)
         writer = Writer(database, settings)
         chores: list[asyncio.Task[None]] = []
         try:
-            reader = Reader(settings, await horizon(database))
+            reader = Reader(settings, await horizon(database) if wait_for_database else UNKNOWN_HORIZON)
             writer.start()
             app.state.service = Service(settings, database, reader, writer)
             app.state.bytes_held = BytesHeld(settings.max_body_bytes_held)
@@ -65,11 +70,12 @@ def create_app(url: str, settings: Settings) -> ASGIApp:
 
 async def _follow_horizon(database: Database, reader: Reader) -> None:
     while True:
-        await asyncio.sleep(HORIZON_PERIOD_S)
+        await asyncio.sleep(0 if reader.horizon is UNKNOWN_HORIZON else HORIZON_PERIOD_S)
         try:
             reader.horizon = await horizon(database)
         except (EnergyError, psycopg.Error) as error:
             logger.warning("the horizon of the history could not be read: %s", error)
+            await asyncio.sleep(HORIZON_RETRY_S)
 
 
 async def _keep_up(url: str) -> None:

@@ -99,6 +99,9 @@ class Settings:
     )
     host: str = _setting("ENERGY_HOST", "127.0.0.1", _text, "address to listen on")
     port: int = _setting("ENERGY_PORT", 8000, _integer(0, 65535), "port to listen on; 0 takes a free one")
+    workers: int = _setting(
+        "ENERGY_WORKERS", 1, _integer(1, 64), "processes that answer; `serve --workers` comes before it"
+    )
     read_connections: int = _setting(
         "ENERGY_READ_CONNECTIONS", 4, _integer(1, 100), "database connections for answers, per worker process"
     )

@@ -81,11 +81,11 @@ class Database:
         )
         self._pools = (self._readers, self._ingest, self._assignments)
 
-    async def open(self) -> None:
-        """Connect. Raises :class:`DatabaseUnavailable` where that does not succeed in time."""
+    async def open(self, *, wait: bool = True) -> None:
+        """Connect. Raises :class:`DatabaseUnavailable` where that is waited for and does not succeed in time."""
         try:
             for pool in self._pools:
-                await pool.open(wait=True, timeout=self._settings.connect_timeout_s)
+                await pool.open(wait=wait, timeout=self._settings.connect_timeout_s)
         except PoolTimeout as error:
             await self.close()
             raise DatabaseUnavailable(f"the database does not answer: {error}") from None

@@ -1,6 +1,9 @@
 """What the service counts of itself, for Prometheus at `/metrics`."""
 
+import os
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 REGISTRY = CollectorRegistry()
 
@@ -16,7 +19,9 @@ INGEST_TRANSACTIONS = Counter(
     ["path"],
     registry=REGISTRY,
 )
-READINGS_WAITING = Gauge("energy_readings_waiting", "Readings that wait to be written", registry=REGISTRY)
+READINGS_WAITING = Gauge(
+    "energy_readings_waiting", "Readings that wait to be written", registry=REGISTRY, multiprocess_mode="livesum"
+)
 REQUEST_SECONDS = Histogram(
     "energy_http_request_seconds",
     "Time to answer, by endpoint and status",
@@ -40,5 +45,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def exposition() -> bytes:
-    """Every figure in Prometheus's text format."""
-    return generate_latest(REGISTRY)
+    """Every figure in Prometheus's text format; of several workers, all of theirs together."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

@@ -39,6 +39,8 @@ class Horizon(NamedTuple):
 # More commas than so many readings can have, unknown keys included, are refused before an array of them is built.
 MAX_COMMAS_PER_READING = 64
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+# Until the database has told.
+UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)
 
 
 class Batch:

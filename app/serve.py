@@ -1,13 +1,22 @@
 """Runs the service: its database, its socket, its end."""
 
 import logging
+import multiprocessing
+import multiprocessing.connection
+import os
 import signal
 import socket
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import uvicorn
+from prometheus_client import multiprocess
+from starlette.types import ASGIApp
+from uvicorn.supervisors.multiprocess import Multiprocess
 
 from app import migrate
 from app.asgi import create_app
@@ -18,6 +27,16 @@ from app.errors import ConfigurationError, DatabaseUnavailable
 logger = logging.getLogger("energy.service")
 
 BACKLOG = 2048
+# How long workers have to begin answering, and how long one may be deaf before it is replaced.
+WORKER_START_TIMEOUT_S = 60
+WORKER_SILENCE_S = 30
+
+
+def configure_logging() -> None:
+    """Log to standard error; of the libraries, only what is amiss."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("yoyo", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 @contextmanager
@@ -61,16 +80,7 @@ def serving(settings: Settings, url: str, stop: threading.Event) -> Iterator[str
     where the address cannot be listened on, :class:`DatabaseUnavailable` where the service cannot start.
     """
     listener = _listen(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(url, settings),
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
-        )
-    )
+    server = uvicorn.Server(_server_config(settings, create_app(url, settings)))
     thread = threading.Thread(target=_run, args=(server, listener, stop), name="http-server")
     thread.start()
     try:
@@ -78,14 +88,99 @@ def serving(settings: Settings, url: str, stop: threading.Event) -> Iterator[str
             thread.join(0.01)
             if not thread.is_alive():
                 raise DatabaseUnavailable("the service could not start; its log says why")
-        host, port = listener.getsockname()[:2]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        yield _address(listener)
         if not thread.is_alive():
             raise DatabaseUnavailable("the service ended by itself; its log says why")
     finally:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def serve_with_workers(settings: Settings, url: str, stop: threading.Event, announce: Callable[[str], None]) -> None:
+    """The service in `settings.workers` processes on one socket, until SIGINT or SIGTERM; `announce` is called with the
+    address when all of them answer.
+
+    A worker that dies is replaced; those that are left answer meanwhile. Raises :class:`ConfigurationError` where the
+    address cannot be listened on, :class:`DatabaseUnavailable` where a worker cannot start.
+    """
+    listener = _listen(settings)
+    with listener, tempfile.TemporaryDirectory(prefix="energy-metrics-") as figures:
+        # Where workers add up their figures; prometheus_client reads it when it is imported by each of them.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+        config = _server_config(
+            settings,
+            partial(_worker_app, url, settings),
+            factory=True,
+            workers=settings.workers,
+            timeout_worker_healthcheck=WORKER_SILENCE_S,
+        )
+        workers = _Workers(config, [listener], lambda: announce(_address(listener)))
+        # Its handlers stand now; a signal that came before them has set the event.
+        if not stop.is_set():
+            workers.run()
+        if workers.failed:
+            raise DatabaseUnavailable("a worker could not start; its log says why")
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor, which tells when every worker answers, and forgets the gauges of those that died."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
+        super().__init__(config, sockets)
+        self.failed = False
+        self._announce = announce
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(WORKER_START_TIMEOUT_S) for process in self.processes):
+            self._announce()
+        else:
+            self.failed = True
+            self.should_exit.set()
+
+    def keep_subprocess_alive(self) -> None:
+        if self.should_exit.is_set():
+            return
+        before = {process.process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.process.pid for process in self.processes}:
+            logger.warning("worker %s died and was replaced", pid)
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        # Signals are looked at elsewhere; here it is set where a worker could not start.
+        self.failed = self.should_exit.is_set()
+
+
+def _worker_app(url: str, settings: Settings) -> ASGIApp:
+    configure_logging()
+    threading.Thread(target=_end_with_the_supervisor, name="supervisor-watch", daemon=True).start()
+    # A worker that replaces another may find the database away, and waits for it while it answers 503.
+    return create_app(url, settings, wait_for_database=False)
+
+
+def _end_with_the_supervisor() -> None:
+    supervisor = multiprocessing.parent_process()
+    assert supervisor is not None
+    multiprocessing.connection.wait([supervisor.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _server_config(settings: Settings, app: Any, **further: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
+        **further,
+    )
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _run(server: uvicorn.Server, listener: socket.socket, stop: threading.Event) -> None:
