@@ -1,11 +1,11 @@
-"""The command line: python -m app serve | migrate | roles | demo | import FILE."""
+"""The command line: python -m app serve | migrate | roles | demo | import FILE | policies plan|apply FILE."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
-from app import __version__, demo, importing, migrate
+from app import __version__, demo, importing, migrate, policies
 from app.config import Settings
 from app.errors import OperatorError
 from app.serve import any_database, configure_logging, database, serve_with_workers, serving, stopped_by_signals
@@ -48,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     load = commands.add_parser("import", help="load a file of readings or assignments")
     importing.add_arguments(load)
     load.set_defaults(run=_import)
+
+    changing = commands.add_parser("policies", help="show or apply a file of retention, columnstore and refresh")
+    policies.add_arguments(changing)
+    changing.set_defaults(run=_policies)
     return parser
 
 
@@ -92,6 +96,11 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
 def _import(options: argparse.Namespace, settings: Settings) -> int:
     with database(settings) as url:
         return importing.run(url, settings, options)
+
+
+def _policies(options: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as url:
+        return policies.run(url, options)
 
 
 def _say(text: str) -> None:

@@ -63,8 +63,8 @@ BASE_SETTINGS: Mapping[str, str] = {
 TIMESCALE_SETTINGS: Mapping[str, str] = {
     "shared_preload_libraries": "timescaledb",
     "timescaledb.telemetry_level": "off",
-    "timescaledb.max_background_workers": "16",
-    "max_worker_processes": "32",
+    "timescaledb.max_background_workers": "24",
+    "max_worker_processes": "40",
 }
 THROWAWAY_SETTINGS: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 FIXED_SETTINGS = frozenset(

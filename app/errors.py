@@ -53,6 +53,16 @@ class ImportFileError(OperatorError):
     """A file to import cannot be read, or is of no form this service knows."""
 
 
+class PolicyFileError(OperatorError):
+    """A file of policies cannot be read, or says what is no policy."""
+
+    exit_status = 2
+
+
+class PoliciesRefused(OperatorError):
+    """A guardrail stands against a change of policies; nothing was changed."""
+
+
 class ProblemError(EnergyError):
     """An HTTP answer other than success: `application/problem+json` with a stable code.
 

@@ -49,9 +49,9 @@ PAUSE_BETWEEN_TRIES_S = 1.0
 MAX_TRIES_FOR_LOCKS = 120
 # As often where the database is this release's already: a backup that runs for hours must not keep the service down.
 MAX_TRIES_WHERE_NOTHING_CHANGES = 5
-# Folders of sql/ in the order they are applied; the profile's own comes before the comments that name what it made,
-# and what may be done with all of it comes last.
-REAPPLIED = ("api", "{profile}", "triggers", "comments", "grants")
+# Folders of sql/ in the order they are applied; the profile's own comes before what is made of it and the comments that
+# name it, and what may be done with all of it comes last.
+REAPPLIED = ("api", "{profile}", "triggers", "dba", "comments", "grants")
 
 
 @dataclass(frozen=True, slots=True)

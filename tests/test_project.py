@@ -45,11 +45,13 @@ BESIDE = {
     "simulator": set[str](),
     # A client of the HTTP contract and of nothing else.
     "demo": {"errors", "simulator"},
+    # Commands of the DBA; what they know is SQL.
+    "policies": {"errors", "queries"},
     # A second way in for readings and assignments, and so on the level of http; its files come first.
     "import_file": {"errors", "models"},
     "importing": {name for layer in LAYERS[:10] for name in layer} | {"import_file"},
 }
-IMPORTS_BESIDE = {"serve": {"embedded", "migrate"}, "__main__": {"demo", "importing", "migrate"}}
+IMPORTS_BESIDE = {"serve": {"embedded", "migrate"}, "__main__": {"demo", "importing", "migrate", "policies"}}
 # HTTP stays where it belongs: the rest takes parameters and returns structs.
 HTTP_PACKAGES = {"starlette", "uvicorn"}
 KNOW_HTTP = {"problems", "requests", "ingest_http", "http", "asgi", "serve"}

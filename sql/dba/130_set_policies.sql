@@ -1,0 +1,71 @@
+-- The one way in for changes: refused whole where a guardrail says so, else done and written down in one transaction
+-- together with the jobs that carry it out.
+
+CREATE PROCEDURE api.set_policies(wanted jsonb)
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+DECLARE
+    fault record;
+BEGIN
+    LOCK TABLE telemetry.policy IN SHARE ROW EXCLUSIVE MODE;
+    FOR fault IN SELECT found.fault, found.message, found.hint FROM api.policy_faults(wanted) AS found LOOP
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = fault.message,
+            HINT = fault.hint,
+            CONSTRAINT = fault.fault;
+    END LOOP;
+    UPDATE telemetry.policy
+    SET
+        chunk_interval = plan.chunk_interval,
+        columnstore_after = plan.columnstore_after,
+        drop_after = plan.drop_after,
+        refresh_start_offset = plan.refresh_start_offset,
+        refresh_end_offset = plan.refresh_end_offset,
+        refresh_every = plan.refresh_every
+    FROM api.policy_wanted(wanted) AS plan
+    WHERE
+        policy.relation = plan.relation
+        AND EXISTS (SELECT FROM api.policy_plan(wanted) AS change WHERE change.relation = plan.relation);
+    CALL api.apply_policies();
+END
+$$;
+
+COMMENT ON PROCEDURE api.set_policies(jsonb) IS
+'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them. Refused as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of api.policy_faults stands in the way.';
+
+-- NULL leaves a setting as it is. Text and not interval, so that "never" can be said.
+CREATE PROCEDURE api.set_policy(
+    relation text,
+    chunk_interval text DEFAULT NULL,
+    columnstore_after text DEFAULT NULL,
+    drop_after text DEFAULT NULL,
+    refresh_start_offset text DEFAULT NULL,
+    refresh_end_offset text DEFAULT NULL,
+    refresh_every text DEFAULT NULL
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+    CALL api.set_policies(
+        jsonb_build_object(
+            relation,
+            jsonb_strip_nulls(
+                jsonb_build_object(
+                    'chunk_interval', chunk_interval,
+                    'columnstore_after', columnstore_after,
+                    'drop_after', drop_after,
+                    'refresh_start_offset', refresh_start_offset,
+                    'refresh_end_offset', refresh_end_offset,
+                    'refresh_every', refresh_every
+                )
+            )
+        )
+    );
+END
+$$;
+
+COMMENT ON PROCEDURE api.set_policy(text, text, text, text, text, text, text) IS
+'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, what is not named stays. Refused where a guardrail of api.policy_faults stands in the way.';

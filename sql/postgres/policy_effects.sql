@@ -1,0 +1,38 @@
+-- Differs by necessity because there are no chunks and no columnstore here: upkeep deletes rows one batch after another,
+-- and the space they leave goes to new ones. Readings are counted from the hourly rollup, rows of a rollup one by one.
+
+CREATE FUNCTION api.policy_effects(wanted jsonb)
+RETURNS TABLE (
+    relation text,
+    effect text,
+    chunks bigint,
+    stored_rows bigint,
+    stored_bytes bigint,
+    range_from timestamptz,
+    range_to timestamptz
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog
+AS $$
+BEGIN
+    effect := 'drop';
+    FOR relation, range_to IN
+        SELECT plan.relation, now() - plan.drop_after
+        FROM api.policy_wanted(wanted) AS plan
+        JOIN api.policy USING (relation)
+        WHERE plan.drop_after IS DISTINCT FROM policy.drop_after AND plan.drop_after IS NOT NULL
+        ORDER BY plan.relation
+    LOOP
+        EXECUTE format(
+            'SELECT %s, min(bucket_start) FROM api.%I WHERE bucket_start < $1 AND bucket_start >= coalesce($2, ''-infinity'')',
+            CASE WHEN relation LIKE '%\_history' THEN 'sum(readings)::bigint' ELSE 'count(*)' END,
+            replace(relation, '_telemetry_history', '_hourly')
+        )
+        INTO stored_rows, range_from
+        USING range_to, api.history_horizon(relation);
+        IF range_from IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END
+$$;

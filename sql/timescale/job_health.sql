@@ -1,0 +1,44 @@
+-- Differs by necessity because jobs are TimescaleDB's own. Upkeep, which the service calls, is listed with them.
+
+CREATE VIEW api.job_health AS
+SELECT
+    job.hypertable_name::text COLLATE "default" AS relation,
+    CASE
+        WHEN job.proc_name = 'policy_retention' THEN 'retention'
+        WHEN job.proc_name = 'policy_compression' THEN 'columnstore'
+        WHEN job.proc_name LIKE 'policy_refresh%' THEN 'refresh'
+        ELSE job.proc_name::text
+    END COLLATE "default" AS job,
+    job.job_id,
+    job.schedule_interval AS every,
+    stats.last_run_started_at AS last_started_at,
+    CASE WHEN isfinite(stats.last_successful_finish) THEN stats.last_successful_finish END AS last_succeeded_at,
+    coalesce(stats.last_run_status, 'never ran') AS last_status,
+    coalesce(stats.total_runs, 0) AS runs,
+    coalesce(stats.total_failures, 0) AS failures,
+    failure.err_message AS last_error,
+    job.scheduled AS is_scheduled
+FROM timescaledb_information.jobs AS job
+LEFT JOIN timescaledb_information.job_stats AS stats ON stats.job_id = job.job_id
+LEFT JOIN LATERAL (
+    SELECT err_message
+    FROM timescaledb_information.job_errors
+    WHERE job_errors.job_id = job.job_id
+    ORDER BY finish_time DESC
+    LIMIT 1
+) AS failure ON true
+WHERE job.hypertable_schema = 'telemetry'
+UNION ALL
+SELECT
+    NULL,
+    'upkeep',
+    NULL,
+    interval '1 hour',
+    run.started_at,
+    run.finished_at,
+    CASE WHEN run.finished_at IS NULL THEN 'Running or failed' ELSE 'Success' END,
+    NULL,
+    NULL,
+    NULL,
+    true
+FROM telemetry.upkeep_run AS run;

@@ -1,0 +1,312 @@
+"""Policies as data: changed by procedure or by file, written down, and refused where that would do harm."""
+
+import re
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from app import policies
+from app.__main__ import main
+from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
+from tests.readings import hours_ago, insert_meter_readings, now
+
+Connection = psycopg.Connection[TupleRow]
+
+ONLY_TIMESCALE = pytest.mark.parametrize("server", ["timescale"], indirect=True)
+HISTORY = "meter_telemetry_history"
+DAY = timedelta(days=1)
+
+RunFile = Callable[[Connection, str, str], str]
+
+
+@pytest.fixture
+def untouched(migrated_database: str) -> Iterator[Connection]:
+    """A connection to the database that tests share, for those that are refused and leave it as it is."""
+    with psycopg.connect(migrated_database, autocommit=True, options="-c timezone=UTC") as connection:
+        yield connection
+
+
+@pytest.fixture
+def run_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> RunFile:
+    """Runs `policies plan|apply` on a file of the text given; returns what it prints."""
+
+    def run(connection: Connection, action: str, text: str) -> str:
+        path = tmp_path / "policies.toml"
+        path.write_text(text)
+        assert policies.run(connection.info.dsn, Namespace(action=action, file=path)) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def kept(connection: Connection) -> dict[str, tuple[Any, ...]]:
+    """The policies, by relation."""
+    rows = connection.execute("""
+        SELECT
+            relation, chunk_interval, columnstore_after, drop_after,
+            refresh_start_offset, refresh_end_offset, refresh_every
+        FROM telemetry.policy
+    """).fetchall()
+    return {row[0]: row[1:] for row in rows}
+
+
+def changes(connection: Connection) -> list[tuple[Any, ...]]:
+    """What was written down, in order."""
+    return connection.execute("""
+        SELECT relation, setting, value_before, value_after FROM telemetry.policy_change ORDER BY id
+    """).fetchall()
+
+
+def refused(connection: Connection, call: str) -> tuple[str, str]:
+    """The guardrail that refuses a call, and its message with its hint; nothing is changed."""
+    before = kept(connection)
+    with pytest.raises(psycopg.errors.CheckViolation) as caught:
+        connection.execute(call.encode())
+    assert kept(connection) == before
+    assert changes(connection) == []
+    diag = caught.value.diag
+    assert diag.message_primary
+    assert diag.message_hint
+    return str(diag.constraint_name), f"{diag.message_primary}. {diag.message_hint}"
+
+
+def minutes_of(days_ago: int, count: int, device: str = "M-1") -> list[tuple[str, datetime, float, float]]:
+    """Meter readings a minute apart from the start (UTC) of a day on."""
+    start = (now() - days_ago * DAY).replace(hour=0, minute=0, second=0)
+    return [(device, start + timedelta(minutes=i), 0.5, 230.0) for i in range(count)]
+
+
+# Changing
+
+
+def test_a_policy_is_changed_in_what_is_named_and_nothing_else(own: Connection) -> None:
+    before = kept(own)
+    own.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '300 days', columnstore_after => '3 days')")
+    after = kept(own)
+    assert after.pop(HISTORY) == (DAY, 3 * DAY, 300 * DAY, None, None, None)
+    assert after == {relation: policy for relation, policy in before.items() if relation != HISTORY}
+    if own.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
+        # Its job carries it out from now on.
+        assert own.execute(
+            "SELECT config ->> 'drop_after' FROM timescaledb_information.jobs "
+            "WHERE hypertable_name = %s AND proc_name = 'policy_retention'",
+            (HISTORY,),
+        ).fetchone() == ("300 days",)
+    own.execute(f"CALL api.set_policy('{HISTORY}', drop_after => 'never')")
+    assert kept(own)[HISTORY] == (DAY, 3 * DAY, None, None, None, None)
+
+
+def test_each_change_is_written_down_with_who_when_and_from_what_to_what(own: Connection) -> None:
+    own.execute("SET application_name = 'by-hand'")
+    began = now()
+    own.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '300 days', chunk_interval => '12 hours')")
+    own.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '300 days')")
+    own.execute("UPDATE telemetry.policy SET drop_after = '900 days' WHERE relation = 'meter_daily'")
+    assert changes(own) == [
+        (HISTORY, "chunk_interval", DAY, DAY / 2),
+        (HISTORY, "drop_after", 400 * DAY, 300 * DAY),
+        ("meter_daily", "drop_after", None, 900 * DAY),
+    ]
+    rows = own.execute("SELECT changed_at, changed_by, changed_through FROM api.policy_change").fetchall()
+    assert all(began <= at <= now() + timedelta(seconds=1) for at, _, _ in rows)
+    assert {row[1:] for row in rows} == {(own.info.user, "by-hand")}
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        ("'meter_weekly', drop_after => '300 days'", 'no relation with a policy is named "meter_weekly"'),
+        ("'meter_hourly', drop_after => '300 moons'", 'invalid input syntax for type interval: "300 moons"'),
+    ],
+)
+def test_what_is_no_policy_is_refused(untouched: Connection, call: str, complaint: str) -> None:
+    with pytest.raises(psycopg.errors.DataError, match=re.escape(complaint)):
+        untouched.execute(f"CALL api.set_policy({call})".encode())
+    assert changes(untouched) == []
+
+
+# By file
+
+
+def test_a_plan_shows_what_would_change_and_changes_nothing(untouched: Connection, run_file: RunFile) -> None:
+    before = kept(untouched)
+    shown = run_file(
+        untouched, "plan", f'[{HISTORY}]\ndrop_after = "300 days"\ncolumnstore_after = "never"\n[meter_hourly]\n'
+    )
+    assert f"{HISTORY}.drop_after: 400 days -> 300 days\n" in shown
+    assert f"{HISTORY}.columnstore_after: 2 days -> never\n" in shown
+    assert "meter_hourly" not in shown
+    assert kept(untouched) == before
+    assert changes(untouched) == []
+
+
+def test_a_file_is_applied_whole_and_a_second_time_changes_nothing(own: Connection, run_file: RunFile) -> None:
+    # The one setting alone would be refused: the other makes room for it.
+    text = f'[{HISTORY}]\ndrop_after = "20 days"\n[meter_hourly]\nrefresh_start_offset = "10 days"\n'
+    insert_meter_readings(own, minutes_of(5, 60))
+    own.execute("CALL api.refresh_rollups(now() - interval '10 days', now())")
+    assert "applied" in run_file(own, "apply", text)
+    assert kept(own)[HISTORY][2] == 20 * DAY
+    assert kept(own)["meter_hourly"][3] == 10 * DAY
+    assert own.execute("SELECT DISTINCT changed_through FROM telemetry.policy_change").fetchall() == [
+        ("energy-policies",)
+    ]
+    before = changes(own)
+    assert run_file(own, "apply", text) == "nothing to change\n"
+    assert changes(own) == before
+
+
+def test_of_a_file_with_one_fault_nothing_is_applied_and_a_plan_names_it(
+    untouched: Connection, run_file: RunFile
+) -> None:
+    text = f'[{HISTORY}]\ndrop_after = "10 days"\n[vehicle_daily]\ndrop_after = "900 days"\n'
+    before = kept(untouched)
+    for action in ("plan", "apply"):
+        with pytest.raises(PoliciesRefused, match=rf"^{HISTORY} would be dropped after 10 days, but the refresh"):
+            run_file(untouched, action, text)
+    assert kept(untouched) == before
+    assert changes(untouched) == []
+
+
+def test_a_plan_tells_what_data_goes_and_that_is_what_goes(own: Connection, run_file: RunFile) -> None:
+    # Two whole days are older than 200 days, one of 100 readings and one of 50; a third is younger.
+    for days, count in ((250, 100), (220, 50), (150, 30)):
+        insert_meter_readings(own, minutes_of(days, count))
+    own.execute("CALL api.refresh_rollups(now() - interval '300 days', now())")
+    shown = run_file(own, "plan", f'[{HISTORY}]\ndrop_after = "200 days"\n')
+    told = re.search(rf"^{HISTORY} drops (?:(\d+) chunks, )?150 rows(?:, [\d.]+ MB)? from (\S+)", shown, re.MULTILINE)
+    assert told, shown
+    assert told[2] == f"{now() - 250 * DAY:%F}"
+    run_file(own, "apply", f'[{HISTORY}]\ndrop_after = "200 days"\n')
+    if own.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
+        assert told[1] == "2"
+        [(job,)] = own.execute(
+            "SELECT job_id FROM timescaledb_information.jobs "
+            "WHERE hypertable_name = %s AND proc_name = 'policy_retention'",
+            (HISTORY,),
+        ).fetchall()
+        own.execute("CALL public.run_job(%s)", (job,))
+    else:
+        own.execute("CALL api.upkeep()")
+    assert own.execute(f"SELECT count(*) FROM telemetry.{HISTORY}".encode()).fetchone() == (30,)
+    assert own.execute("SELECT sum(readings) FROM telemetry.meter_hourly").fetchone() == (180,)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("drop_after = ", "is not TOML"),
+        ('drop_after = "3 days"', "drop_after is not a table"),
+        ("[meter_hourly]\ndrop_after = 3", "meter_hourly.drop_after is not a text"),
+        ('[meter_weekly]\ndrop_after = "3 days"', 'no relation with a policy is named "meter_weekly"'),
+        ('[meter_hourly]\nkeep = "3 days"', "no such setting: meter_hourly.keep"),
+        ('[meter_hourly]\ndrop_after = "soon"', "invalid input syntax for type interval"),
+    ],
+)
+def test_a_file_that_is_no_policies_is_refused(
+    untouched: Connection, run_file: RunFile, text: str, complaint: str
+) -> None:
+    with pytest.raises(PolicyFileError, match=re.escape(complaint)):
+        run_file(untouched, "plan", text)
+
+
+def test_the_command_ends_in_one_line_where_a_guardrail_refuses(
+    migrated_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "policies.toml"
+    path.write_text(f'[{HISTORY}]\ndrop_after = "10 days"\n')
+    monkeypatch.setenv("DATABASE_URL", migrated_database)
+    assert main(["policies", "apply", str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"energy: {HISTORY} would be dropped after 10 days")
+    assert main(["policies", "plan", str(tmp_path / "none.toml")]) == 2
+    with pytest.raises(DatabaseUnavailable):
+        policies.run("postgresql://127.0.0.1:1/none", Namespace(action="plan", file=path))
+
+
+# Guardrails, each tripped on purpose
+
+
+def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> None:
+    fault, message = refused(untouched, f"CALL api.set_policy('{HISTORY}', drop_after => '31 days')")
+    assert fault == "drop_inside_the_refresh_window"
+    assert "meter_hourly looks back 31 days" in message
+    fault, message = refused(untouched, "CALL api.set_policy('vehicle_daily', refresh_start_offset => '500 days')")
+    assert fault == "columnstore_inside_the_refresh_window"
+    fault, message = refused(untouched, "CALL api.set_policy('vehicle_hourly', drop_after => '33 days')")
+    assert (fault, "vehicle_daily looks back 33 days" in message) == ("drop_inside_the_refresh_window", True)
+
+
+def test_a_columnstore_inside_the_refresh_window_is_refused(untouched: Connection) -> None:
+    fault, message = refused(untouched, "CALL api.set_policy('meter_hourly', columnstore_after => '30 days')")
+    assert fault == "columnstore_inside_the_refresh_window"
+    assert "its refresh looks back 31 days" in message
+
+
+@ONLY_TIMESCALE
+def test_history_is_not_dropped_before_its_rollup_is_refreshed(own: Connection) -> None:
+    drop = f"CALL api.set_policy('{HISTORY}', drop_after => '100 days')"
+    insert_meter_readings(own, minutes_of(150, 120))
+    fault, message = refused(own, drop)
+    assert (fault, "it was never refreshed" in message) == ("drop_before_the_rollup_is_refreshed", True)
+    # What the message says to do is enough.
+    [hint] = re.findall(r"CALL api\.refresh_rollups\(.*\);$", message)
+    own.execute(hint)
+    # A late reading of a day that is materialised: an hour of it waits.
+    insert_meter_readings(own, minutes_of(150, 1, device="M-2"))
+    fault, message = refused(own, drop)
+    assert (fault, "1 hours from" in message) == ("drop_before_the_rollup_is_refreshed", True)
+    own.execute(re.findall(r"CALL api\.refresh_rollups\(.*\);$", message)[0])
+    own.execute(drop.encode())
+
+
+@ONLY_TIMESCALE
+def test_history_that_is_dropped_keeps_the_refresh_of_its_rollup(untouched: Connection) -> None:
+    fault, message = refused(
+        untouched,
+        "CALL api.set_policy('meter_hourly', refresh_start_offset => 'never', refresh_end_offset => 'never', "
+        "refresh_every => 'never')",
+    )
+    assert (fault, "would never be refreshed" in message) == ("drop_before_the_rollup_is_refreshed", True)
+
+
+@ONLY_TIMESCALE
+def test_the_columnstore_waits_for_most_late_readings(own: Connection) -> None:
+    # 200 readings that came five days late; some on time, which say nothing.
+    insert_meter_readings(own, [(f"M-{i % 9}", now() - 5 * DAY - timedelta(minutes=i), 0.5, 230.0) for i in range(200)])
+    insert_meter_readings(own, [(f"M-{i % 9}", now() - timedelta(minutes=i), 0.5, 230.0) for i in range(50)])
+    fault, message = refused(own, f"CALL api.set_policy('{HISTORY}', columnstore_after => '1 day')")
+    assert fault == "columnstore_where_late_readings_come"
+    assert "9 in 10 come within 5 days" in message
+    own.execute(f"CALL api.set_policy('{HISTORY}', columnstore_after => '7 days')")
+    # Of the other history nothing came late.
+    own.execute("CALL api.set_policy('vehicle_telemetry_history', columnstore_after => '1 day')")
+
+
+@ONLY_TIMESCALE
+def test_there_are_no_more_jobs_than_background_workers(own: Connection) -> None:
+    own.execute("CREATE PROCEDURE public.rest(job_id integer, config jsonb) LANGUAGE plpgsql AS 'BEGIN END'")
+    own.execute("SELECT public.add_job('public.rest', '1 year') FROM generate_series(1, 40)")
+    fault, message = refused(own, "CALL api.set_policy('meter_daily', drop_after => '5 years')")
+    assert fault == "more_jobs_than_workers"
+    assert re.search(r"there would be \d+ jobs, but the server has background workers for \d+ at once", message)
+    # What adds no job is no worse than before.
+    own.execute("CALL api.set_policy('meter_daily', columnstore_after => '120 days')")
+
+
+@ONLY_TIMESCALE
+def test_a_chunk_is_not_made_so_long_that_hot_indexes_outgrow_memory(own: Connection) -> None:
+    start = hours_ago(2)
+    insert_meter_readings(own, ((f"M-{i}", start, 0.5, 230.0) for i in range(8_000)))
+    own.execute("SET effective_cache_size = '6MB'")
+    fault, message = refused(own, f"CALL api.set_policy('{HISTORY}', chunk_interval => '60 days')")
+    assert fault == "hot_indexes_outgrow_memory"
+    assert "effective_cache_size = 6MB" in message
+    own.execute(f"CALL api.set_policy('{HISTORY}', chunk_interval => '12 hours')")
+    own.execute("SET effective_cache_size = '16GB'")
+    own.execute(f"CALL api.set_policy('{HISTORY}', chunk_interval => '2 days')")
