@@ -9,6 +9,7 @@ A file of requests is a sequence of records: the length in bytes as eight digits
 goes over the wire. So that wrk only has to send.
 """
 
+import os
 import random
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -130,9 +131,24 @@ def repeated(batches: Sequence[bytes], distance: int) -> Iterator[bytes]:
 # The forms in which a batch is sent
 
 
+@cache
+def _stamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
+def _nanoseconds(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000_000
+
+
+@cache
+def _postgres_microseconds(at: datetime) -> int:
+    return (at - _POSTGRES_EPOCH) // timedelta(microseconds=1)
+
+
 def json_object(reading: Reading) -> str:
     """A reading as the service takes it."""
-    stamp = reading.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    stamp = _stamp(reading.at)
     if reading.is_meter:
         energy, voltage = reading.values
         return f'{{"meterId":"{reading.device}","kwhConsumedAc":{energy},"voltage":{voltage},"timestamp":"{stamp}"}}'
@@ -159,7 +175,7 @@ def line_protocol(batch: Iterable[Reading]) -> bytes:
 
 
 def _line(reading: Reading) -> str:
-    nanoseconds = int(reading.at.timestamp()) * 1_000_000_000
+    nanoseconds = _nanoseconds(reading.at)
     if reading.is_meter:
         energy, voltage = reading.values
         return f"meter,meter_id={reading.device} energy_ac_kwh={energy},voltage_v={voltage} {nanoseconds}"
@@ -186,18 +202,20 @@ def get(path: str) -> bytes:
 
 
 def write_requests(path: Path, requests: Iterable[bytes], readings_per_request: int = 0) -> Requests:
-    """A file of requests for wrk."""
+    """A file of requests for wrk, on disk when this returns: its writing shall not disturb what is measured."""
     count = 0
     with path.open("wb") as file:
         for request in requests:
             file.write(b"%08d\n" % len(request))
             file.write(request)
             count += 1
+        file.flush()
+        os.fsync(file.fileno())
     return Requests(path, count, readings_per_request)
 
 
 def write_copy(directory: Path, batches: Iterable[list[Reading]], per_batch: int) -> CopyFiles:
-    """Two binary COPY files a batch, in a directory made for them."""
+    """Two binary COPY files a batch, in a directory made for them; on disk when this returns."""
     directory.mkdir()
     meters: list[Path] = []
     vehicles: list[Path] = []
@@ -207,6 +225,7 @@ def write_copy(directory: Path, batches: Iterable[list[Reading]], per_batch: int
         vehicles.append(directory / f"{number:06}.vehicles")
         meters[-1].write_bytes(_copy_rows(reading for reading in ordered if reading.is_meter))
         vehicles[-1].write_bytes(_copy_rows(reading for reading in ordered if not reading.is_meter))
+    os.sync()
     return CopyFiles(meters, vehicles, per_batch)
 
 
@@ -216,7 +235,7 @@ def _copy_rows(readings: Iterable[Reading]) -> bytes:
 
 def _copy_row(reading: Reading) -> bytes:
     device = reading.device.encode()
-    microseconds = (reading.at - _POSTGRES_EPOCH) // timedelta(microseconds=1)
+    microseconds = _postgres_microseconds(reading.at)
     if reading.is_meter:
         energy, voltage = reading.values
         return _METER_ROW.pack(4, 7, device, 8, microseconds, 8, energy, 4, voltage)

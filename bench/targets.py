@@ -24,7 +24,12 @@ _KEPT = (
     "telemetry.live_meter_state",
     "telemetry.live_vehicle_state",
 )
-_KEPT_BY_TRIGGER = ("telemetry.meter_hourly", "telemetry.vehicle_hourly")
+_KEPT_BY_TRIGGER = (
+    "telemetry.meter_hourly",
+    "telemetry.vehicle_hourly",
+    "telemetry.meter_daily",
+    "telemetry.vehicle_daily",
+)
 _TRIES_TO_EMPTY = 5
 SETTLE_TIMEOUT_S = 60
 LOOK_EVERY_S = 0.1
