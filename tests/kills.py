@@ -250,9 +250,11 @@ class Site:
         if kind == "service":
             return self._kill_service(rng)
         if kind == "worker":
-            worker = rng.choice(children(self._pid))
+            place, worker = rng.choice(list(enumerate(_workers(self._pid))))
             os.kill(worker, signal.SIGKILL)
-            return f"worker {worker}"
+            replaced = _workers(self._pid, without=worker)
+            assert len(replaced) == WORKERS, f"worker {worker} was not replaced: {replaced}"
+            return f"worker {place + 1}"
         return self._kill_database(rng)
 
     @property
@@ -299,6 +301,24 @@ def children(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
     return sorted(set(found))
+
+
+def _workers(pid: int, without: int = 0) -> list[int]:
+    """The workers of a service, as soon as all are there, or as many as are there at last."""
+    deadline = time.monotonic() + HEARD_AGAIN_WITHIN_S
+    while True:
+        # The supervisor has another child, which looks after what its workers share.
+        found = [child for child in children(pid) if b"spawn_main" in _command_line(child) and child != without]
+        if len(found) == WORKERS or time.monotonic() > deadline:
+            return found
+        time.sleep(PAUSE_S)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def _kill_if_there(pid: int) -> None:
