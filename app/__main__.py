@@ -1,11 +1,13 @@
-"""The command line: python -m app serve | migrate | roles | demo | import FILE | policies plan|apply FILE."""
+"""The command line: python -m app serve | migrate | roles | demo | import FILE | policies plan|apply FILE |
+copy URL | compare URL."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 
-from app import __version__, demo, importing, migrate, policies
+from app import __version__, copying, demo, importing, migrate, policies
 from app.config import Settings
 from app.errors import OperatorError
 from app.serve import any_database, configure_logging, database, serve_with_workers, serving, stopped_by_signals
@@ -52,7 +54,30 @@ def _parser() -> argparse.ArgumentParser:
     changing = commands.add_parser("policies", help="show or apply a file of retention, columnstore and refresh")
     policies.add_arguments(changing)
     changing.set_defaults(run=_policies)
+    _add_copying(commands)
     return parser
+
+
+def _add_copying(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    filling = commands.add_parser("copy", help="copy another database, of either profile, into this one, and compare")
+    filling.add_argument("url", help="the database to copy; leave its password to PGPASSFILE")
+    filling.set_defaults(run=_copy)
+
+    comparing = commands.add_parser("compare", help="tell where another database and this one differ")
+    comparing.add_argument("url", help="the other database; leave its password to PGPASSFILE")
+    comparing.add_argument("--from", dest="from_", type=datetime.fromisoformat, help="readings from then on alone")
+    comparing.add_argument("--to", type=datetime.fromisoformat, help="readings before then alone")
+    comparing.set_defaults(run=_compare)
+
+
+def _copy(options: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as url:
+        return copying.run_copy(options.url, url)
+
+
+def _compare(options: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as url:
+        return copying.run_compare(url, options.url, options.from_, options.to)
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:

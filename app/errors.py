@@ -49,6 +49,10 @@ class EmbeddedServerError(OperatorError):
     """The embedded PostgreSQL could not be set up, started or stopped."""
 
 
+class CopyFailed(OperatorError):
+    """A database could not be copied into another, or compared with it, to the end."""
+
+
 class ImportFileError(OperatorError):
     """A file to import cannot be read, or is of no form this service knows."""
 

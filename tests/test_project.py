@@ -42,6 +42,7 @@ LAYERS = (
 BESIDE = {
     "embedded": {"errors"},
     "migrate": {"errors", "queries"},
+    "copying": {"errors", "migrate", "queries"},
     "simulator": set[str](),
     # A client of the HTTP contract and of nothing else.
     "demo": {"errors", "simulator"},
@@ -51,7 +52,7 @@ BESIDE = {
     "import_file": {"errors", "models"},
     "importing": {name for layer in LAYERS[:10] for name in layer} | {"import_file"},
 }
-IMPORTS_BESIDE = {"serve": {"embedded", "migrate"}, "__main__": {"demo", "importing", "migrate", "policies"}}
+IMPORTS_BESIDE = {"serve": {"embedded", "migrate"}, "__main__": {"copying", "demo", "importing", "migrate", "policies"}}
 # HTTP stays where it belongs: the rest takes parameters and returns structs.
 HTTP_PACKAGES = {"starlette", "uvicorn"}
 KNOW_HTTP = {"problems", "requests", "ingest_http", "http", "asgi", "serve"}

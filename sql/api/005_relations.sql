@@ -3,8 +3,7 @@
 -- merged into the query around it, so that plans are those of the tables. Functions that answer are SECURITY INVOKER for
 -- the same reason: one that changes the role is never inlined, and would be planned without knowing its window.
 --
--- Bookkeeping of the installation and of imports is nobody's answer. A table that a later migration adds shows here by
--- itself.
+-- What the installation says of itself is nobody's answer. A table that a later migration adds shows here by itself.
 
 DO $$
 DECLARE
@@ -22,7 +21,7 @@ BEGIN
         WHERE
             shown.relnamespace = 'telemetry'::regnamespace
             AND shown.relkind IN ('r', 'v')
-            AND shown.relname NOT IN ('installation', 'import_source')
+            AND shown.relname <> 'installation'
         ORDER BY shown.relname
     LOOP
         EXECUTE format('CREATE VIEW api.%I AS SELECT %s FROM telemetry.%1$I', relation.name, relation.columns);

@@ -1,0 +1,41 @@
+-- How a database is copied into another, and how two are compared.
+
+-- name: relations_to_copy
+SELECT name, kind, column_names, key_columns, identity_column
+FROM api.copied_relation
+ORDER BY refers_to, name;
+
+-- name: fingerprints
+SELECT relation, day, row_count, checksum
+FROM api.fingerprints(%(from)s, %(to)s);
+
+-- name: days_of_history
+SELECT
+    api.day_floor(least(
+        (SELECT min(recorded_at) FROM telemetry.meter_telemetry_history),
+        (SELECT min(recorded_at) FROM telemetry.vehicle_telemetry_history)
+    )),
+    api.day_ceiling(greatest(
+        (SELECT max(recorded_at) FROM telemetry.live_meter_state),
+        (SELECT max(recorded_at) FROM telemetry.live_vehicle_state)
+    ) + interval '1 microsecond');
+
+-- name: rollup_is_made_from
+SELECT CASE
+    WHEN %(rollup)s LIKE '%%\_daily' THEN api.day_ceiling(history.horizon)
+    ELSE api.hour_ceiling(history.horizon)
+END
+FROM (
+    SELECT api.history_horizon(split_part(%(rollup)s, '_', 1) || '_telemetry_history') AS horizon
+) AS history;
+
+-- name: materialization_of
+SELECT format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)
+FROM timescaledb_information.continuous_aggregates
+WHERE view_schema = 'telemetry' AND view_name = %(rollup)s;
+
+-- name: refresh_rollups
+CALL api.refresh_rollups(%(from)s, %(to)s);
+
+-- name: apply_policies
+CALL api.apply_policies();

@@ -1,0 +1,207 @@
+"""A database brought elsewhere, dumped and restored, or copied into the other profile: it arrives as it was."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from app import copying, migrate
+from app.embedded import packaged_bindir
+from tests.servers import PROFILES, Server, Unavailable, local_timescale, signed_in, start, stop_jobs
+from tests.service import command
+
+Connection = psycopg.Connection[TupleRow]
+
+# Half a year and more in which two meters and two vehicles change hands, one meter becomes a register, and the oldest
+# month is known from its rollups alone.
+FILL = """
+    INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at)
+    SELECT 'M-' || device, at, 0.1 + random() / 3, 229.9 + random(), at + interval '1.5 seconds'
+    FROM generate_series(1, 3) AS device
+    CROSS JOIN generate_series(now() - interval '50 days', now(), '97 minutes 7.123456 seconds') AS at
+    ORDER BY 1, 2;
+    INSERT INTO telemetry.vehicle_telemetry_history (vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
+    SELECT 'V-' || device, at, 50 * random(), random() / 3, 20 + random()
+    FROM generate_series(1, 3) AS device
+    CROSS JOIN generate_series(now() - interval '50 days', now(), '113 minutes 7.123456 seconds') AS at
+    ORDER BY 1, 2;
+    INSERT INTO telemetry.assignment (meter_id, vehicle_id, during)
+    SELECT 'M-' || device, 'V-' || device, tstzrange(now() - interval '40 days', now() - interval '1 day')
+    FROM generate_series(1, 3) AS device;
+    SELECT api.void_assignment(2);
+    UPDATE telemetry.assignment SET during = tstzrange(lower(during), NULL) WHERE id = 3;
+    SELECT api.set_meter_kind('M-2', 'register', 1000, now() - interval '9 days');
+    INSERT INTO telemetry.vehicle (vehicle_id, battery_capacity_kwh) VALUES ('V-1', 77.5);
+    INSERT INTO telemetry.import_source (fingerprint, file_name, shifted_by) VALUES ('f', 'a.csv', '3 days 4 hours');
+"""
+DROP_A_MONTH = """
+    UPDATE telemetry.policy SET drop_after = '45 days' WHERE relation LIKE '%_history';
+    DELETE FROM telemetry.meter_telemetry_history WHERE recorded_at < now() - interval '45 days';
+    DELETE FROM telemetry.vehicle_telemetry_history WHERE recorded_at < now() - interval '45 days';
+"""
+READ = {
+    "meter_telemetry_history": "meter_id, recorded_at",
+    "vehicle_telemetry_history": "vehicle_id, recorded_at",
+    "live_meter_state": "meter_id",
+    "live_vehicle_state": "vehicle_id",
+    "meter_hourly": "meter_id, bucket_start",
+    "vehicle_hourly": "vehicle_id, bucket_start",
+    "meter_daily": "meter_id, bucket_start",
+    "vehicle_daily": "vehicle_id, bucket_start",
+    "assignment": "id",
+    "assignment_change": "id",
+    "meter": "meter_id",
+    "meter_kind_past": "meter_id, until",
+    "vehicle": "vehicle_id",
+    "policy": "relation",
+    "import_source": "fingerprint",
+}
+
+
+def fill(url: str) -> None:
+    """Everything that a copy has to bring along, half of it old."""
+    with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
+        connection.execute(FILL.encode())
+        connection.execute("CALL api.refresh_rollups(now() - interval '60 days', now())")
+        connection.execute(DROP_A_MONTH.encode())
+
+
+def rows(url: str) -> dict[str, list[Any]]:
+    """Every row of every relation, in order; floating-point sums as text of 12 digits, since their order is free."""
+    with psycopg.connect(url, options="-c timezone=UTC") as connection:
+        return {
+            relation: [
+                tuple(
+                    f"{value:.12g}" if isinstance(value, float) and relation.endswith("ly") else value for value in row
+                )
+                for row in connection.execute(f"SELECT * FROM telemetry.{relation} ORDER BY {order}".encode())
+            ]
+            for relation, order in READ.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def filled(server: Server) -> Iterator[str]:
+    """URL of a database of each profile in turn, filled."""
+    with server.new_database() as url:
+        migrate.migrate(url, server.profile)
+        stop_jobs(url, server.profile)
+        fill(url)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def other_server(server: Server) -> Iterator[Server]:
+    """A server of the other profile."""
+    [other] = set(PROFILES) - {server.profile}
+    try:
+        with start(other) as started:
+            yield started
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def test_a_database_copied_into_the_other_profile_is_the_same_row_by_row(filled: str, other_server: Server) -> None:
+    with other_server.new_database() as url:
+        # The owner of both can do it, who is no superuser.
+        migrate.create_roles(url)
+        target = signed_in(url, "energy_owner")
+        migrate.migrate(target, other_server.profile)
+        stop_jobs(url, other_server.profile)
+        done = command("copy", filled, DATABASE_URL=target)
+        assert (done.returncode, done.stdout[-33:].strip()) == (0, "the two databases hold the same"), done.stderr
+        expected = rows(filled)
+        assert min(map(len, expected.values())) >= 1
+        assert rows(target) == expected
+        with psycopg.connect(target, autocommit=True, options="-c timezone=UTC") as connection:
+            # Hours whose history was dropped came along, and no refresh erases them.
+            dropped = "SELECT count(*) FROM telemetry.meter_hourly WHERE bucket_start < now() - interval '46 days'"
+            assert connection.execute(dropped).fetchall() > [(0,)]
+            connection.execute("CALL api.upkeep()")
+            connection.execute("CALL api.refresh_rollups(now() - interval '60 days', now())")
+            assert rows(target) == expected
+            [(new_id,)] = connection.execute(
+                "INSERT INTO telemetry.assignment (meter_id, vehicle_id, during) "
+                "VALUES ('M-9', 'V-9', tstzrange(now(), NULL)) RETURNING id"
+            ).fetchall()
+            assert new_id == 4
+
+
+def test_a_copy_run_again_finds_everything_there_and_a_comparison_names_what_differs(
+    filled: str, other_server: Server
+) -> None:
+    with other_server.new_database() as target:
+        migrate.migrate(target, other_server.profile)
+        stop_jobs(target, other_server.profile)
+        assert copying.copy(filled, target) > 1000
+        with psycopg.connect(target, autocommit=True) as connection:
+            lost = connection.execute(
+                "DELETE FROM telemetry.meter_telemetry_history "
+                "WHERE meter_id = 'M-1' AND recorded_at > now() - interval '1 day'"
+            ).rowcount
+            connection.execute("UPDATE telemetry.vehicle SET battery_capacity_kwh = 60")
+        told = command("compare", filled, DATABASE_URL=target)
+        assert told.returncode == 1
+        assert "vehicle: 1 rows each, other values\n" in told.stdout
+        assert told.stdout.count("meter_telemetry_history 20") in (1, 2)
+        assert copying.copy(filled, target) == lost
+        assert copying.compare(target, filled) == []
+
+
+def bindir(profile: str) -> Path:
+    """Where the client programs of a profile's server are."""
+    found = packaged_bindir() if profile == "postgres" else local_timescale()
+    if found is None:
+        pytest.skip("there is no pg_dump of this server's release")
+    return found
+
+
+def run(program: Path, *arguments: str) -> None:
+    """Run a client program as the runbook in sql/README.md does."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    done = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_dump_that_is_restored_is_the_same_row_by_row(filled: str, server: Server, tmp_path: Path) -> None:
+    programs, dump = bindir(server.profile), str(tmp_path / "energy.dump")
+    run(programs / "pg_dump", "--format=custom", f"--file={dump}", filled)
+    with server.new_database() as target:
+        if server.profile == "timescale":
+            run(
+                programs / "psql",
+                target,
+                "-c",
+                "CREATE EXTENSION timescaledb",
+                "-c",
+                "SELECT timescaledb_pre_restore()",
+            )
+        run(programs / "pg_restore", "--exit-on-error", f"--dbname={target}", dump)
+        if server.profile == "timescale":
+            run(programs / "psql", target, "-c", "SELECT timescaledb_post_restore()")
+            stop_jobs(target, server.profile)
+        assert rows(target) == rows(filled)
+        assert copying.compare(target, filled) == []
+        assert migrate.migrate(target).applied == []
+        assert migrate.check(target).profile == server.profile
+        with psycopg.connect(target, autocommit=True, options="-c timezone=UTC") as connection:
+            # It goes on where the other stopped: chunks, triggers, policies.
+            connection.execute(
+                "INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) "
+                "VALUES ('M-new', now(), 1, 230)"
+            )
+            assert connection.execute(
+                "SELECT energy_ac_sum_kwh FROM telemetry.meter_hourly WHERE meter_id = 'M-new'"
+            ).fetchall() == [(1.0,)]
+            connection.execute("CALL api.apply_policies()")
+
+
+def test_the_extension_is_updated_as_the_first_statement_of_a_session(server: Server, own_database: str) -> None:
+    if server.profile == "timescale":
+        run(bindir(server.profile) / "psql", "-X", own_database, "-c", "ALTER EXTENSION timescaledb UPDATE")
+    assert migrate.migrate(own_database).applied == []
