@@ -231,8 +231,15 @@ async def listed(
 
     Raises :class:`DatabaseLost`.
     """
-    parameters = {"meter_id": meter_id, "vehicle_id": vehicle_id, "at": at, "from": begins, "to": ends}
-    rows = await database.fetch_all("assignments", {**parameters, "after": after, "row_limit": limit + 1})
+    parameters: dict[str, Any] = {"meter_id": meter_id, "vehicle_id": vehicle_id, "at": at, "from": begins, "to": ends}
+    parameters |= {"after": after, "row_limit": limit + 1}
+    of_a_device = meter_id is not None or vehicle_id is not None
+    if at is not None or (of_a_device and (begins is not None or ends is not None)):
+        rows = await database.fetch_all("assignments_in_force", parameters)
+    elif of_a_device:
+        rows = await database.fetch_all(f"assignments_of_{'meter' if vehicle_id is None else 'vehicle'}", parameters)
+    else:
+        rows = await database.fetch_all("assignments", parameters)
     page = [Assignment(*row) for row in rows[:limit]]
     return Assignments(page, page[-1].id if len(rows) > limit else None)
 

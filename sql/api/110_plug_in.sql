@@ -44,11 +44,8 @@ BEGIN
 
     SELECT min(lower(later.during))
     INTO free_until
-    FROM telemetry.assignment AS later
-    WHERE
-        (later.meter_id = meter OR later.vehicle_id = vehicle)
-        AND later.during && tstzrange(plugged_in_at, NULL)
-        AND lower(later.during) > plugged_in_at;
+    FROM api.assignments_of(meter, vehicle, tstzrange(plugged_in_at, NULL)) AS later
+    WHERE lower(later.during) > plugged_in_at;
     RETURN QUERY
     INSERT INTO telemetry.assignment AS kept (meter_id, vehicle_id, during)
     VALUES (meter, vehicle, tstzrange(plugged_in_at, free_until))
@@ -61,8 +58,7 @@ BEGIN
     RETURN QUERY
     SELECT
         'overlap', taken.id, taken.meter_id, taken.vehicle_id, lower(taken.during), upper(taken.during)
-    FROM telemetry.assignment AS taken
-    WHERE (taken.meter_id = meter OR taken.vehicle_id = vehicle) AND taken.during @> plugged_in_at
+    FROM api.assignments_of(meter, vehicle, tstzrange(plugged_in_at, plugged_in_at, '[]')) AS taken
     ORDER BY taken.id;
 END
 $$;

@@ -27,8 +27,11 @@ BEGIN
     UPDATE telemetry.assignment AS kept
     SET during = tstzrange(lower(kept.during), handed_over_at)
     WHERE
-        (kept.meter_id = meter OR kept.vehicle_id = vehicle)
-        AND kept.during @> handed_over_at
+        kept.id = ANY (ARRAY(
+            SELECT taken.id
+            FROM api.assignments_of(meter, vehicle, tstzrange(handed_over_at, handed_over_at, '[]')) AS taken
+        ))
+        AND (upper_inf(kept.during) OR upper(kept.during) > handed_over_at)
     RETURNING 'closed', kept.id, kept.meter_id, kept.vehicle_id, lower(kept.during), upper(kept.during);
 
     RETURN QUERY

@@ -55,8 +55,10 @@ def test_an_assignment_is_told_with_its_changes(client: Client) -> None:
 
 def test_the_role_that_was_logged_in_is_remembered(client: Client, connection: Connection) -> None:
     kept = created(client, "M-1", "V-1", 0)
+    connection.execute("UPDATE telemetry.assignment SET vehicle_id = 'V-2'")
     [(role,)] = connection.execute("SELECT session_user::text").fetchall()
-    assert [c["databaseRole"] for c in history(client, kept)["changes"]] == [role]
+    assert [c["databaseRole"] for c in history(client, kept)["changes"]] == ["energy_writer", role]
+    assert role != "energy_writer"
 
 
 def test_a_change_that_changes_nothing_leaves_no_trace(client: Client) -> None:
