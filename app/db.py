@@ -75,9 +75,9 @@ class Database:
                 open=False,
                 name=name,
                 configure=self._configure_writer,
-                kwargs={"application_name": f"energy-{name}", **network},
+                kwargs={"application_name": f"energy-{name}", "autocommit": autocommit, **network},
             )
-            for name in ("writer", "assignments")
+            for name, autocommit in (("writer", True), ("assignments", False))
         )
         self._pools = (self._readers, self._ingest, self._assignments)
 
@@ -130,15 +130,18 @@ class Database:
                     raise _ConnectionDied from error
                 raise
 
-    def writing(self) -> AbstractAsyncContextManager[Connection]:
-        """The connection that writes readings, in a transaction that commits where the block ends without an error.
+    def ingesting(self) -> AbstractAsyncContextManager[Connection]:
+        """The connection that writes readings, in autocommit; whoever uses it opens transactions.
 
         Raises what psycopg raises, or :class:`DatabaseLost` where no connection can be had in time.
         """
         return _connected(self._ingest)
 
     def assigning(self) -> AbstractAsyncContextManager[Connection]:
-        """The connection that writes all the rest, as :meth:`writing` gives the one for readings."""
+        """The connection that writes all the rest, in a transaction that commits where the block ends without an error.
+
+        Raises what :meth:`ingesting` raises.
+        """
         return _connected(self._assignments)
 
     async def write(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
@@ -168,9 +171,12 @@ class Database:
         await connection.execute("SET default_transaction_read_only = on")
 
     async def _configure_writer(self, connection: Connection) -> None:
+        # Of transactions that are begun, and of those that the server begins itself.
         await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
+        await connection.execute("SET default_transaction_isolation = 'read committed'")
         await self._configure(connection, self._settings.write_timeout_s)
-        await connection.commit()
+        if not connection.autocommit:
+            await connection.commit()
 
     async def _configure(self, connection: Connection, statement_timeout_s: float) -> None:
         await connection.execute("SET timezone = 'UTC'")

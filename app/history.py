@@ -11,6 +11,7 @@ Rows are written in order of device and time, meters before vehicles, by every w
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.copy_in import copy_in
 from app.db import Connection
 from app.queries import query
 from app.rows import Row, copy_data, instant, numbered_copy_data
@@ -36,15 +37,20 @@ class Known:
 
 
 async def copy(connection: Connection, rows: Rows) -> None:
-    """Write fresh rows that are thought to be new. Raises :class:`psycopg.errors.UniqueViolation` where one is not."""
+    """Write fresh rows that are thought to be new, and commit them.
+
+    Raises :class:`psycopg.errors.UniqueViolation`, and keeps none, where one is there already.
+    """
+    copies = []
     if rows.meters:
-        await _copy(connection, query("copy_meter_history"), copy_data(rows.meters))
+        copies.append((query("copy_meter_history"), copy_data(rows.meters)))
     if rows.vehicles:
-        await _copy(connection, query("copy_vehicle_history"), copy_data(rows.vehicles))
+        copies.append((query("copy_vehicle_history"), copy_data(rows.vehicles)))
+    await copy_in(connection, copies)
 
 
 async def insert(connection: Connection, rows: Rows) -> Known:
-    """Write rows of any age, new or not; returns those that were there already."""
+    """Write rows of any age, new or not, in the transaction that is open; returns those that were there already."""
     known = Known()
     if rows.meters:
         known.meters = await _insert(connection, "meter", rows.meters)

@@ -212,7 +212,7 @@ class Writer:
             sorted(chain.from_iterable(piece.vehicles for piece in pieces)),
         )
         with suppress(psycopg.errors.UniqueViolation):
-            async with self._database.writing() as connection:
+            async with self._database.ingesting() as connection:
                 await history.copy(connection, rows)
             INGEST_TRANSACTIONS.labels(path="direct").inc()
             return True
@@ -223,7 +223,7 @@ class Writer:
         meters = sorted(_numbered(piece.meters for piece in pieces))
         vehicles = sorted(_numbered(piece.vehicles for piece in pieces))
         rows = Rows([row for *_, row in meters], [row for *_, row in vehicles])
-        async with self._database.writing() as connection:
+        async with self._database.ingesting() as connection, connection.transaction():
             known = await history.insert(connection, rows)
             was_there = [(meters[ordinal], differs) for ordinal, differs in known.meters]
             was_there += [(vehicles[ordinal], differs) for ordinal, differs in known.vehicles]

@@ -25,7 +25,7 @@ LAYERS = (
     ("answers",),
     ("queries",),
     ("db",),
-    ("metrics", "rows"),
+    ("copy_in", "metrics", "rows"),
     ("readings",),
     ("history",),
     ("figures",),
