@@ -1,6 +1,7 @@
 """The application and its lifespan: what is opened at the start, what is finished before the end."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -50,6 +51,9 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
             writer.start()
             app.state.service = Service(settings, database, reader, writer)
             app.state.bytes_held = BytesHeld(settings.max_body_bytes_held)
+            # What was imported stays; the collector need not look at it again and again while readings wait.
+            gc.collect()
+            gc.freeze()
             chores += [asyncio.create_task(_follow_horizon(database, reader)), asyncio.create_task(_keep_up(url))]
             yield
         finally:

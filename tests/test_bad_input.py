@@ -163,6 +163,32 @@ def test_a_body_larger_than_the_limit_is_refused_with_a_length_and_without(servi
     _assert_problem(_streamed(service, chunks, _JSON), 413, "body_too_large")
 
 
+def test_bodies_that_come_slowly_are_bounded_together_and_small_ones_pass(postgres_server: Server) -> None:
+    # The first body is held unfinished while others come. It alone may grow past the limit for all, since its own
+    # limit bounds it; another that grows beside it is turned away, and what fits is answered all the while.
+    body = _body(meter_reading(_new_id())) + b" " * 200_000
+    with postgres_server.new_database() as url:
+        migrate.migrate(url, "postgres")
+        with running_service(DATABASE_URL=url, ENERGY_MAX_BODY_BYTES_HELD="100000") as client:
+            parts = urlsplit(client.address)
+            assert parts.hostname is not None
+            with closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)) as slow:
+                slow.putrequest("POST", "/v1/ingest")
+                for name, value in {**_JSON, "Content-Length": str(len(body))}.items():
+                    slow.putheader(name, value)
+                slow.endheaders(body[:-1])
+                # Until all that was sent has arrived and is held.
+                while (refused := _streamed(client, [body[:90_000], body[90_000:]], _JSON)).status == 200:
+                    pass
+                _assert_problem(refused, 503, "overloaded")
+                assert int(refused.headers["retry-after"]) > 0
+                assert _send(client, _body(meter_reading(_new_id()))).status == 200
+                slow.send(body[-1:])
+                assert slow.getresponse().status == 200
+            # What was held is let go of.
+            assert _streamed(client, [body], _JSON).status == 200
+
+
 def test_a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_not(service: Client) -> None:
     reading = _body(meter_reading(_new_id()))
     most = reading + b" " * (_MAX_BODY_BYTES - len(reading))

@@ -9,8 +9,10 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app import migrate
-from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, now
+from app.ingest import MAX_LATE_TRANSACTIONS
+from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, meter_reading, now
 from tests.servers import Server, stop_jobs
+from tests.service import Client
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -248,3 +250,51 @@ def test_the_refresh_job_completes_rollups_of_late_readings(own: Connection) -> 
     assert own.execute(
         "SELECT readings FROM telemetry.meter_hourly WHERE bucket_start = %s", (start + timedelta(hours=2),)
     ).fetchone() == (7,)
+
+
+def _invalidated(connection: Connection, history: str) -> list[tuple[Any, Any]]:
+    """Ranges of a history that a refresh has yet to compute anew, oldest first."""
+    return connection.execute(
+        """
+        SELECT
+            _timescaledb_functions.to_timestamp(log.lowest_modified_value),
+            _timescaledb_functions.to_timestamp(log.greatest_modified_value)
+        FROM _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log AS log
+        JOIN _timescaledb_catalog.hypertable AS hypertable ON hypertable.id = log.hypertable_id
+        WHERE hypertable.table_name = %s
+        ORDER BY 1
+        """,
+        [history],
+    ).fetchall()
+
+
+def test_a_late_reading_invalidates_its_own_hour_and_not_all_from_there_to_the_present(
+    client: Client, connection: Connection
+) -> None:
+    # All in one request and so in one group: fresh readings, and two late ones at the ends of a day. TimescaleDB notes
+    # one range a transaction and chunk, from the oldest reading of it to the newest.
+    day = now().replace(hour=0, minute=0, second=0) - 2 * timedelta(days=1)
+    early, late = day + timedelta(hours=1, minutes=10), day + timedelta(hours=22, minutes=20)
+    client.ingest(meter_reading("M-1", day), meter_reading("M-1", now()))
+    connection.execute("CALL api.refresh_rollups(now() - interval '4 days', now())")
+    before = _invalidated(connection, "meter_telemetry_history")
+    result = client.ingest(
+        meter_reading("M-2", early), meter_reading("M-3", late), *(meter_reading(f"M-{n}") for n in range(4, 9))
+    )
+    assert result["accepted"] == 7
+    added = [noted for noted in _invalidated(connection, "meter_telemetry_history") if noted not in before]
+    assert added == [(early, early), (late, late)]
+
+
+def test_late_readings_without_a_gap_share_a_transaction(client: Client, connection: Connection) -> None:
+    hours = [hours_ago(30 - hour) for hour in range(6)]
+    client.ingest(*(meter_reading("M-1", at) for at in hours))
+    rows = connection.execute("SELECT DISTINCT xmin::text FROM telemetry.meter_telemetry_history").fetchall()
+    assert len(rows) == 1
+    # One more than gaps are cut at: the shortest gap stays within a transaction.
+    scattered = [hours_ago(60 + (hour + 1) * hour) for hour in range(MAX_LATE_TRANSACTIONS + 1)]
+    client.ingest(*(meter_reading("M-2", at) for at in scattered))
+    rows = connection.execute(
+        "SELECT DISTINCT xmin::text FROM telemetry.meter_telemetry_history WHERE meter_id = 'M-2'"
+    ).fetchall()
+    assert len(rows) == MAX_LATE_TRANSACTIONS
