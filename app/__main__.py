@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     demonstrating.add_argument("--seed", type=int, default=demo.SEED, help="seed of the simulation")
     demonstrating.set_defaults(run=_demo)
 
-    load = commands.add_parser("import", help="load a file of readings or assignments")
+    load = commands.add_parser("import", help="load a file of readings, assignments or devices")
     importing.add_arguments(load)
     load.set_defaults(run=_import)
 

@@ -4,6 +4,7 @@ Devices are those listed here and those heard of. What their kWh values mean may
 the time before stays.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -31,6 +32,14 @@ from app.models import (
 from app.queries import query
 
 DeviceType = Literal["meter", "vehicle"]
+
+
+class Wanted(NamedTuple):
+    """A device, and what is to be known of it."""
+
+    device_type: DeviceType
+    device_id: str
+    change: MeterChange
 
 
 class _Kind(NamedTuple):
@@ -99,14 +108,33 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
 async def set_meter(database: Database, meter_id: str, wanted: MeterChange) -> MeterDetails:
     """List a meter, or change what is known of it. Raises :class:`InvalidParameter` where the kind would change and
     nobody says since when, or cannot be; :class:`DatabaseLost`."""
-    await _set(database, "meter", meter_id, wanted)
+    await database.write(lambda connection: _change(connection, Wanted("meter", meter_id, wanted)))
     return await meter(database, meter_id)
 
 
 async def set_vehicle(database: Database, vehicle_id: str, wanted: VehicleChange) -> VehicleDetails:
     """List a vehicle, or change what is known of it, as :func:`set_meter` does."""
-    await _set(database, "vehicle", vehicle_id, wanted)
+    await database.write(lambda connection: _change(connection, Wanted("vehicle", vehicle_id, wanted)))
     return await vehicle(database, vehicle_id)
+
+
+async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | InvalidParameter]:
+    """List or change devices, in one transaction: whether each was changed by it, or why it cannot be.
+
+    Raises :class:`DatabaseLost`.
+    """
+
+    async def work(connection: Connection) -> list[bool | InvalidParameter]:
+        outcomes: list[bool | InvalidParameter] = []
+        for one in wanted:
+            try:
+                async with connection.transaction():
+                    outcomes.append(await _change(connection, one))
+            except InvalidParameter as error:
+                outcomes.append(error)
+        return outcomes
+
+    return await database.write(work)
 
 
 async def fleet_defaults(database: Database) -> FleetDefaults:
@@ -138,30 +166,28 @@ async def _kinds(database: Database, device_type: DeviceType, device_id: str) ->
     return [DeviceKind(*row) for row in rows]
 
 
-async def _set(database: Database, device_type: DeviceType, device_id: str, wanted: MeterChange) -> None:
-    async def work(connection: Connection) -> None:
-        kept_as = {"device_id": device_id}
-        await connection.execute(query(f"list_{device_type}"), kept_as)
-        cursor = await connection.execute(query(f"lock_{device_type}"), kept_as)
-        row = await cursor.fetchone()
-        assert row is not None
-        said, has_past, capacities = _Kind(*row[:2]), row[2], row[3:]
-        kind = _wanted_kind(said, wanted)
-        since = _since(kind != said, wanted.since, was_said=said.energy_reading is not None or has_past)
-        if kind != said or since is not UNSET:
-            await _say(connection, query(f"set_{device_type}_kind"), kept_as, kind, since)
+async def _change(connection: Connection, wanted: Wanted) -> bool:
+    """Whether it changed anything. Raises :class:`InvalidParameter`."""
+    device_type, device_id, change = wanted
+    if change.since is not UNSET and change.energyReading is UNSET and change.registerModulusKwh is UNSET:
+        raise InvalidParameter("`since` says from when on an `energyReading` holds; none is told", {"field": "since"})
+    kept_as = {"device_id": device_id}
+    is_new = (await connection.execute(query(f"list_{device_type}"), kept_as)).rowcount > 0
+    cursor = await connection.execute(query(f"lock_{device_type}"), kept_as)
+    row = await cursor.fetchone()
+    assert row is not None
+    said, holds_since, capacities = _Kind(*row[:2]), row[2], row[3:]
+    kind = _wanted_kind(said, change)
+    since = _since(kind != said, change.since, was_said=said.energy_reading is not None or holds_since is not None)
+    kind_changes = kind != said or (since is not UNSET and since != holds_since)
+    if kind_changes:
+        await _say(connection, query(f"set_{device_type}_kind"), kept_as, kind, since)
+    told = (change.ratedPowerKw, getattr(change, "batteryCapacityKwh", UNSET))
+    changed = tuple(kept if value is UNSET else value for kept, value in zip(capacities, told, strict=False))
+    if changed != capacities:
         names = ("rated_power_kw", "battery_capacity_kwh")
-        told = (wanted.ratedPowerKw, getattr(wanted, "batteryCapacityKwh", UNSET))
-        changed = {
-            name: kept if value is UNSET else value for name, kept, value in zip(names, capacities, told, strict=False)
-        }
-        await connection.execute(query(f"change_{device_type}"), {**kept_as, **changed})
-
-    if wanted.since is not UNSET and wanted.energyReading is UNSET and wanted.registerModulusKwh is UNSET:
-        raise InvalidParameter(
-            "`since` says from when on an `energyReading` holds, and none is told", {"field": "since"}
-        )
-    await database.write(work)
+        await connection.execute(query(f"change_{device_type}"), {**kept_as, **dict(zip(names, changed, strict=False))})
+    return is_new or kind_changes or changed != capacities
 
 
 async def _set_default(connection: Connection, device_type: str, wanted: DefaultChange) -> None:

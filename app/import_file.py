@@ -33,7 +33,7 @@ HEAD_BYTES = 64 * 1024
 MAX_LINE_LENGTH = 1024 * 1024
 MAX_COLUMNS_NAMED = 20
 
-Kind = Literal["readings", "assignments"]
+Kind = Literal["readings", "assignments", "devices"]
 
 # Column names (lower case, without underscores, hyphens and spaces) that mean a field of the wire, in the order they
 # are looked for.
@@ -48,15 +48,26 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "timestamp": ("timestamp", "recordedat", "time"),
     "from": ("from", "arrivedat", "startedat", "pluggedinat"),
     "to": ("to", "departedat", "endedat", "pluggedoutat"),
+    "energyReading": ("energyreading",),
+    "registerModulusKwh": ("registermoduluskwh",),
+    "since": ("since",),
+    "ratedPowerKw": ("ratedpowerkw", "powerkw"),
+    "batteryCapacityKwh": ("batterycapacitykwh", "capacitykwh"),
 }
+# What is known of a device and is no reading.
+DEVICE_FIELDS = ("energyReading", "registerModulusKwh", "ratedPowerKw", "batteryCapacityKwh")
 FIELDS_OF: dict[str, tuple[str, ...]] = {
     "readings of meters": ("meterId", "kwhConsumedAc", "voltage", "timestamp"),
     "readings of vehicles": ("vehicleId", "soc", "kwhDeliveredDc", "batteryTemp", "timestamp"),
     "assignments": ("meterId", "vehicleId", "from", "to"),
+    "meters": ("meterId", "energyReading", "registerModulusKwh", "since", "ratedPowerKw"),
+    "vehicles": ("vehicleId", *DEVICE_FIELDS, "since"),
 }
+KIND_OF: dict[str, Kind] = {"assignments": "assignments", "meters": "devices", "vehicles": "devices"}
+OPTIONAL = ("to", "since", *DEVICE_FIELDS)
 OPTION_OF = {"meterId": "--meter", "vehicleId": "--vehicle"}
 INSTANTS = ("timestamp", "from", "to")
-TEXTS = (*INSTANTS, *OPTION_OF)
+TEXTS = (*INSTANTS, *OPTION_OF, "energyReading", "since")
 
 
 class Line(NamedTuple):
@@ -166,8 +177,13 @@ class ImportFile:
             raise ImportFileError(f"--column is for CSV, and {self.path} has lines of JSON")
         with self._open() as stream:
             objects = (_object(values) for _, values, _ in _lines_of_json(stream))
-            kind: Kind = "assignments" if "from" in next(filter(None, objects), {}) else "readings"
-        if kind == "readings" and len(self._constants) > 1:
+            first = next(filter(None, objects), {})
+        kind: Kind = "readings"
+        if "from" in first:
+            kind = "assignments"
+        elif "timestamp" not in first and not first.keys().isdisjoint(DEVICE_FIELDS):
+            kind = "devices"
+        if kind != "assignments" and len(self._constants) > 1:
             raise ImportFileError("a reading is of a meter or of a vehicle: --meter or --vehicle, not both")
         return kind
 
@@ -184,7 +200,7 @@ class ImportFile:
             raise ImportFileError(f"{self.path} has a header that cannot be read: {header}")
         what, positions = self._map_columns(header)
         self._csv = _CsvForm(delimiter, len(header), positions)
-        return "assignments" if what == "assignments" else "readings"
+        return KIND_OF.get(what, "readings")
 
     def _map_columns(self, header: Sequence[str]) -> tuple[str, dict[str, int]]:
         """What the header tells of, and the position of the column of each of its fields."""
@@ -201,12 +217,14 @@ class ImportFile:
                 positions[name] = plain.index(alias)
         if "from" in positions:
             what = "assignments"
+        elif "timestamp" not in positions and not positions.keys().isdisjoint(DEVICE_FIELDS):
+            what = "vehicles" if {"vehicleId", "batteryCapacityKwh"} & {*positions, *self._constants} else "meters"
         elif "vehicleId" in self._constants or "soc" in positions or "batteryTemp" in positions:
             what = "readings of vehicles"
         else:
             what = "readings of meters"
         for name in FIELDS_OF[what]:
-            if name not in positions and name not in self._constants and name != "to":
+            if name not in positions and name not in self._constants and name not in OPTIONAL:
                 option = f", or {OPTION_OF[name]} ID" if name in OPTION_OF else ""
                 raise ImportFileError(
                     f"{self.path} has no column for {name}; it has {named}. Say which: --column {name}=COLUMN{option}"
@@ -219,7 +237,7 @@ class ImportFile:
     def _json_lines(self, stream: IO[bytes]) -> Iterator[Line]:
         for line in _lines_of_json(stream):
             values = _object(line.values) if self._constants else {}
-            names_a_device = self.kind == "readings" and not values.keys().isdisjoint(OPTION_OF)
+            names_a_device = self.kind != "assignments" and not values.keys().isdisjoint(OPTION_OF)
             yield line._replace(values=self._constants | values) if values and not names_a_device else line
 
     def _csv_lines(self, stream: IO[bytes], form: _CsvForm) -> Iterator[Line]:

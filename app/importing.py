@@ -1,7 +1,8 @@
-"""Loads files: readings or assignments, through the writer that HTTP uses.
+"""Loads files: readings, assignments or devices, the way that HTTP takes.
 
 A bad line is reported by its number and skipped. Importing a file again changes nothing: its readings are duplicates,
-its assignments are there already. A file replayed as if it ended now is shifted by the amount of its first import.
+its assignments and devices are there already. A file replayed as if it ended now is shifted by the amount of its first
+import.
 """
 
 import argparse
@@ -19,13 +20,13 @@ import msgspec
 import psycopg
 from tqdm import tqdm
 
-from app import assignments
+from app import assignments, devices
 from app.config import Settings
 from app.db import Database, call
 from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
 from app.import_file import COLUMNS, ImportFile, Line
 from app.ingest import Writer, horizon
-from app.models import Assignment, DeviceId, Instant, NewAssignment
+from app.models import Assignment, DeviceId, Instant, MeterChange, NewAssignment, VehicleChange
 from app.queries import query
 from app.readings import Reader, conflict
 from app.rows import instant
@@ -173,8 +174,10 @@ async def _load(database: Database, settings: Settings, file: ImportFile, shift:
             for lines in _batches(file.lines(shift), size):
                 if file.kind == "readings":
                     await _load_readings(reader, writer, lines, summary)
-                else:
+                elif file.kind == "assignments":
                     await _load_assignments(database, file.path.name, lines, summary)
+                else:
+                    await _load_devices(database, lines, summary)
                 summary.lines += len(lines)
                 summary.last_line = lines[-1].number
                 bar.update(file.bytes_read - bar.n)
@@ -249,6 +252,41 @@ async def _load_assignments(database: Database, file_name: str, lines: Sequence[
         summary.report(number, told[number])
 
 
+async def _load_devices(database: Database, lines: Sequence[Line], summary: Summary) -> None:
+    wanted: dict[int, devices.Wanted] = {}
+    told: dict[int, str] = {}
+    for line in lines:
+        try:
+            wanted[line.number] = _device(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidParameter) as error:
+            told[line.number] = str(error)
+    outcomes = await devices.set_each(database, list(wanted.values()))
+    for number, outcome in zip(wanted, outcomes, strict=True):
+        if isinstance(outcome, InvalidParameter):
+            told[number] = outcome.detail
+        elif outcome:
+            summary.accepted += 1
+        else:
+            summary.duplicates += 1
+    summary.bad += len(told)
+    for number in sorted(told):
+        summary.report(number, told[number])
+
+
+def _device(line: Line) -> devices.Wanted:
+    """Raises :class:`InvalidParameter`, or what msgspec raises, where a line is none."""
+    if line.fault:
+        raise InvalidParameter(line.fault)
+    values = line.values if isinstance(line.values, dict) else msgspec.json.decode(line.values, type=dict[str, Any])
+    change = dict(values)
+    meter_id, vehicle_id = change.pop("meterId", None), change.pop("vehicleId", None)
+    if (meter_id is None) == (vehicle_id is None):
+        raise InvalidParameter("a device is a meter or a vehicle: `meterId` or `vehicleId`")
+    if meter_id is not None:
+        return devices.Wanted("meter", msgspec.convert(meter_id, DeviceId), msgspec.convert(change, MeterChange))
+    return devices.Wanted("vehicle", msgspec.convert(vehicle_id, DeviceId), msgspec.convert(change, VehicleChange))
+
+
 def _assignment(line: Line) -> NewAssignment:
     """Raises :class:`InvalidParameter`, or what msgspec raises, where a line is none."""
     if line.fault:
@@ -267,7 +305,7 @@ def _tell(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: b
     unlisted = summary.bad + summary.conflicts - len(summary.listed)
     if unlisted > 0:
         _say(f"... and {unlisted} more lines that were not kept")
-    conflicts = "conflicts" if file.kind == "readings" else "overlaps"
+    conflicts = "overlaps" if file.kind == "assignments" else "conflicts"
     _say(
         f"{file.path.name}: {summary.lines} lines of {file.kind} in {elapsed_s:.1f} s: {summary.accepted} kept, "
         f"{summary.duplicates} there already, {summary.conflicts} {conflicts}, {summary.bad} bad"

@@ -36,6 +36,12 @@ VEHICLES = (
     "FROM telemetry.vehicle_telemetry_history ORDER BY 1, 2"
 )
 ASSIGNMENTS = "SELECT meter_id, vehicle_id, lower(during), upper(during) FROM telemetry.assignment ORDER BY id"
+LISTED_VEHICLES = """
+    SELECT
+        vehicle_id, energy_reading, register_modulus_kwh, rated_power_kw, battery_capacity_kwh,
+        EXISTS (SELECT FROM telemetry.vehicle_kind_past AS past WHERE past.vehicle_id = vehicle.vehicle_id)
+    FROM telemetry.vehicle ORDER BY vehicle_id
+"""
 WAIT_S = 20
 
 Connection = psycopg.Connection[TupleRow]
@@ -55,7 +61,9 @@ def database(postgres_database: str) -> Iterator[Connection]:
         opened.execute(
             "TRUNCATE telemetry.meter_telemetry_history, telemetry.vehicle_telemetry_history, "
             "telemetry.live_meter_state, telemetry.live_vehicle_state, telemetry.meter_hourly, "
-            "telemetry.vehicle_hourly, telemetry.assignment, telemetry.import_source RESTART IDENTITY"
+            "telemetry.vehicle_hourly, telemetry.assignment, telemetry.import_source, "
+            "telemetry.meter, telemetry.vehicle, telemetry.meter_kind_past, "
+            "telemetry.vehicle_kind_past RESTART IDENTITY"
         )
         yield opened
 
@@ -180,6 +188,49 @@ def test_assignments_come_as_csv_or_as_lines_of_json(database: Connection, tmp_p
     assert _counts(_import(database, as_csv)) == "0 kept, 2 there already, 0 overlaps, 0 bad"
     assert _counts(_import(database, as_json)) == "0 kept, 1 there already, 0 overlaps, 0 bad"
     assert _rows(database, ASSIGNMENTS) == expected
+
+
+def test_devices_come_as_csv_or_as_lines_of_json(database: Connection, tmp_path: Path) -> None:
+    as_csv, as_json = tmp_path / "vehicles.csv", tmp_path / "devices.ndjson"
+    as_csv.write_bytes(
+        _csv(
+            "vehicle_id,energy_reading,register_modulus_kwh,since,rated_power_kw,battery_capacity_kwh",
+            f"V-1,register,1000,{_text(0)},11,60",
+            "V-2,,,,,58.5",
+            "V-3,counter,,,11,60",
+            "V 4,,,,11,60",
+            "V-5,interval,1000,,11,60",
+        )
+    )
+    as_json.write_bytes(
+        _ndjson(
+            {"meterId": "M-1", "ratedPowerKw": 22},
+            {"vehicleId": "V-2", "energyReading": "register"},
+            {"ratedPowerKw": 22},
+            {"meterId": "M-2", "batteryCapacityKwh": 60},
+        )
+    )
+    done = _import(database, as_csv)
+    assert _counts(done) == "2 kept, 0 there already, 0 conflicts, 3 bad"
+    assert _bad_lines(done).keys() == {4, 5, 6}
+    assert "modulus" in _bad_lines(done)[6]
+    done = _import(database, as_json)
+    assert _counts(done) == "2 kept, 0 there already, 0 conflicts, 2 bad"
+    assert _bad_lines(done).keys() == {3, 4}
+    expected = [("V-1", "register", 1000, 11, 60, True), ("V-2", "register", None, None, 58.5, False)]
+    assert _rows(database, LISTED_VEHICLES) == expected
+    assert _rows(database, "SELECT meter_id, rated_power_kw FROM telemetry.meter") == [("M-1", 22)]
+
+    assert _counts(_import(database, as_csv)) == "0 kept, 2 there already, 0 conflicts, 3 bad"
+    assert _counts(_import(database, as_json)) == "0 kept, 2 there already, 0 conflicts, 2 bad"
+    assert _rows(database, LISTED_VEHICLES) == expected
+
+
+def test_one_device_of_a_file_may_be_named_on_the_command_line(database: Connection, tmp_path: Path) -> None:
+    path = tmp_path / "meter.csv"
+    path.write_bytes(_csv("rated_power_kw", "22"))
+    assert _counts(_import(database, path, "--meter", "M-1")) == "1 kept, 0 there already, 0 conflicts, 0 bad"
+    assert "no column for meterId" in _import(database, path, status=1).stderr
 
 
 def test_columns_are_found_however_they_are_spelt_or_by_being_named(database: Connection, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ INSERT INTO telemetry.vehicle (vehicle_id) VALUES (%(device_id)s) ON CONFLICT DO
 SELECT
     energy_reading,
     register_modulus_kwh,
-    EXISTS (SELECT FROM telemetry.meter_kind_past AS past WHERE past.meter_id = listed.meter_id),
+    (SELECT max(past.until) FROM telemetry.meter_kind_past AS past WHERE past.meter_id = listed.meter_id),
     rated_power_kw
 FROM telemetry.meter AS listed
 WHERE meter_id = %(device_id)s
@@ -118,7 +118,7 @@ FOR UPDATE;
 SELECT
     energy_reading,
     register_modulus_kwh,
-    EXISTS (SELECT FROM telemetry.vehicle_kind_past AS past WHERE past.vehicle_id = listed.vehicle_id),
+    (SELECT max(past.until) FROM telemetry.vehicle_kind_past AS past WHERE past.vehicle_id = listed.vehicle_id),
     rated_power_kw,
     battery_capacity_kwh
 FROM telemetry.vehicle AS listed
