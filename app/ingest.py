@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -29,7 +28,7 @@ from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown
 from app.history import Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
 from app.readings import BEGINNING_OF_TIME, Batch, Horizon, conflict
-from app.rows import Row, microseconds
+from app.rows import Row, now_us
 
 logger = logging.getLogger("energy.ingest")
 
@@ -116,19 +115,16 @@ class Writer:
             raise Overloaded(f"{self._readings_waiting} readings wait to be written; send the request again later")
         if not len(batch):
             return Written()
-        late_before_us = microseconds(datetime.now(UTC)) - self._late_after_us
-        request = _Request(batch, strict, late_before_us, asyncio.get_running_loop().create_future())
-        self._waiting.append(request)
-        self._count_waiting(len(batch))
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Request(batch, strict, now_us() - self._late_after_us, future))
+        self._readings_waiting += len(batch)
         self._something_waits.set()
-        return await request.future
-
-    def _count_waiting(self, change: int) -> None:
-        self._readings_waiting += change
-        READINGS_WAITING.set(self._readings_waiting)
+        written: Written = await future
+        return written
 
     async def _run(self) -> None:
         while self._waiting or not self._closing:
+            READINGS_WAITING.set(self._readings_waiting)
             if not self._waiting:
                 self._something_waits.clear()
                 await self._something_waits.wait()
@@ -151,7 +147,7 @@ class Writer:
             if size > self._max_per_transaction:
                 break
             group.append(self._waiting.popleft())
-        self._count_waiting(-sum(len(request.batch) for request in group))
+        self._readings_waiting -= sum(len(request.batch) for request in group)
         return group
 
     async def _commit(self, group: list[_Request]) -> None:
@@ -163,6 +159,10 @@ class Writer:
             return
         if fresh:
             await self._write_pieces(fresh, is_fresh=True)
+            if late:
+                # Nobody waits for what is late of others.
+                waiting = {id(piece.request) for piece in late}
+                _wake([request for request in group if id(request) not in waiting])
         for pieces in _stretches(late):
             await self._write_pieces([piece for piece in pieces if piece.request.error is None], is_fresh=False)
 

@@ -6,7 +6,7 @@ item and field by field, so that every bad item gets an error that names its fie
 
 import struct
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,9 +19,11 @@ from app.rows import (
     EPOCH,
     MICROSECOND,
     Row,
+    instant,
     meter_beginnings,
     meter_row,
     microseconds,
+    now_us,
     pack_meter,
     pack_vehicle,
     vehicle_beginnings,
@@ -75,7 +77,7 @@ class Reader:
 
     def __init__(self, settings: Settings, horizon: Horizon) -> None:
         self.horizon = horizon
-        self._max_clock_skew = timedelta(seconds=settings.max_clock_skew_s)
+        self._max_clock_skew_us = round(settings.max_clock_skew_s * 1_000_000)
         self._max_readings = settings.max_readings_per_request
         self._max_commas = MAX_COMMAS_PER_READING * settings.max_readings_per_request
 
@@ -116,9 +118,19 @@ class Reader:
         return self._one_by_one([line for line in body.split(b"\n") if line.strip()])
 
     @property
+    def horizon(self) -> Horizon:
+        """The oldest timestamps that readings may bear."""
+        return self._horizon
+
+    @horizon.setter
+    def horizon(self, horizon: Horizon) -> None:
+        self._horizon = horizon
+        self._oldest_us = microseconds(horizon.meter), microseconds(horizon.vehicle)
+
+    @property
     def newest(self) -> datetime:
         """The newest timestamp that a reading may bear now."""
-        return datetime.now(UTC) + self._max_clock_skew
+        return instant(now_us() + self._max_clock_skew_us)
 
     def _check_count(self, count: int) -> None:
         if count > self._max_readings:
@@ -136,8 +148,8 @@ class Reader:
         """
         batch = Batch()
         meters, vehicles = batch.meters, batch.vehicles
-        newest = microseconds(self.newest)
-        oldest_meter, oldest_vehicle = map(microseconds, self.horizon)
+        newest = now_us() + self._max_clock_skew_us
+        oldest_meter, oldest_vehicle = self._oldest_us
         try:
             for place, reading in enumerate(readings):
                 at = (reading.timestamp - EPOCH) // MICROSECOND  # type: ignore[operator]

@@ -10,6 +10,7 @@ Source: PostgreSQL, COPY, "Binary Format".
 
 import re
 import struct
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ Row = tuple[str, int, int, bytes]
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+_EPOCH_UNIX_US = round(EPOCH.timestamp()) * 1_000_000
 
 # Ids whose encoding is remembered, of each kind of device: checking and encoding one anew costs more than all the rest
 # of its reading. About 200 bytes each.
@@ -63,6 +65,11 @@ vehicle_beginnings = _Beginnings(_VEHICLE_FIELDS)
 def microseconds(instant: datetime) -> int:
     """An instant as PostgreSQL counts it: microseconds since 2000-01-01 UTC."""
     return (instant - EPOCH) // MICROSECOND
+
+
+def now_us() -> int:
+    """The present, as PostgreSQL counts it."""
+    return time.time_ns() // 1000 - _EPOCH_UNIX_US
 
 
 def instant(recorded_at_us: int) -> datetime:

@@ -229,6 +229,25 @@ def test_a_refused_late_reading_makes_no_duplicates_of_fresh_ones(url: str) -> N
     assert set(_kept(url)) == {"M-first", *(f"M-{i}" for i in range(6))}
 
 
+def test_fresh_readings_do_not_wait_for_late_ones_of_others(url: str) -> None:
+    # The late one is held up by a lock on its device's row of live state, which another session keeps.
+    async def test() -> None:
+        async with _writing(url) as writer:
+            await writer.write(_meters("M-held"))
+            with _session(url) as holder, holder.transaction():
+                holder.execute("SELECT FROM telemetry.live_meter_state WHERE meter_id = 'M-held' FOR UPDATE")
+                async with _history_locked(url, writer) as first:
+                    writes = [_meters("M-held", at=minutes_ago(24 * 60)), _meters("M-fresh")]
+                    late, fresh = await _all_waiting([writer.write(batch) for batch in writes])
+                assert [await first, await fresh] == [Written()] * 2
+                await _until_the_writer_waits_for_a_lock(url)
+                assert not late.done()
+            assert await late == Written()
+
+    _run(test)
+    assert {row[0] for row in _ask(url, f"SELECT meter_id FROM {_HISTORY}")} == {"M-first", "M-held", "M-fresh"}
+
+
 @pytest.mark.parametrize("culprit", [0, 3, 7])
 def test_one_culprit_fails_alone(url: str, culprit: int) -> None:
     names = [f"M-{i}" for i in range(8)]
