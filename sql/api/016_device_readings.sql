@@ -55,3 +55,45 @@ COMMENT ON COLUMN api.device_hourly.energy_first_kwh IS 'kWh value of the first 
 COMMENT ON COLUMN api.device_hourly.energy_last_kwh IS 'kWh value of the last reading.';
 COMMENT ON COLUMN api.device_hourly.first_recorded_at IS 'When the first reading of the hour was taken.';
 COMMENT ON COLUMN api.device_hourly.last_recorded_at IS 'When the last reading of the hour was taken.';
+
+CREATE VIEW api.device_daily AS
+SELECT
+    'meter' AS device_type,
+    daily.meter_id AS device_id,
+    daily.bucket_start,
+    daily.readings,
+    daily.energy_ac_sum_kwh AS energy_sum_kwh,
+    daily.energy_ac_min_kwh AS energy_min_kwh,
+    daily.energy_ac_max_kwh AS energy_max_kwh,
+    daily.energy_ac_first_kwh AS energy_first_kwh,
+    daily.energy_ac_last_kwh AS energy_last_kwh,
+    daily.first_recorded_at,
+    daily.last_recorded_at
+FROM api.meter_daily AS daily
+UNION ALL
+SELECT
+    'vehicle',
+    daily.vehicle_id,
+    daily.bucket_start,
+    daily.readings,
+    daily.energy_dc_sum_kwh,
+    daily.energy_dc_min_kwh,
+    daily.energy_dc_max_kwh,
+    daily.energy_dc_first_kwh,
+    daily.energy_dc_last_kwh,
+    daily.first_recorded_at,
+    daily.last_recorded_at
+FROM api.vehicle_daily AS daily;
+
+COMMENT ON VIEW api.device_daily IS 'The energy columns of the daily rollups, of meters and of vehicles.';
+COMMENT ON COLUMN api.device_daily.device_type IS 'meter or vehicle.';
+COMMENT ON COLUMN api.device_daily.device_id IS 'The device, as it names itself.';
+COMMENT ON COLUMN api.device_daily.bucket_start IS 'The midnight (UTC) the bucket begins with.';
+COMMENT ON COLUMN api.device_daily.readings IS 'Readings on the day.';
+COMMENT ON COLUMN api.device_daily.energy_sum_kwh IS 'Sum of the kWh values: the total of interval readings.';
+COMMENT ON COLUMN api.device_daily.energy_min_kwh IS 'Smallest kWh value of the day.';
+COMMENT ON COLUMN api.device_daily.energy_max_kwh IS 'Largest kWh value of the day.';
+COMMENT ON COLUMN api.device_daily.energy_first_kwh IS 'kWh value of the first reading.';
+COMMENT ON COLUMN api.device_daily.energy_last_kwh IS 'kWh value of the last reading.';
+COMMENT ON COLUMN api.device_daily.first_recorded_at IS 'When the first reading of the day was taken.';
+COMMENT ON COLUMN api.device_daily.last_recorded_at IS 'When the last reading of the day was taken.';

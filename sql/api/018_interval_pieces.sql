@@ -65,10 +65,10 @@ AS $$
     SELECT
         cut.device_id,
         api.hour_floor(cut.cut_from),
-        min(history.recorded_at),
-        max(history.recorded_at),
-        count(*),
-        sum(history.energy_kwh),
+        reading.first_recorded_at,
+        reading.last_recorded_at,
+        reading.readings,
+        reading.energy_kwh,
         'history'
     FROM (
         SELECT DISTINCT
@@ -79,16 +79,22 @@ AS $$
         CROSS JOIN LATERAL (VALUES (counter.counted_from), (counter.counted_to)) AS edge (at)
         WHERE edge.at <> api.hour_floor(edge.at)
     ) AS cut
-    JOIN api.device_reading AS history
-        ON history.device_id = cut.device_id
-        AND history.recorded_at >= cut.cut_from
-        AND history.recorded_at < cut.cut_to
-    WHERE
-        history.device_type = kind_of_device
-        AND (only_device IS NULL OR history.device_id = only_device)
-        AND history.recorded_at >= pieces_from
-        AND history.recorded_at < pieces_to
-    GROUP BY cut.device_id, cut.cut_from
+    CROSS JOIN LATERAL (
+        SELECT
+            min(history.recorded_at) AS first_recorded_at,
+            max(history.recorded_at) AS last_recorded_at,
+            count(*) AS readings,
+            sum(history.energy_kwh) AS energy_kwh
+        FROM api.device_reading AS history
+        WHERE
+            history.device_type = kind_of_device
+            AND history.device_id = cut.device_id
+            AND history.recorded_at >= cut.cut_from
+            AND history.recorded_at < cut.cut_to
+            AND history.recorded_at >= pieces_from
+            AND history.recorded_at < pieces_to
+    ) AS reading
+    WHERE reading.readings > 0
 $$;
 
 COMMENT ON FUNCTION api.interval_pieces(text, timestamptz, timestamptz, text) IS

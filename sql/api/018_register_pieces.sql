@@ -7,16 +7,26 @@
 -- Each reading's energy depends on what came before it and on nothing of the window: a step belongs to the instant of
 -- the later reading, so windows that meet add up. The high-water mark is the highest value since the last reset among
 -- the readings of the reading's own day (UTC) and of register_look_back before that, and the previous reading's however
--- old it is. Hence all pieces of that look-back are taken too, and dropped at the end.
+-- old it is. Hence all pieces of that look-back are taken too, whole days at a time where they allow it, and dropped at
+-- the end.
+--
+-- Which devices are registers, and since when, is looked up first and passed on as arrays: whatever the planner is told,
+-- it takes the result of a query within a query for one row, and would loop where it has to hash.
 --
 -- An hour whose history was dropped is taken for the simplest course that its rollup allows: rising, or with one reset,
 -- after its largest value or before its smallest. It is flagged.
 
-CREATE FUNCTION api.register_pieces(
+CREATE FUNCTION api.pieces_of_registers(
     kind_of_device text,
     pieces_from timestamptz,
     pieces_to timestamptz,
-    only_device text DEFAULT NULL
+    only_device text,
+    device_ids text[],
+    kinds_from timestamptz[],
+    moduli_kwh float8[],
+    counted_from timestamptz[],
+    counted_to timestamptz[],
+    looked_from timestamptz[]
 )
 RETURNS TABLE (
     device_id text,
@@ -33,28 +43,38 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 AS $$
-    WITH register AS MATERIALIZED (
-        SELECT
-            kind.device_id,
-            kind.kind_from,
-            kind.register_modulus_kwh AS modulus_kwh,
-            greatest(kind.kind_from, pieces_from) AS counted_from,
-            least(kind.kind_to, pieces_to) AS counted_to,
-            greatest(
-                kind.kind_from, api.register_look_from(greatest(kind.kind_from, pieces_from))
-            ) AS looked_from
-        FROM api.device_kind AS kind
-        WHERE
-            kind.device_type = kind_of_device
-            AND (only_device IS NULL OR kind.device_id = only_device)
-            AND kind.energy_reading = 'register'
-            AND kind.kind_from < pieces_to
-            AND kind.kind_to > pieces_from
+    WITH register AS (
+        SELECT *
+        FROM unnest(device_ids, kinds_from, moduli_kwh, counted_from, counted_to, looked_from) AS register (
+            device_id, kind_from, modulus_kwh, counted_from, counted_to, looked_from
+        )
     ),
-    hour AS MATERIALIZED (
+    -- Days of the look-back, each as one piece where it is regular as an hour can be.
+    day AS MATERIALIZED (
         SELECT
-            register.device_id,
-            register.kind_from,
+            register.*,
+            daily.bucket_start,
+            daily.first_recorded_at,
+            daily.last_recorded_at,
+            daily.readings,
+            daily.energy_first_kwh AS first_kwh,
+            daily.energy_last_kwh AS last_kwh,
+            daily.energy_max_kwh AS max_kwh,
+            daily.energy_min_kwh >= api.register_tolerance() * daily.energy_max_kwh
+            AND daily.bucket_start >= register.looked_from AS is_regular
+        FROM register
+        JOIN api.device_daily AS daily ON daily.device_id = register.device_id
+        WHERE
+            daily.device_type = kind_of_device
+            AND (only_device IS NULL OR daily.device_id = only_device)
+            AND daily.bucket_start + interval '24 hours' > register.looked_from
+            AND daily.bucket_start + interval '24 hours' <= register.counted_from
+            AND daily.bucket_start >= api.register_look_from(pieces_from)
+            AND daily.bucket_start < api.day_floor(pieces_from)
+    ),
+    hourly AS (
+        SELECT
+            register.*,
             hourly.bucket_start,
             hourly.readings,
             hourly.first_recorded_at,
@@ -62,42 +82,81 @@ AS $$
             hourly.energy_first_kwh AS first_kwh,
             hourly.energy_last_kwh AS last_kwh,
             hourly.energy_min_kwh AS min_kwh,
-            hourly.energy_max_kwh AS max_kwh,
-            CASE
-                WHEN hourly.energy_min_kwh >= api.register_tolerance() * hourly.energy_max_kwh THEN 'regular'
-                WHEN hourly.bucket_start >= (
-                    SELECT coalesce(
-                        api.hour_ceiling(api.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
-                    )
-                ) THEN 'read'
-                WHEN hourly.energy_last_kwh < api.register_tolerance() * hourly.energy_max_kwh THEN 'reset after largest'
-                WHEN hourly.energy_min_kwh < api.register_tolerance() * hourly.energy_first_kwh
-                    THEN 'reset before smallest'
-                ELSE 'rising'
-            END AS course
+            hourly.energy_max_kwh AS max_kwh
         FROM register
         JOIN api.device_hourly AS hourly ON hourly.device_id = register.device_id
         WHERE
             hourly.device_type = kind_of_device
             AND (only_device IS NULL OR hourly.device_id = only_device)
-            AND hourly.bucket_start >= api.hour_ceiling(register.looked_from)
-            AND hourly.bucket_start < api.hour_floor(register.counted_to)
+            AND hourly.bucket_start >= api.day_floor(pieces_from)
+            AND hourly.bucket_start < api.hour_floor(pieces_to)
+        UNION ALL
+        SELECT
+            day.device_id,
+            day.kind_from,
+            day.modulus_kwh,
+            day.counted_from,
+            day.counted_to,
+            day.looked_from,
+            hourly.bucket_start,
+            hourly.readings,
+            hourly.first_recorded_at,
+            hourly.last_recorded_at,
+            hourly.energy_first_kwh,
+            hourly.energy_last_kwh,
+            hourly.energy_min_kwh,
+            hourly.energy_max_kwh
+        FROM day
+        JOIN api.device_hourly AS hourly
+            ON hourly.device_id = day.device_id
+            AND hourly.bucket_start >= day.bucket_start
+            AND hourly.bucket_start < day.bucket_start + interval '24 hours'
+        WHERE
+            NOT day.is_regular
+            AND hourly.device_type = kind_of_device
+            AND (only_device IS NULL OR hourly.device_id = only_device)
+            AND hourly.bucket_start >= api.register_look_from(pieces_from)
+            AND hourly.bucket_start < api.day_floor(pieces_from)
+    ),
+    hour AS MATERIALIZED (
+        SELECT
+            hourly.*,
+            CASE
+                WHEN hourly.min_kwh >= api.register_tolerance() * hourly.max_kwh THEN 'regular'
+                WHEN hourly.bucket_start >= (
+                    SELECT coalesce(
+                        api.hour_ceiling(api.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
+                    )
+                ) THEN 'read'
+                WHEN hourly.last_kwh < api.register_tolerance() * hourly.max_kwh THEN 'reset after largest'
+                WHEN hourly.min_kwh < api.register_tolerance() * hourly.first_kwh THEN 'reset before smallest'
+                ELSE 'rising'
+            END AS course
+        FROM hourly
+        WHERE
+            hourly.bucket_start >= api.hour_ceiling(hourly.looked_from)
+            AND hourly.bucket_start < api.hour_floor(hourly.counted_to)
             -- The hour that counted_from cuts is read from the history.
             AND (
-                hourly.bucket_start >= register.counted_from
-                OR hourly.bucket_start + interval '1 hour' <= register.counted_from
+                hourly.bucket_start >= hourly.counted_from
+                OR hourly.bucket_start + interval '1 hour' <= hourly.counted_from
             )
-            AND hourly.bucket_start >= api.register_look_from(pieces_from)
-            AND hourly.bucket_start < api.hour_floor(pieces_to)
     ),
     read AS (
-        SELECT hour.device_id, hour.kind_from, hour.bucket_start AS read_from, hour.bucket_start + interval '1 hour' AS read_to
+        SELECT
+            hour.device_id,
+            hour.kind_from,
+            hour.modulus_kwh,
+            hour.counted_from,
+            hour.counted_to,
+            hour.looked_from,
+            hour.bucket_start AS read_from,
+            hour.bucket_start + interval '1 hour' AS read_to
         FROM hour
         WHERE hour.course = 'read'
         UNION ALL
         SELECT DISTINCT
-            register.device_id,
-            register.kind_from,
+            register.*,
             greatest(api.hour_floor(edge.at), register.looked_from),
             least(api.hour_floor(edge.at) + interval '1 hour', register.counted_to)
         FROM register
@@ -110,6 +169,9 @@ AS $$
         SELECT
             hour.device_id,
             hour.kind_from,
+            hour.modulus_kwh,
+            hour.counted_from,
+            hour.looked_from,
             part.first_recorded_at,
             part.last_recorded_at,
             part.readings,
@@ -143,8 +205,28 @@ AS $$
         ) AS part
         UNION ALL
         SELECT
+            day.device_id,
+            day.kind_from,
+            day.modulus_kwh,
+            day.counted_from,
+            day.looked_from,
+            day.first_recorded_at,
+            day.last_recorded_at,
+            day.readings,
+            day.first_kwh,
+            day.last_kwh,
+            day.max_kwh,
+            'rollup',
+            false
+        FROM day
+        WHERE day.is_regular
+        UNION ALL
+        SELECT
             read.device_id,
             read.kind_from,
+            read.modulus_kwh,
+            read.counted_from,
+            read.looked_from,
             reading.recorded_at,
             reading.recorded_at,
             1,
@@ -164,18 +246,17 @@ AS $$
                 AND history.recorded_at < read.read_to
                 AND history.recorded_at >= api.register_look_from(pieces_from)
                 AND history.recorded_at < pieces_to
+            -- By index for each stretch, however few readings the planner takes a whole history to hold.
+            OFFSET 0
         ) AS reading
     ),
     -- Registers that were silent throughout the look-back, and have been heard since.
     silent AS (
-        SELECT register.device_id, register.kind_from, register.looked_from
-        FROM register
-        JOIN (
-            SELECT piece.device_id, piece.kind_from, min(piece.first_recorded_at) AS heard_at
-            FROM piece
-            GROUP BY piece.device_id, piece.kind_from
-        ) AS heard USING (device_id, kind_from)
-        WHERE heard.heard_at >= register.counted_from AND register.looked_from > register.kind_from
+        SELECT piece.device_id, piece.kind_from, piece.modulus_kwh, piece.counted_from, piece.looked_from
+        FROM piece
+        WHERE piece.looked_from > piece.kind_from
+        GROUP BY piece.device_id, piece.kind_from, piece.modulus_kwh, piece.counted_from, piece.looked_from
+        HAVING min(piece.first_recorded_at) >= piece.counted_from
     ),
     ordered AS (
         SELECT
@@ -187,7 +268,8 @@ AS $$
             SELECT * FROM piece
             UNION ALL
             SELECT
-                last.device_id, last.kind_from, last.recorded_at, last.recorded_at, 0,
+                last.device_id, last.kind_from, NULL, 'infinity', NULL,
+                last.recorded_at, last.recorded_at, 0,
                 last.energy_kwh, last.energy_kwh, last.energy_kwh, 'rollup', false
             FROM (
                 SELECT
@@ -234,15 +316,14 @@ AS $$
             after.device_id,
             after.kind_from,
             after.epoch,
-            greatest(0, min(register.modulus_kwh) - greatest(max(after.previous_kwh), max(before.max_kwh))) AS rest_kwh
+            greatest(0, min(after.modulus_kwh) - greatest(max(after.previous_kwh), max(before.max_kwh))) AS rest_kwh
         FROM marked AS after
-        JOIN register USING (device_id, kind_from)
         LEFT JOIN marked AS before
             ON before.device_id = after.device_id
             AND before.kind_from = after.kind_from
             AND before.epoch = after.epoch - 1
             AND before.day >= after.day - api.register_look_back()
-        WHERE after.is_reset AND after.previous_kwh >= api.register_tolerance() * register.modulus_kwh
+        WHERE after.is_reset AND after.previous_kwh >= api.register_tolerance() * after.modulus_kwh
         GROUP BY after.device_id, after.kind_from, after.epoch
     )
     SELECT
@@ -267,13 +348,67 @@ AS $$
         marked.source,
         marked.is_estimated
     FROM marked
-    JOIN register USING (device_id, kind_from)
     LEFT JOIN rolled
         ON marked.is_reset
         AND rolled.device_id = marked.device_id
         AND rolled.kind_from = marked.kind_from
         AND rolled.epoch = marked.epoch
-    WHERE marked.first_recorded_at >= register.counted_from
+    WHERE marked.first_recorded_at >= marked.counted_from
+$$;
+
+COMMENT ON FUNCTION api.pieces_of_registers(
+    text, timestamptz, timestamptz, text, text[], timestamptz[], float8[], timestamptz[], timestamptz[], timestamptz[]
+) IS
+'What api.register_pieces returns, of the registers that are passed column by column as api.registers gives them.';
+
+CREATE FUNCTION api.register_pieces(
+    kind_of_device text,
+    pieces_from timestamptz,
+    pieces_to timestamptz,
+    only_device text DEFAULT NULL
+)
+RETURNS TABLE (
+    device_id text,
+    bucket_start timestamptz,
+    first_recorded_at timestamptz,
+    last_recorded_at timestamptz,
+    readings bigint,
+    energy_kwh float8,
+    step text,
+    previous_kwh float8,
+    first_kwh float8,
+    source text,
+    is_estimated boolean
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+SET search_path = pg_catalog
+SET plan_cache_mode = force_custom_plan
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    found record;
+BEGIN
+    SELECT
+        array_agg(register.device_id) AS device_ids,
+        array_agg(register.kind_from) AS kinds_from,
+        array_agg(register.modulus_kwh) AS moduli_kwh,
+        array_agg(register.counted_from) AS counted_from,
+        array_agg(register.counted_to) AS counted_to,
+        array_agg(register.looked_from) AS looked_from
+    INTO found
+    FROM api.registers(kind_of_device, pieces_from, pieces_to, only_device) AS register;
+    IF found.device_ids IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT piece.*
+    FROM api.pieces_of_registers(
+        kind_of_device, pieces_from, pieces_to, only_device,
+        found.device_ids, found.kinds_from, found.moduli_kwh,
+        found.counted_from, found.counted_to, found.looked_from
+    ) AS piece;
+END
 $$;
 
 COMMENT ON FUNCTION api.register_pieces(text, timestamptz, timestamptz, text) IS
