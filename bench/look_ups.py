@@ -48,7 +48,8 @@ VEHICLES = 30
 WINDOW = timedelta(hours=24)
 # A longer history has chunks that are old enough for the columnstore.
 COMPRESSED_FROM_DAYS = 4
-INGEST_CONNECTIONS = 4
+BATCH_CONNECTIONS = 4
+SINGLE_CONNECTIONS = 64
 # As many a second as are enough while the other core answers.
 INGEST_PER_S = 120_000
 INGEST_ROUND_S = 2
@@ -224,7 +225,12 @@ def _ingesting(history: History, readings: Requests, seconds: int, per_s: float 
     assert history.target is not None
     with ThreadPoolExecutor(1) as background:
         sending = background.submit(
-            send, history.target, readings, connections=INGEST_CONNECTIONS, seconds=seconds, per_s=per_s
+            send,
+            history.target,
+            readings,
+            connections=SINGLE_CONNECTIONS if readings.readings_per_request == 1 else BATCH_CONNECTIONS,
+            seconds=seconds,
+            per_s=per_s,
         )
         time.sleep(SETTLES_S)
         yield sending

@@ -36,7 +36,8 @@ class Table:
         for name, rounds in self.samples.items():
             m = median(rounds)
             latency = f"{m.p50_ms:.2f} | {m.p99_ms:.2f}" if m.p99_ms else "|"
-            shares = " | ".join(f"{share:.0%}" for share in (m.client_cpu, m.service_cpu, m.database_cpu))
+            taken = (m.client_cpu, m.service_cpu, m.database_cpu)
+            shares = " | ".join(f"{share:.0%}" for share in taken) if any(taken) else "| |"
             lines.append(f"| {name} | {m.per_s:,.0f} | {latency} | {shares} |")
         lines += ["", *(f"- {note}" for note in self.notes), ""]
         return "\n".join(lines)

@@ -54,7 +54,7 @@ def measure(storages: Sequence[Storage], peers: Sequence[Peer], directory: Path,
     table.notes = [ratio_line(samples, name, name.replace("POST", "/livez")) for name in ours]
     for peer in peers:
         theirs = max((n for n in figures if n.startswith(peer.kind.name)), key=lambda n: median(samples[n]).per_s)
-        best = max(ours, key=lambda name: median(samples[name]).per_s)
+        best = max((n for n in ours if first.profile in n), key=lambda n: median(samples[n]).per_s)
         table.notes.append(ratio_line(samples, best, theirs))
         if peer.kind.name == "InfluxDB":
             table.reached.append(
