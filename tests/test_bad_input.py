@@ -977,14 +977,22 @@ def _bodies(chance: random.Random) -> Iterator[tuple[str, str, bytes | None, dic
 
 
 def _assigned(chance: random.Random) -> Iterator[tuple[str, str, bytes | None, dict[str, str]]]:
-    """Mutated assignments and changes of them."""
+    """Mutated assignments, events, changes of them, and what is known of devices."""
     while True:
         begins = minutes_ago(chance.randrange(10_000))
         ends = chance.choice([None, begins + timedelta(minutes=chance.randrange(1, 100))])
         wanted = {"meterId": f"M-{chance.randrange(20)}", "vehicleId": f"V-{chance.randrange(20)}", "from": begins}
         happened = {"event": chance.choice(["plugIn", "plugOut", "handOver"]), "at": begins, **wanted}
         del happened["from"]
-        match chance.randrange(5):
+        match chance.randrange(6):
+            case 5:
+                device = {"energyReading": "register", "since": begins, "ratedPowerKw": 11, "registerModulusKwh": 1000}
+                path, document = chance.choice([
+                    ("/v1/meters/M-1", device),
+                    ("/v1/vehicles/V-1", {**device, "batteryCapacityKwh": 60}),
+                    ("/v1/fleet/defaults", {"meters": {"energyReading": "register", "since": begins}}),
+                ])  # fmt: skip
+                yield "PUT", path, _mutated(chance, msgspec.json.encode(document)), _JSON
             case 0:
                 yield "POST", "/v1/assignments", _mutated(chance, msgspec.json.encode({**wanted, "to": ends})), _JSON
             case 3:

@@ -295,25 +295,24 @@ def test_more_items_than_the_limit_are_refused_whole(client: Client, path: str) 
     assert listed(client) == []
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        {},
-        5,
-        {"event": "plugIn"},
-        {**event("plugIn", "M-1", "V-1", 0), "event": "plugin"},
-        {**event("plugIn", "M-1", "V-1", 0), "at": "2026-03-01T00:00:00"},
-        {**event("plugIn", "M-1", "V-1", 0), "at": "1969-12-31T23:59:59Z"},
-        {**event("plugIn", "M-1", "V-1", 0), "at": "0001-01-01T00:00:00+14:00"},
-        {**event("plugIn", "M-1", "V-1", 0), "to": hour(1)},
-        event("plugIn", "M 1", "V-1", 0),
-        event("handOver", "M-1", None, 0),
-    ],
-    ids=lambda document: str(document)[:60],
-)
-def test_an_event_that_makes_no_sense_is_422(client: Client, document: Any) -> None:
-    answer = client.post(EVENTS, document)
-    assert (answer.status, answer.json["code"]) == (422, "invalid_parameter")
+NO_EVENT: list[Any] = [
+    {},
+    5,
+    {"event": "plugIn"},
+    {**event("plugIn", "M-1", "V-1", 0), "event": "plugin"},
+    {**event("plugIn", "M-1", "V-1", 0), "at": "2026-03-01T00:00:00"},
+    {**event("plugIn", "M-1", "V-1", 0), "at": "1969-12-31T23:59:59Z"},
+    {**event("plugIn", "M-1", "V-1", 0), "at": "0001-01-01T00:00:00+14:00"},
+    {**event("plugIn", "M-1", "V-1", 0), "to": hour(1)},
+    event("plugIn", "M 1", "V-1", 0),
+    event("handOver", "M-1", None, 0),
+]
+
+
+def test_an_event_that_makes_no_sense_is_422(client: Client) -> None:
+    for document in NO_EVENT:
+        answer = client.post(EVENTS, document)
+        assert (answer.status, answer.json["code"]) == (422, "invalid_parameter"), document
     assert listed(client) == []
 
 
