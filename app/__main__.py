@@ -1,5 +1,5 @@
 """The command line: python -m app serve | migrate | roles | demo | import FILE | policies plan|apply FILE |
-copy URL | compare URL."""
+doctor | copy URL | compare URL."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 
-from app import __version__, copying, demo, importing, migrate, policies
+from app import __version__, copying, demo, doctor, importing, migrate, policies
 from app.config import Settings
 from app.errors import OperatorError
 from app.serve import any_database, configure_logging, database, serve_with_workers, serving, stopped_by_signals
@@ -55,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     policies.add_arguments(changing)
     changing.set_defaults(run=_policies)
     _add_copying(commands)
+
+    examining = commands.add_parser("doctor", help="what is not normal in the database, and the figures behind it")
+    doctor.add_arguments(examining)
+    examining.set_defaults(run=_doctor)
     return parser
 
 
@@ -126,6 +130,11 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
 def _policies(options: argparse.Namespace, settings: Settings) -> int:
     with database(settings) as url:
         return policies.run(url, options)
+
+
+def _doctor(options: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as url:
+        return doctor.run(url, options)
 
 
 def _say(text: str) -> None:

@@ -48,11 +48,15 @@ BESIDE = {
     "demo": {"errors", "simulator"},
     # Commands of the DBA; what they know is SQL.
     "policies": {"errors", "queries"},
+    "doctor": {"errors", "queries"},
     # A second way in for readings and assignments, and so on the level of http; its files come first.
     "import_file": {"errors", "models"},
     "importing": {name for layer in LAYERS[:10] for name in layer} | {"import_file"},
 }
-IMPORTS_BESIDE = {"serve": {"embedded", "migrate"}, "__main__": {"copying", "demo", "importing", "migrate", "policies"}}
+IMPORTS_BESIDE = {
+    "serve": {"embedded", "migrate"},
+    "__main__": {"copying", "demo", "doctor", "importing", "migrate", "policies"},
+}
 # HTTP stays where it belongs: the rest takes parameters and returns structs.
 HTTP_PACKAGES = {"starlette", "uvicorn"}
 KNOW_HTTP = {"problems", "requests", "ingest_http", "http", "asgi", "serve"}

@@ -33,3 +33,45 @@ COMMENT ON COLUMN api.job_health.runs IS 'Runs there were; null: not counted.';
 COMMENT ON COLUMN api.job_health.failures IS 'Runs that failed; null: not counted.';
 COMMENT ON COLUMN api.job_health.last_error IS 'Message of its newest failure that is remembered.';
 COMMENT ON COLUMN api.job_health.is_scheduled IS 'Whether it runs by itself; false: somebody switched it off with alter_job.';
+COMMENT ON VIEW api.relation_size IS
+'What each relation takes on disk, in all and a day. Normal: histories 5 to 12 times smaller in the columnstore, all but the newest chunks there.';
+COMMENT ON COLUMN api.relation_size.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN api.relation_size.chunks IS 'Chunks there are; postgres profile: 1.';
+COMMENT ON COLUMN api.relation_size.chunks_compressed IS 'Chunks in the columnstore.';
+COMMENT ON COLUMN api.relation_size.total_bytes IS 'What it takes now, indexes included, bytes.';
+COMMENT ON COLUMN api.relation_size.index_bytes IS 'What its indexes take now, bytes.';
+COMMENT ON COLUMN api.relation_size.columnstore_bytes IS 'What its chunks in the columnstore take, bytes.';
+COMMENT ON COLUMN api.relation_size.compression_ratio IS 'How many times smaller the columnstore made these; null: none is there.';
+COMMENT ON COLUMN api.relation_size.range_from IS 'Beginning of its oldest chunk.';
+COMMENT ON COLUMN api.relation_size.range_to IS 'End of its newest chunk.';
+COMMENT ON COLUMN api.relation_size.settled_bytes_per_day IS
+'What a day of it takes in the columnstore, or as it is where nothing is there yet, bytes.';
+COMMENT ON COLUMN api.relation_size.is_growing IS 'Whether nothing is dropped yet in return for what comes.';
+COMMENT ON VIEW api.readings_per_day IS
+'Readings of the last 14 days by day (UTC), from the daily rollups. Normal: 1440 a device that reports each minute. Half of that: devices or the network are down.';
+COMMENT ON COLUMN api.readings_per_day.relation IS 'Name of the history in schema telemetry.';
+COMMENT ON COLUMN api.readings_per_day.day_start IS 'The midnight (UTC) the day begins with; the newest day is not over.';
+COMMENT ON COLUMN api.readings_per_day.readings IS 'Readings taken in that day.';
+COMMENT ON VIEW api.columnstore_lag IS
+'The oldest chunk of each relation that is not in the columnstore. Normal: overdue by less than a day, since the job runs twice a day. More: see the columnstore job in api.job_health. Postgres profile: nothing is ever overdue, there is no columnstore.';
+COMMENT ON COLUMN api.columnstore_lag.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN api.columnstore_lag.columnstore_after IS 'Age at which its policy wants a chunk there; null: never.';
+COMMENT ON COLUMN api.columnstore_lag.oldest_uncompressed_from IS 'Beginning of the oldest chunk that is not there.';
+COMMENT ON COLUMN api.columnstore_lag.oldest_uncompressed_age IS 'How long ago that was.';
+COMMENT ON COLUMN api.columnstore_lag.chunks_overdue IS 'Chunks that should be there and are not.';
+COMMENT ON COLUMN api.columnstore_lag.overdue_by IS 'For how long the one that waits longest should have been there; null: none.';
+COMMENT ON VIEW api.index_bloat IS
+'Size of the indexes of uncompressed chunks against an estimate of what they need, from statistics (after ANALYZE). Normal: a ratio of 1 to 2, since random inserts leave half-full pages. Above 3: REINDEX INDEX CONCURRENTLY. An estimate: nobody looked into the index.';
+COMMENT ON COLUMN api.index_bloat.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN api.index_bloat.chunk IS 'Table the index belongs to.';
+COMMENT ON COLUMN api.index_bloat.index_name IS 'The index.';
+COMMENT ON COLUMN api.index_bloat.index_bytes IS 'What it takes, bytes.';
+COMMENT ON COLUMN api.index_bloat.estimated_bytes IS 'What it would need with pages nine tenths full, bytes; null: no statistics.';
+COMMENT ON COLUMN api.index_bloat.bloat_ratio IS 'The one over the other; null: no statistics.';
+COMMENT ON VIEW api.cache_hits IS
+'How much of the newest uncompressed chunk of each relation is found in shared_buffers, since statistics were reset. Normal: above 0.95, indexes above 0.99. Less: more shared_buffers, or a shorter chunk_interval. What the operating system caches counts as read.';
+COMMENT ON COLUMN api.cache_hits.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN api.cache_hits.chunk IS 'Its newest chunk.';
+COMMENT ON COLUMN api.cache_hits.blocks_read IS 'Blocks of table and indexes that were not in memory.';
+COMMENT ON COLUMN api.cache_hits.heap_hit_ratio IS 'Share of the table''s blocks found in memory; null: none was wanted.';
+COMMENT ON COLUMN api.cache_hits.index_hit_ratio IS 'Share of the indexes'' blocks found in memory; null: none was wanted.';

@@ -29,10 +29,9 @@ WITH oldest AS (
 SELECT
     policy.relation,
     kept.chunk,
-    greatest(
-        CASE WHEN policy.relation LIKE 'meter%' THEN oldest.meter_day ELSE oldest.vehicle_day END,
-        api.history_horizon(policy.relation)
-    ) AS range_from,
+    -- Null where nothing was ever kept.
+    CASE WHEN kept.first_day IS NOT NULL THEN greatest(kept.first_day, api.history_horizon(policy.relation)) END
+        AS range_from,
     now() AS range_to,
     false AS is_compressed,
     pg_total_relation_size(kept.chunk) AS total_bytes,
@@ -41,4 +40,8 @@ SELECT
     NULL::float8 AS compression_ratio
 FROM telemetry.policy
 CROSS JOIN oldest
-CROSS JOIN LATERAL (SELECT format('telemetry.%I', policy.relation)::regclass AS chunk) AS kept;
+CROSS JOIN LATERAL (
+    SELECT
+        format('telemetry.%I', policy.relation)::regclass AS chunk,
+        CASE WHEN policy.relation LIKE 'meter%' THEN oldest.meter_day ELSE oldest.vehicle_day END AS first_day
+) AS kept;

@@ -11,7 +11,7 @@ SELECT
     END COLLATE "default" AS job,
     job.job_id,
     job.schedule_interval AS every,
-    stats.last_run_started_at AS last_started_at,
+    CASE WHEN isfinite(stats.last_run_started_at) THEN stats.last_run_started_at END AS last_started_at,
     CASE WHEN isfinite(stats.last_successful_finish) THEN stats.last_successful_finish END AS last_succeeded_at,
     coalesce(stats.last_run_status, 'never ran') AS last_status,
     coalesce(stats.total_runs, 0) AS runs,
@@ -27,7 +27,7 @@ LEFT JOIN LATERAL (
     ORDER BY finish_time DESC
     LIMIT 1
 ) AS failure ON true
-WHERE job.hypertable_schema = 'telemetry'
+WHERE job.hypertable_schema = 'telemetry' OR job.proc_schema = 'telemetry'
 UNION ALL
 SELECT
     NULL,

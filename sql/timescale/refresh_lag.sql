@@ -1,7 +1,7 @@
 -- Differs by necessity because a continuous aggregate is refreshed after the fact. What it has still to hear of stands in
 -- two logs: of the source (what changed since a refresh looked last) and of the rollup (what a refresh has not reached).
--- The rollup's log always has a range that begins at -infinity; of that one, whole chunks of the source count, so that a
--- first chunk which begins before the first reading is no backlog.
+-- Of a range that begins before the source does, whole chunks of the source count: a first chunk begins before its first
+-- row, and what lies between is no backlog. There is always one such range, from -infinity on.
 
 CREATE VIEW api.refresh_lag AS
 WITH rollup AS (
@@ -49,17 +49,22 @@ logged AS (
     JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log AS log
         ON log.hypertable_id = rollup.source_id
 ),
+source_start AS (
+    SELECT source_chunk.relation, min(source_chunk.range_start) AS starts_at
+    FROM source_chunk
+    GROUP BY source_chunk.relation
+),
 pending AS (
     SELECT
         rollup.relation,
         greatest(
             _timescaledb_functions.to_timestamp(logged.lowest),
-            (SELECT min(range_start) FROM source_chunk WHERE source_chunk.relation = rollup.relation),
+            source_start.starts_at,
             api.history_horizon(rollup.source)
         ) AS pending_from,
         least(
             CASE
-                WHEN logged.lowest > -9223372036854775808
+                WHEN _timescaledb_functions.to_timestamp(logged.lowest) >= source_start.starts_at
                     THEN _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1)
                 ELSE coalesce(
                     (
@@ -76,6 +81,7 @@ pending AS (
         ) AS pending_to
     FROM rollup
     JOIN logged USING (relation)
+    JOIN source_start USING (relation)
     WHERE rollup.refreshed_to IS NOT NULL
 )
 SELECT

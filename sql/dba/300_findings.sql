@@ -1,0 +1,207 @@
+-- What of all the views is not normal, with what to do about it. Thresholds stand beside what they judge.
+
+CREATE FUNCTION api.findings(silent_longer_than interval DEFAULT interval '1 hour', free_bytes bigint DEFAULT NULL)
+RETURNS TABLE (severity text, subject text, message text, action text)
+LANGUAGE sql STABLE
+-- Of so many parts, compiling takes longer than running.
+SET jit = off
+AS $$
+    WITH found AS MATERIALIZED (
+        -- Jobs, those that fail of the same cause together
+        SELECT
+            failed.severity,
+            string_agg(concat_ws(' of ', failed.job, failed.relation), ', ' ORDER BY failed.relation, failed.job) AS subject,
+            format('the newest run failed (%s of %s): %s', sum(failed.failures), sum(failed.runs), failed.last_error)
+                AS message,
+            CASE
+                WHEN failed.last_error LIKE 'cannot drop portal%'
+                    THEN 'The work was committed before this error, but the job runs less often after it: this minor release of PostgreSQL needs a newer TimescaleDB.'
+                ELSE format('CALL public.run_job(%s) runs it at once and shows the error.', min(failed.job_id))
+            END AS action
+        FROM (
+            SELECT
+                job.*,
+                CASE
+                    WHEN job.last_error LIKE 'cannot drop portal%' THEN 'warning'
+                    WHEN
+                        coalesce(job.last_succeeded_at, '-infinity') < now() - greatest(3 * job.every, interval '1 hour')
+                        THEN 'critical'
+                    ELSE 'warning'
+                END AS severity
+            FROM api.job_health AS job
+            WHERE job.last_status = 'Failed'
+        ) AS failed
+        GROUP BY failed.severity, failed.last_error
+        UNION ALL
+        SELECT
+            'warning',
+            concat_ws(' of ', job.job, job.relation),
+            'it is switched off',
+            format('SELECT public.alter_job(%s, scheduled => true);', job.job_id)
+        FROM api.job_health AS job
+        WHERE NOT job.is_scheduled
+        UNION ALL
+        SELECT
+            'critical',
+            'upkeep',
+            format('it began at %s and is not over: it failed, or hangs', job.last_started_at),
+            'See the log of the service; CALL api.upkeep() shows the error.'
+        FROM api.job_health AS job
+        WHERE job.job = 'upkeep' AND job.last_succeeded_at IS NULL AND job.last_started_at < now() - interval '1 hour'
+        UNION ALL
+        SELECT
+            'warning',
+            'upkeep',
+            'it has not run for three hours',
+            'Is the service running? CALL api.upkeep() does its work.'
+        FROM (SELECT max(job.last_started_at) AS started_at FROM api.job_health AS job WHERE job.job = 'upkeep') AS run
+        WHERE run.started_at < now() - interval '3 hours'
+        -- Rollups
+        UNION ALL
+        SELECT
+            CASE WHEN lag.lag > lag.normal_lag + interval '1 day' THEN 'critical' ELSE 'warning' END,
+            lag.relation,
+            format('its refresh is %s behind; %s is normal', date_trunc('minute', lag.lag), lag.normal_lag),
+            'See api.job_health; CALL api.refresh_rollups(from, to) does it by hand.'
+        FROM api.refresh_lag AS lag
+        WHERE lag.lag > lag.normal_lag
+        UNION ALL
+        SELECT
+            CASE
+                WHEN lag.backlog_from < now() - source.drop_after + interval '7 days' THEN 'critical'
+                WHEN lag.backlog_from < now() - policy.refresh_start_offset OR lag.backlog_h > 48 THEN 'warning'
+                ELSE 'note'
+            END,
+            lag.relation,
+            format(
+                '%s hours between %s and %s have readings that it does not show yet%s',
+                ceil(lag.backlog_h),
+                lag.backlog_from,
+                lag.backlog_to,
+                CASE
+                    WHEN lag.backlog_from < now() - source.drop_after + interval '7 days'
+                        THEN '; some are dropped within a week'
+                    WHEN lag.backlog_from < now() - policy.refresh_start_offset
+                        THEN '; some are older than its job looks back'
+                    ELSE ''
+                END
+            ),
+            format('CALL api.refresh_rollups(%L, %L);', lag.backlog_from, lag.backlog_to)
+        FROM api.refresh_lag AS lag
+        JOIN api.policy USING (relation)
+        JOIN api.policy AS source ON source.relation = api.source_relation(lag.relation)
+        WHERE lag.backlog_h > 0
+        -- Columnstore
+        UNION ALL
+        SELECT
+            'warning',
+            lag.relation,
+            format(
+                '%s chunks are not in the columnstore, the oldest for %s longer than columnstore_after',
+                lag.chunks_overdue, date_trunc('hour', lag.overdue_by)
+            ),
+            'See the columnstore job in api.job_health.'
+        FROM api.columnstore_lag AS lag
+        -- The job runs twice a day.
+        WHERE lag.overdue_by > interval '1 day'
+        UNION ALL
+        SELECT
+            'warning',
+            size.relation,
+            format('the columnstore makes it only %s times smaller', round(size.compression_ratio::numeric, 1)),
+            'Many late readings in few chunks? See api.chunk_size.'
+        FROM api.relation_size AS size
+        WHERE size.relation LIKE '%\_history' AND size.compression_ratio < 3 AND size.columnstore_bytes > 100000000
+        UNION ALL
+        SELECT
+            'warning',
+            late.relation,
+            format(
+                '%s of %s sampled readings came late, 9 in 10 of these within %s: into the columnstore',
+                late.late_readings, late.readings, date_trunc('minute', late.late_p90)
+            ),
+            format('CALL api.set_policy(%L, columnstore_after => %L);', late.relation, late.late_p90)
+        FROM api.lateness() AS late
+        JOIN api.policy USING (relation)
+        WHERE late.late_readings >= 100 AND late.late_p90 > policy.columnstore_after
+        -- Disk
+        UNION ALL
+        SELECT
+            CASE WHEN outlook.days_left < 7 THEN 'critical' ELSE 'warning' END,
+            'disk',
+            format('it is full in %s days', floor(outlook.days_left)),
+            'Drop sooner (api.set_policy), or get a larger disk.'
+        FROM api.disk_outlook(free_bytes) AS outlook
+        WHERE outlook.days_left < 30
+        UNION ALL
+        SELECT 'note', 'disk', 'its size is not known', 'CALL api.set_disk_size(''500 GB'');'
+        FROM api.disk_outlook(free_bytes) AS outlook
+        WHERE outlook.disk_free_bytes IS NULL
+        -- Indexes and memory
+        UNION ALL
+        SELECT
+            'warning',
+            bloat.relation,
+            format('index %s is %s times the size it needs', bloat.index_name, round(bloat.bloat_ratio::numeric, 1)),
+            format('REINDEX INDEX CONCURRENTLY %s;', bloat.index_name)
+        FROM api.index_bloat AS bloat
+        WHERE bloat.bloat_ratio > 3 AND bloat.index_bytes > 100000000
+        UNION ALL
+        SELECT
+            'warning',
+            hits.relation,
+            format(
+                'of its newest chunk, %s %% of the table and %s %% of the indexes are found in memory',
+                floor(100 * hits.heap_hit_ratio), floor(100 * hits.index_hit_ratio)
+            ),
+            'More shared_buffers, or a shorter chunk_interval.'
+        FROM api.cache_hits AS hits
+        WHERE least(hits.heap_hit_ratio, hits.index_hit_ratio) < 0.9 AND hits.blocks_read > 100000
+        -- Devices
+        UNION ALL
+        SELECT
+            CASE WHEN silent.devices > 0.5 * fleet.devices THEN 'critical'
+                WHEN silent.devices > 0.1 * fleet.devices THEN 'warning'
+                ELSE 'note' END,
+            silent.device_type || 's',
+            format('%s of %s are silent for longer than %s', silent.devices, fleet.devices, silent_longer_than),
+            'SELECT * FROM api.silent_devices();'
+        FROM (
+            SELECT device.device_type, count(*) AS devices
+            FROM api.silent_devices(silent_longer_than) AS device
+            GROUP BY device.device_type
+        ) AS silent
+        JOIN (
+            SELECT 'meter' AS device_type, count(*) AS devices FROM api.live_meter_state
+            UNION ALL
+            SELECT 'vehicle', count(*) FROM api.live_vehicle_state
+        ) AS fleet USING (device_type)
+        UNION ALL
+        SELECT
+            'warning',
+            day.relation,
+            format('%s readings yesterday, %s a day in the week before', day.yesterday, round(day.usual)),
+            'SELECT * FROM api.readings_per_day; and see api.silent_devices().'
+        FROM (
+            SELECT
+                daily.relation,
+                coalesce(
+                    sum(daily.readings) FILTER (WHERE daily.day_start = api.day_floor(now()) - interval '24 hours'), 0
+                ) AS yesterday,
+                avg(daily.readings) FILTER (
+                    WHERE
+                        daily.day_start < api.day_floor(now()) - interval '24 hours'
+                        AND daily.day_start >= api.day_floor(now()) - interval '192 hours'
+                ) AS usual
+            FROM api.readings_per_day AS daily
+            GROUP BY daily.relation
+        ) AS day
+        WHERE day.yesterday < 0.5 * day.usual
+    )
+    SELECT found.severity, found.subject, found.message, found.action
+    FROM found
+    ORDER BY array_position(ARRAY['critical', 'warning', 'note'], found.severity), found.subject, found.message
+$$;
+
+COMMENT ON FUNCTION api.findings(interval, bigint) IS
+'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. Devices silent for longer than told; free bytes of the disk, where telemetry.disk does not say. python -m app doctor prints it.';
