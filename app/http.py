@@ -1,17 +1,13 @@
 """HTTP: decode, call, encode."""
 
-from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app import (
     analytics,
-    assignments,
-    devices,
+    assignments_http,
+    devices_http,
     fleet,
     health,
     ingest_http,
@@ -22,40 +18,11 @@ from app import (
     requests,
     series,
 )
-from app.config import Settings
-from app.errors import (
-    DatabaseLost,
-    InvalidParameter,
-    NoItemAccepted,
-    UnknownMeter,
-    UnknownVehicle,
-)
-from app.models import (
-    AssignmentChange,
-    Assignments,
-    DeviceId,
-    FleetDefaultsChange,
-    ItemResults,
-    MeterChange,
-    NewAssignment,
-    PlugEvent,
-    Status,
-    VehicleChange,
-)
+from app.errors import DatabaseLost, UnknownMeter, UnknownVehicle
+from app.models import DeviceId, Status
 from app.openapi import document
-from app.service import Service
-
-_encoder = msgspec.json.Encoder()
-
-
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(_encoder.encode(content), status, media_type=requests.JSON)
-
+from app.replies import json as _json
+from app.replies import service as _service
 
 # Analytics
 
@@ -152,163 +119,6 @@ def _live_page(request: Request) -> live.Page:
     )
 
 
-# Assignments
-
-
-async def create_assignments(request: Request) -> Response:
-    """Add an assignment, or several: whole or not at all, or with `partial` those that fit."""
-    settings, database, _, _ = _service(request)
-    author, partial = requests.author(request), requests.flag(request, "partial") or False
-    is_lines, body = await _assignment_body(request)
-    if not is_lines and not requests.is_array(body):
-        wanted = requests.decoded(body, NewAssignment)
-        if not partial:
-            return _json((await assignments.create(database, [wanted], author))[0], 201)
-        return _item_results(await assignments.create_each(database, [wanted], author))
-    items = requests.items(body, is_lines)
-    _check_count(settings, items)
-    decoded = [requests.decoded_item(item, NewAssignment) for item in items]
-    if partial:
-        return _item_results(await assignments.create_each(database, decoded, author))
-    return _json(Assignments(await assignments.create(database, requests.all_good(decoded), author), None), 201)
-
-
-async def plug_events(request: Request) -> Response:
-    """Apply an event of plugging in, plugging out or handing over, or several."""
-    settings, database, _, _ = _service(request)
-    author = requests.author(request)
-    is_lines, body = await _assignment_body(request)
-    if not is_lines and not requests.is_array(body):
-        event = requests.decoded(body, PlugEvent)
-        return _json(await assignments.apply_event(database, event, author, settings.max_clock_skew_s))
-    items = requests.items(body, is_lines)
-    _check_count(settings, items)
-    events = [requests.decoded_item(item, PlugEvent) for item in items]
-    return _item_results(await assignments.apply_events(database, events, author, settings.max_clock_skew_s))
-
-
-async def _assignment_body(request: Request) -> tuple[bool, bytes]:
-    """Whether a body is lines of JSON, and the body."""
-    media_type = requests.media_type(request, (requests.JSON, requests.NDJSON))
-    return media_type == requests.NDJSON, await requests.body(request, _service(request).settings.max_body_bytes)
-
-
-def _check_count(settings: Settings, items: Sequence[bytes]) -> None:
-    most = settings.max_assignments_per_request
-    if not 1 <= len(items) <= most:
-        raise InvalidParameter(f"{len(items)} items: a request holds 1 to {most}")
-
-
-def _item_results(results: ItemResults) -> Response:
-    if results.refused == len(results.results):
-        raise NoItemAccepted("every item was refused; the results say why", msgspec.to_builtins(results))
-    return _json(results)
-
-
-async def list_assignments(request: Request) -> Response:
-    """A page of assignments, of a meter, of a vehicle, at an instant, within a range of time."""
-    settings, database, _, _ = _service(request)
-    begins, ends = requests.instant(request, "from"), requests.instant(request, "to")
-    if begins and ends and begins >= ends:
-        raise InvalidParameter("`from` has to be earlier than `to`", {"field": "from"})
-    page = await assignments.listed(
-        database,
-        meter_id=requests.value(request, "meterId", DeviceId),
-        vehicle_id=requests.value(request, "vehicleId", DeviceId),
-        at=requests.instant(request, "at"),
-        begins=begins,
-        ends=ends,
-        after=requests.integer(request, "after", 0, 0, requests.LARGEST_BIGINT),
-        limit=requests.limit(request, settings.max_list_limit),
-    )
-    return _json(page)
-
-
-async def assignment(request: Request) -> Response:
-    """An assignment with what became of it; a voided one too."""
-    return _json(await assignments.history(_service(request).database, requests.assignment_id(request)))
-
-
-async def change_assignment(request: Request) -> Response:
-    """Close an assignment, or correct its ends or its devices."""
-    settings, database, _, _ = _service(request)
-    assignment_id, author = requests.assignment_id(request), requests.author(request)
-    wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), AssignmentChange)
-    return _json(await assignments.change(database, assignment_id, wanted, author))
-
-
-async def void_assignment(request: Request) -> Response:
-    """Take away a wrong assignment; what became of it stays."""
-    assignment_id, author = requests.assignment_id(request), requests.author(request)
-    return _json(await assignments.void(_service(request).database, assignment_id, author))
-
-
-async def assignment_changes(request: Request) -> Response:
-    """A page of changes of assignments, in the order they were made."""
-    settings, database, _, _ = _service(request)
-    page = await assignments.changes(
-        database,
-        after=requests.integer(request, "after", 0, 0, requests.LARGEST_BIGINT),
-        limit=requests.limit(request, settings.max_list_limit),
-    )
-    return _json(page)
-
-
-# Devices
-
-
-async def list_meters(request: Request) -> Response:
-    """A page of meters, and what their kWh values mean."""
-    settings, database, _, _ = _service(request)
-    after = requests.value(request, "after", DeviceId) or ""
-    return _json(await devices.meters(database, after=after, limit=requests.limit(request, settings.max_list_limit)))
-
-
-async def list_vehicles(request: Request) -> Response:
-    """A page of vehicles, and what their kWh values mean."""
-    settings, database, _, _ = _service(request)
-    after = requests.value(request, "after", DeviceId) or ""
-    return _json(await devices.vehicles(database, after=after, limit=requests.limit(request, settings.max_list_limit)))
-
-
-async def meter(request: Request) -> Response:
-    """A meter, and what its kWh values meant at all times."""
-    return _json(await devices.meter(_service(request).database, requests.device_id(request, UnknownMeter)))
-
-
-async def vehicle(request: Request) -> Response:
-    """A vehicle, and what its kWh values meant at all times."""
-    return _json(await devices.vehicle(_service(request).database, requests.device_id(request, UnknownVehicle)))
-
-
-async def set_meter(request: Request) -> Response:
-    """List a meter, or change what is known of it."""
-    settings, database, _, _ = _service(request)
-    meter_id = requests.device_id(request, UnknownMeter)
-    wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), MeterChange)
-    return _json(await devices.set_meter(database, meter_id, wanted))
-
-
-async def set_vehicle(request: Request) -> Response:
-    """List a vehicle, or change what is known of it."""
-    settings, database, _, _ = _service(request)
-    vehicle_id = requests.device_id(request, UnknownVehicle)
-    wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), VehicleChange)
-    return _json(await devices.set_vehicle(database, vehicle_id, wanted))
-
-
-async def fleet_defaults(request: Request) -> Response:
-    """What kWh values mean where nothing is said of a device."""
-    return _json(await devices.fleet_defaults(_service(request).database))
-
-
-async def set_fleet_defaults(request: Request) -> Response:
-    """Change what kWh values mean where nothing is said of a device."""
-    settings, database, _, _ = _service(request)
-    wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), FleetDefaultsChange)
-    return _json(await devices.set_fleet_defaults(database, wanted))
-
-
 # The service itself
 
 
@@ -360,21 +170,8 @@ ROUTES = [
     Route("/v1/live/meters/{id}", live_meter),
     Route("/v1/live/vehicles", live_vehicles),
     Route("/v1/live/vehicles/{id}", live_vehicle),
-    Route("/v1/assignments", create_assignments, methods=["POST"]),
-    Route("/v1/assignments", list_assignments),
-    Route("/v1/assignments/events", plug_events, methods=["POST"]),
-    Route("/v1/assignments/changes", assignment_changes),
-    Route("/v1/assignments/{id}", assignment),
-    Route("/v1/assignments/{id}", change_assignment, methods=["PATCH"]),
-    Route("/v1/assignments/{id}", void_assignment, methods=["DELETE"]),
-    Route("/v1/meters", list_meters),
-    Route("/v1/meters/{id}", meter),
-    Route("/v1/meters/{id}", set_meter, methods=["PUT"]),
-    Route("/v1/vehicles", list_vehicles),
-    Route("/v1/vehicles/{id}", vehicle),
-    Route("/v1/vehicles/{id}", set_vehicle, methods=["PUT"]),
-    Route("/v1/fleet/defaults", fleet_defaults),
-    Route("/v1/fleet/defaults", set_fleet_defaults, methods=["PUT"]),
+    *assignments_http.ROUTES,
+    *devices_http.ROUTES,
     Route("/livez", livez),
     Route("/readyz", readyz),
     Route("/metrics", prometheus),

@@ -257,6 +257,11 @@ def _assert_the_database_is_missed(client: Client) -> None:
     wanted = {"meterId": "M-1", "vehicleId": "V-1", "from": "2026-01-01T00:00:00Z"}
     _assert_problem(client.post("/v1/assignments", wanted), 503, "database_unavailable")
     _assert_problem(client.patch("/v1/assignments/1", {"to": None}), 503, "database_unavailable")
+    event = {"event": "plugOut", "meterId": "M-1", "at": "2026-01-01T00:00:00Z"}
+    for document in (event, [event]):
+        _assert_problem(client.post("/v1/assignments/events", document), 503, "database_unavailable")
+    _assert_problem(client.get("/v1/assignments/1"), 503, "database_unavailable")
+    _assert_problem(client.put("/v1/meters/M-1", {"ratedPowerKw": 11}), 503, "database_unavailable")
     _assert_problem(client.get("/readyz"), 503, "database_unavailable")
     # What needs no database goes on, and what cannot be read is told as ever.
     assert client.get("/livez").status == 200
