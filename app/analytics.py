@@ -1,13 +1,18 @@
-"""Answers from the rollups: parameters in, structs out."""
+"""A vehicle's performance, and what stands behind it: parameters in, structs out."""
 
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from app.answers import EnergyPart, ExplainedFeed, ExplainedVehicle, Explanation, RegisterStep
 from app.db import Database
 from app.errors import UnknownVehicle
+from app.figures import ENERGY_DIGITS, RATIO_DIGITS, TEMPERATURE_DIGITS, rounded
 from app.models import Coverage, Performance, ReadingCounts, Reasons, SideCounts, TotalEnergy, Window
 
-# Digits after the point, as the contract gives them.
-ENERGY_DIGITS = 6
-RATIO_DIGITS = 4
-TEMPERATURE_DIGITS = 2
+# Columns that `vehicle_performance` returns, and `vehicle_explanation` before those of its parts.
+PERFORMANCE_COLUMNS = 19
 
 
 async def vehicle_performance(database: Database, vehicle_id: str, window: Window) -> Performance:
@@ -19,6 +24,34 @@ async def vehicle_performance(database: Database, vehicle_id: str, window: Windo
     [row] = await database.fetch_all(
         "vehicle_performance", {"vehicle_id": vehicle_id, "window_from": window.from_, "window_to": window.to}
     )
+    return _performance(vehicle_id, window, row)
+
+
+async def vehicle_explanation(database: Database, vehicle_id: str, window: Window) -> Explanation:
+    """A vehicle's performance, and the assignments, hours, readings and register steps that it is made of.
+
+    Figures and parts are of one moment. Raises :class:`UnknownVehicle` and :class:`DatabaseLost`. Sources:
+    `api.vehicle_performance`, `api.vehicle_explanation`.
+    """
+    rows = await database.fetch_all(
+        "vehicle_explanation", {"vehicle_id": vehicle_id, "window_from": window.from_, "window_to": window.to}
+    )
+    performance = _performance(vehicle_id, window, rows[0][:PERFORMANCE_COLUMNS])
+    feeds: list[ExplainedFeed] = []
+    vehicle = ExplainedVehicle(0, None, [])
+    for side, of_side in groupby((row[PERFORMANCE_COLUMNS:] for row in rows), key=lambda row: row[:5]):
+        device_type, device_id, assignment_id, feed_from, feed_to = side
+        parts = [_part(*row[5:]) for row in of_side if row[5] is not None]
+        energies = [part.energyKwh for part in parts if part.energyKwh is not None]
+        made_of = (sum(part.readings for part in parts), math.fsum(energies) if energies else None, parts)
+        if device_type == "vehicle":
+            vehicle = ExplainedVehicle(*made_of)
+        else:
+            feeds.append(ExplainedFeed(device_id, assignment_id, Window(feed_from, feed_to), *made_of))
+    return Explanation(performance, feeds, vehicle)
+
+
+def _performance(vehicle_id: str, window: Window, row: Sequence[Any]) -> Performance:
     is_known, energy_ac, energy_dc, ratio, temperature, meter_ids, *counted = row
     if not is_known:
         raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
@@ -27,12 +60,12 @@ async def vehicle_performance(database: Database, vehicle_id: str, window: Windo
     return Performance(
         vehicleId=vehicle_id,
         window=window,
-        totalEnergy=TotalEnergy(_rounded(energy_ac, ENERGY_DIGITS), _rounded(energy_dc, ENERGY_DIGITS)),
-        efficiencyRatio=_rounded(ratio, RATIO_DIGITS),
-        avgBatteryTemp=_rounded(temperature, TEMPERATURE_DIGITS),
+        totalEnergy=TotalEnergy(rounded(energy_ac, ENERGY_DIGITS), rounded(energy_dc, ENERGY_DIGITS)),
+        efficiencyRatio=rounded(ratio, RATIO_DIGITS),
+        avgBatteryTemp=rounded(temperature, TEMPERATURE_DIGITS),
         meters=meter_ids,
         readings=ReadingCounts(*readings),
-        coverage=Coverage(*(_rounded(share, RATIO_DIGITS) for share in coverages)),
+        coverage=Coverage(*(rounded(share, RATIO_DIGITS) for share in coverages)),
         resets=SideCounts(*resets),
         rollovers=SideCounts(*rollovers),
         estimated=estimated,
@@ -40,5 +73,22 @@ async def vehicle_performance(database: Database, vehicle_id: str, window: Windo
     )
 
 
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+def _part(
+    hour: Any,
+    energy_reading: Any,
+    source: Any,
+    first_recorded_at: Any,
+    last_recorded_at: Any,
+    readings: int,
+    energy_kwh: float | None,
+    estimated: bool,
+    steps: Sequence[Any],
+    *details: Sequence[Any],
+) -> EnergyPart:
+    told = [
+        RegisterStep(at, step, before, value)
+        for step, at, before, value in zip(steps, *details, strict=True)
+    ] if steps else []  # fmt: skip
+    return EnergyPart(
+        hour, source, energy_reading, first_recorded_at, last_recorded_at, readings, energy_kwh, estimated, told
+    )

@@ -35,6 +35,14 @@ async def vehicle_performance(request: Request) -> Response:
     return _json(await analytics.vehicle_performance(database, vehicle_id, window))
 
 
+async def vehicle_explanation(request: Request) -> Response:
+    """What a vehicle's performance is made of."""
+    settings, database, _, _ = _service(request)
+    vehicle_id = requests.device_id(request, UnknownVehicle)
+    window = requests.window(request, settings.max_window_days)
+    return _json(await analytics.vehicle_explanation(database, vehicle_id, window))
+
+
 async def vehicle_series(request: Request) -> Response:
     """A vehicle's performance by hour or day."""
     settings, database, _, _ = _service(request)
@@ -159,6 +167,7 @@ async def home(request: Request) -> Response:  # noqa: ARG001
 ROUTES = [
     Route(ingest_http.PATH, ingest_http.ingest, methods=["POST"]),
     Route("/v1/analytics/performance/{id}", vehicle_performance),
+    Route("/v1/analytics/performance/{id}/explain", vehicle_explanation),
     Route("/v1/analytics/performance/{id}/series", vehicle_series),
     Route("/v1/analytics/meters/{id}", meter_energy),
     Route("/v1/analytics/fleet", fleet_energy),

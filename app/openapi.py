@@ -10,7 +10,16 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from app import __version__
-from app.answers import BatteryHealth, ChargerHealth, Fleet, FleetSeries, Losses, MeterEnergy, VehicleSeries
+from app.answers import (
+    BatteryHealth,
+    ChargerHealth,
+    Explanation,
+    Fleet,
+    FleetSeries,
+    Losses,
+    MeterEnergy,
+    VehicleSeries,
+)
 from app.models import (
     Assignment,
     AssignmentChange,
@@ -125,6 +134,14 @@ OPERATIONS = (
         "/v1/analytics/performance/{id}",
         "A vehicle's AC and DC energy over a window, their ratio, its mean battery temperature",
         Performance,
+        problems=(404, 422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/performance/{id}/explain",
+        "What a vehicle's performance is made of: assignments, hours, readings, and the steps of registers",
+        Explanation,
         problems=(404, 422, 503),
         parameters=_WINDOW,
     ),

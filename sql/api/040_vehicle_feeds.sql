@@ -2,17 +2,18 @@
 -- clipped. A vehicle that never had an assignment is paired with the meter that bears its own id, if there is one.
 
 CREATE FUNCTION api.vehicle_feeds(vehicle text, window_from timestamptz, window_to timestamptz)
-RETURNS TABLE (meter_id text, feed_from timestamptz, feed_to timestamptz)
+RETURNS TABLE (meter_id text, feed_from timestamptz, feed_to timestamptz, assignment_id bigint)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 AS $$
     SELECT
         assignment.meter_id,
         greatest(lower(assignment.during), window_from),
-        least(upper(assignment.during), window_to)
+        least(upper(assignment.during), window_to),
+        assignment.id
     FROM api.assignment
     WHERE assignment.vehicle_id = vehicle AND assignment.during && tstzrange(window_from, window_to)
     UNION ALL
-    SELECT live.meter_id, window_from, window_to
+    SELECT live.meter_id, window_from, window_to, NULL
     FROM api.live_meter_state AS live
     WHERE
         live.meter_id = vehicle
@@ -20,4 +21,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_feeds(text, timestamptz, timestamptz) IS
-'Meters that fed a vehicle in [window_from, window_to), each with its part of the window: assignments, clipped; for a vehicle never assigned, the meter of the same id.';
+'Meters that fed a vehicle in [window_from, window_to), each with its part of the window: assignments, clipped, with their ids; for a vehicle never assigned, the meter of the same id, without one.';

@@ -74,3 +74,45 @@ SELECT
     fed.energy_ac_kwh
 FROM api.meter_energy(%(meter_id)s, %(window_from)s, %(window_to)s) AS drawn
 LEFT JOIN api.meter_vehicles(%(meter_id)s, %(window_from)s, %(window_to)s) AS fed ON true;
+
+-- name: vehicle_explanation
+SELECT
+    told.is_known,
+    told.energy_ac_kwh,
+    told.energy_dc_kwh,
+    told.efficiency_ratio,
+    told.battery_temp_mean_c,
+    told.meter_ids,
+    told.meter_readings,
+    told.vehicle_readings,
+    told.meter_coverage,
+    told.vehicle_coverage,
+    told.meter_resets,
+    told.vehicle_resets,
+    told.meter_rollovers,
+    told.vehicle_rollovers,
+    told.is_estimated,
+    told.energy_ac_reason,
+    told.energy_dc_reason,
+    told.efficiency_reason,
+    told.battery_temp_reason,
+    part.device_type,
+    part.device_id,
+    part.assignment_id,
+    part.feed_from,
+    part.feed_to,
+    part.bucket_start,
+    part.energy_reading,
+    part.source,
+    part.first_recorded_at,
+    part.last_recorded_at,
+    part.readings,
+    part.energy_kwh,
+    part.is_estimated,
+    part.steps,
+    part.steps_at,
+    part.steps_before_kwh,
+    part.steps_to_kwh
+FROM api.vehicle_performance(%(vehicle_id)s, %(window_from)s, %(window_to)s) AS told
+CROSS JOIN api.vehicle_explanation(%(vehicle_id)s, %(window_from)s, %(window_to)s) AS part
+ORDER BY part.device_type, part.feed_from, part.first_recorded_at, part.energy_reading;
