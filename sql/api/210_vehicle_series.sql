@@ -41,16 +41,39 @@ AS $$
         JOIN api.vehicle_feeds(vehicle, window_from, window_to) AS feed
             ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
     ),
-    grid_piece AS (
-        SELECT stretch.bucket_from, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated
-        FROM (SELECT DISTINCT stretch.meter_id FROM stretch) AS meter
+    stretch_hour AS MATERIALIZED (
+        SELECT stretch.meter_id, stretch.bucket_from, whole.bucket_start
+        FROM stretch
+        CROSS JOIN LATERAL api.whole_hours(stretch.stretch_from, stretch.stretch_to) AS whole
+    ),
+    slot_hour AS MATERIALIZED (
+        SELECT slot.bucket_from, whole.bucket_start
+        FROM slot
+        CROSS JOIN LATERAL api.whole_hours(slot.bucket_from, slot.bucket_to) AS whole
+    ),
+    meter AS MATERIALIZED (
+        SELECT DISTINCT stretch.meter_id
+        FROM stretch
+    ),
+    meter_hour AS MATERIALIZED (
+        SELECT meter.meter_id, hourly.bucket_start, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated
+        FROM meter
         CROSS JOIN LATERAL api.hours_of_meter(meter.meter_id, window_from, window_to) AS hourly
-        JOIN (
-            SELECT stretch.meter_id, stretch.bucket_from, whole.bucket_start
-            FROM stretch
-            CROSS JOIN LATERAL api.whole_hours(stretch.stretch_from, stretch.stretch_to) AS whole
-        ) AS stretch
-            ON stretch.meter_id = meter.meter_id AND stretch.bucket_start = hourly.bucket_start
+    ),
+    vehicle_hour AS MATERIALIZED (
+        SELECT
+            hourly.bucket_start,
+            hourly.readings,
+            hourly.energy_dc_kwh,
+            hourly.battery_temp_sum_c,
+            hourly.is_estimated
+        FROM api.vehicle_hours(window_from, window_to, vehicle) AS hourly
+    ),
+    grid_piece AS (
+        SELECT stretch_hour.bucket_from, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated
+        FROM meter_hour AS hourly
+        JOIN stretch_hour
+            ON stretch_hour.meter_id = hourly.meter_id AND stretch_hour.bucket_start = hourly.bucket_start
         UNION ALL
         SELECT stretch.bucket_from, fed.readings, fed.energy_ac_kwh, fed.is_estimated
         FROM stretch
@@ -61,17 +84,13 @@ AS $$
     ),
     battery_piece AS (
         SELECT
-            slot.bucket_from,
+            slot_hour.bucket_from,
             hourly.readings,
             hourly.energy_dc_kwh,
             hourly.battery_temp_sum_c,
             hourly.is_estimated
-        FROM api.vehicle_hours(window_from, window_to, vehicle) AS hourly
-        JOIN (
-            SELECT slot.bucket_from, whole.bucket_start
-            FROM slot
-            CROSS JOIN LATERAL api.whole_hours(slot.bucket_from, slot.bucket_to) AS whole
-        ) AS slot ON slot.bucket_start = hourly.bucket_start
+        FROM vehicle_hour AS hourly
+        JOIN slot_hour ON slot_hour.bucket_start = hourly.bucket_start
         UNION ALL
         SELECT
             slot.bucket_from,

@@ -13,24 +13,37 @@ AS $$
             assignment.during * tstzrange(window_from, window_to) AS during
         FROM api.assignment
         WHERE assignment.during && tstzrange(window_from, window_to)
+    ),
+    -- Vehicles that bear a meter's id and were never assigned; OFFSET 0 has each of them looked up by index.
+    pair AS MATERIALIZED (
+        SELECT namesake.vehicle_id
+        FROM (
+            SELECT vehicle.vehicle_id
+            FROM api.live_meter_state AS meter
+            JOIN api.live_vehicle_state AS vehicle ON vehicle.vehicle_id = meter.meter_id
+            OFFSET 0
+        ) AS namesake
+        WHERE NOT EXISTS (
+            SELECT FROM api.assignment WHERE assignment.vehicle_id = namesake.vehicle_id OFFSET 0
+        )
     )
     SELECT assigned.meter_id, assigned.vehicle_id, lower(assigned.during), upper(assigned.during)
     FROM assigned
     UNION ALL
-    SELECT live.meter_id, pair.vehicle_id, lower(rest.during), upper(rest.during)
+    SELECT live.meter_id, pair.vehicle_id, window_from, window_to
     FROM api.live_meter_state AS live
-    LEFT JOIN (
+    LEFT JOIN pair ON pair.vehicle_id = live.meter_id
+    WHERE NOT EXISTS (SELECT FROM assigned WHERE assigned.meter_id = live.meter_id)
+    UNION ALL
+    SELECT busy.meter_id, pair.vehicle_id, lower(rest.during), upper(rest.during)
+    FROM (
         SELECT assigned.meter_id, range_agg(assigned.during) AS during
         FROM assigned
+        WHERE assigned.during <> tstzrange(window_from, window_to)
         GROUP BY assigned.meter_id
-    ) AS busy ON busy.meter_id = live.meter_id
-    LEFT JOIN api.live_vehicle_state AS pair
-        ON pair.vehicle_id = live.meter_id
-        -- OFFSET 0 has it looked up by index for those few that bear a meter's id.
-        AND NOT EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = pair.vehicle_id OFFSET 0)
-    CROSS JOIN LATERAL unnest(
-        tstzmultirange(tstzrange(window_from, window_to)) - coalesce(busy.during, '{}'::tstzmultirange)
-    ) AS rest (during)
+    ) AS busy
+    LEFT JOIN pair ON pair.vehicle_id = busy.meter_id
+    CROSS JOIN LATERAL unnest(tstzmultirange(tstzrange(window_from, window_to)) - busy.during) AS rest (during)
 $$;
 
 COMMENT ON FUNCTION api.fleet_feeds(timestamptz, timestamptz) IS

@@ -1,6 +1,12 @@
 -- The grid's side of the fleet, by bucket, meter and vehicle fed. Whole hours come from the rollup and belong to the
 -- stretch that holds them; hours that the window, a bucket or an assignment cuts come from the history, device by device.
 --
+-- In plpgsql, for TimescaleDB makes the watermark of a continuous aggregate a constant only where the statement itself
+-- names it: in a function that is inlined it is asked for anew for every row, 40 times the work of adding the rows up.
+-- Registers are looked at only where there are any. A meter that fed the same all the time has its hours added up before
+-- its vehicle is looked up, not each of them. work_mem holds a group a device; and how many stretches there are the planner
+-- cannot know, but sorting every hour for a merge is never worth it.
+--
 -- power_sum is the sum of energy squared over duration: divided by the energy it is the mean power, weighted by energy,
 -- of the hours; idle hours do not lower it, an hour half used counts as half the power.
 
@@ -14,18 +20,40 @@ RETURNS TABLE (
     power_sum_kw_kwh float8,
     is_estimated boolean
 )
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10000
+SET search_path = pg_catalog
+SET plan_cache_mode = force_custom_plan
+SET jit = off
+SET work_mem = '32MB'
+SET enable_mergejoin = off
 AS $$
-    WITH slot AS MATERIALIZED (
-        SELECT part.bucket_from, part.bucket_to
-        FROM api.buckets(window_from, window_to, bucket, timezone) AS part
-    ),
-    slot_hour AS MATERIALIZED (
-        SELECT whole.bucket_start, slot.bucket_from
-        FROM slot
-        CROSS JOIN LATERAL api.whole_hours(slot.bucket_from, slot.bucket_to) AS whole
-    ),
-    feed AS MATERIALIZED (
+#variable_conflict use_column
+DECLARE
+    hours_from CONSTANT timestamptz := api.hour_ceiling(window_from);
+    hours_to CONSTANT timestamptz := api.hour_floor(window_to);
+    has_registers CONSTANT boolean := api.has_registers('meter');
+    -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
+    slots CONSTANT timestamptz[] := ARRAY(
+        SELECT slot.bucket_from
+        FROM api.buckets(window_from, window_to, bucket, timezone) AS slot
+        ORDER BY slot.bucket_from
+    );
+    cut_hours CONSTANT timestamptz[] := ARRAY(
+        SELECT api.hour_floor(slot.bucket_from)
+        FROM unnest(slots) AS slot (bucket_from)
+        WHERE slot.bucket_from <> api.hour_floor(slot.bucket_from)
+    );
+    -- Meters whose hours have to be told apart.
+    shared_meters text[];
+BEGIN
+    shared_meters := ARRAY(
+        SELECT part.meter_id
+        FROM api.fleet_feeds(window_from, window_to) AS part
+        GROUP BY part.meter_id
+        HAVING count(*) > 1
+    );
+    RETURN QUERY
+    WITH feed AS MATERIALIZED (
         SELECT
             part.meter_id,
             part.vehicle_id,
@@ -34,40 +62,85 @@ AS $$
             api.hour_ceiling(part.feed_from) AS whole_from,
             api.hour_floor(part.feed_to) AS whole_to
         FROM api.fleet_feeds(window_from, window_to) AS part
+    ),
+    hour AS NOT MATERIALIZED (
+        SELECT
+            hourly.meter_id,
+            hourly.bucket_start,
+            hourly.readings,
+            CASE
+                WHEN register.device_id IS NULL THEN hourly.energy_ac_sum_kwh
+                ELSE register.energy_kwh
+            END AS energy_ac_kwh,
+            coalesce(register.is_estimated, false) AS is_estimated
+        FROM api.meter_hourly AS hourly
+        LEFT JOIN api.register_hours('meter', hours_from, hours_to) AS register
+            ON has_registers
+            AND register.device_id = hourly.meter_id
+            AND register.bucket_start = hourly.bucket_start
+        WHERE
+            hourly.bucket_start >= hours_from
+            AND hourly.bucket_start < hours_to
+            AND hourly.bucket_start <> ALL (cut_hours)
     )
     SELECT
-        piece.bucket_from,
+        slots[piece.slot],
         piece.meter_id,
         piece.vehicle_id,
         sum(piece.readings)::bigint,
         sum(piece.energy_ac_kwh),
-        sum(piece.energy_ac_kwh * piece.energy_ac_kwh / piece.duration_h),
+        sum(piece.power_sum_kw_kwh),
         bool_or(piece.is_estimated)
     FROM (
         SELECT
-            slot_hour.bucket_from,
-            feed.meter_id,
+            alone.slot,
+            alone.meter_id,
             feed.vehicle_id,
-            hourly.readings,
-            hourly.energy_ac_kwh,
-            1 AS duration_h,
-            hourly.is_estimated
-        FROM api.meter_hours(window_from, window_to) AS hourly
-        JOIN slot_hour ON slot_hour.bucket_start = hourly.bucket_start
-        JOIN feed
-            ON feed.meter_id = hourly.meter_id
-            AND hourly.bucket_start >= feed.whole_from
-            AND hourly.bucket_start < feed.whole_to
+            alone.readings,
+            alone.energy_ac_kwh,
+            alone.power_sum_kw_kwh,
+            alone.is_estimated
+        FROM (
+            SELECT
+                width_bucket(hour.bucket_start, slots) AS slot,
+                hour.meter_id,
+                sum(hour.readings) AS readings,
+                sum(hour.energy_ac_kwh) AS energy_ac_kwh,
+                sum(hour.energy_ac_kwh * hour.energy_ac_kwh) AS power_sum_kw_kwh,
+                bool_or(hour.is_estimated) AS is_estimated
+            FROM hour
+            WHERE hour.meter_id <> ALL (shared_meters)
+            GROUP BY 1, 2
+        ) AS alone
+        JOIN feed ON feed.meter_id = alone.meter_id
         UNION ALL
         SELECT
-            slot.bucket_from,
+            width_bucket(hour.bucket_start, slots),
+            feed.meter_id,
+            feed.vehicle_id,
+            hour.readings,
+            hour.energy_ac_kwh,
+            hour.energy_ac_kwh * hour.energy_ac_kwh,
+            hour.is_estimated
+        FROM hour
+        JOIN feed
+            ON feed.meter_id = hour.meter_id
+            AND hour.bucket_start >= feed.whole_from
+            AND hour.bucket_start < feed.whole_to
+        WHERE hour.meter_id = ANY (shared_meters)
+        UNION ALL
+        SELECT
+            slot.number,
             feed.meter_id,
             feed.vehicle_id,
             cut.readings,
             cut.energy_ac_kwh,
-            date_part('epoch', edge.cut_to - edge.cut_from) / 3600,
+            cut.energy_ac_kwh * cut.energy_ac_kwh / date_part('epoch', edge.cut_to - edge.cut_from) * 3600,
             cut.is_estimated
-        FROM slot
+        FROM (
+            SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
+            FROM api.buckets(window_from, window_to, bucket, timezone) AS part
+        ) AS slot
         JOIN feed ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
         CROSS JOIN LATERAL api.cut_hours(
             greatest(slot.bucket_from, feed.feed_from), least(slot.bucket_to, feed.feed_to)
@@ -77,7 +150,8 @@ AS $$
         ) AS cut
         WHERE cut.readings > 0
     ) AS piece
-    GROUP BY piece.bucket_from, piece.meter_id, piece.vehicle_id
+    GROUP BY piece.slot, piece.meter_id, piece.vehicle_id;
+END
 $$;
 
 COMMENT ON FUNCTION api.fleet_grid(timestamptz, timestamptz, text, text) IS

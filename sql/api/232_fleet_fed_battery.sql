@@ -1,5 +1,5 @@
 -- What arrived in vehicles while a meter fed them, by bucket, meter and vehicle: the other side of a meter's ratio, as
--- api.fleet_grid has the first.
+-- api.fleet_grid has the first, and in plpgsql for its reasons.
 
 CREATE FUNCTION api.fleet_fed_battery(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (
@@ -9,18 +9,32 @@ RETURNS TABLE (
     readings bigint,
     energy_dc_kwh float8
 )
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10000
+SET search_path = pg_catalog
+SET plan_cache_mode = force_custom_plan
+SET jit = off
+SET work_mem = '32MB'
+SET enable_mergejoin = off
 AS $$
-    WITH slot AS MATERIALIZED (
-        SELECT part.bucket_from, part.bucket_to
-        FROM api.buckets(window_from, window_to, bucket, timezone) AS part
-    ),
-    slot_hour AS MATERIALIZED (
-        SELECT whole.bucket_start, slot.bucket_from
-        FROM slot
-        CROSS JOIN LATERAL api.whole_hours(slot.bucket_from, slot.bucket_to) AS whole
-    ),
-    feed AS MATERIALIZED (
+#variable_conflict use_column
+DECLARE
+    hours_from CONSTANT timestamptz := api.hour_ceiling(window_from);
+    hours_to CONSTANT timestamptz := api.hour_floor(window_to);
+    has_registers CONSTANT boolean := api.has_registers('vehicle');
+    -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
+    slots CONSTANT timestamptz[] := ARRAY(
+        SELECT slot.bucket_from
+        FROM api.buckets(window_from, window_to, bucket, timezone) AS slot
+        ORDER BY slot.bucket_from
+    );
+    cut_hours CONSTANT timestamptz[] := ARRAY(
+        SELECT api.hour_floor(slot.bucket_from)
+        FROM unnest(slots) AS slot (bucket_from)
+        WHERE slot.bucket_from <> api.hour_floor(slot.bucket_from)
+    );
+BEGIN
+    RETURN QUERY
+    WITH feed AS MATERIALIZED (
         SELECT
             part.meter_id,
             part.vehicle_id,
@@ -32,22 +46,40 @@ AS $$
         WHERE part.vehicle_id IS NOT NULL
     )
     SELECT
-        piece.bucket_from,
+        slots[piece.slot],
         piece.meter_id,
         piece.vehicle_id,
         sum(piece.readings)::bigint,
         sum(piece.energy_dc_kwh)
     FROM (
-        SELECT slot_hour.bucket_from, feed.meter_id, feed.vehicle_id, hourly.readings, hourly.energy_dc_kwh
-        FROM api.vehicle_hours(window_from, window_to) AS hourly
-        JOIN slot_hour ON slot_hour.bucket_start = hourly.bucket_start
+        SELECT
+            width_bucket(hourly.bucket_start, slots) AS slot,
+            feed.meter_id,
+            feed.vehicle_id,
+            hourly.readings,
+            CASE
+                WHEN register.device_id IS NULL THEN hourly.energy_dc_sum_kwh
+                ELSE register.energy_kwh
+            END AS energy_dc_kwh
+        FROM api.vehicle_hourly AS hourly
         JOIN feed
             ON feed.vehicle_id = hourly.vehicle_id
             AND hourly.bucket_start >= feed.whole_from
             AND hourly.bucket_start < feed.whole_to
+        LEFT JOIN api.register_hours('vehicle', hours_from, hours_to) AS register
+            ON has_registers
+            AND register.device_id = hourly.vehicle_id
+            AND register.bucket_start = hourly.bucket_start
+        WHERE
+            hourly.bucket_start >= hours_from
+            AND hourly.bucket_start < hours_to
+            AND hourly.bucket_start <> ALL (cut_hours)
         UNION ALL
-        SELECT slot.bucket_from, feed.meter_id, feed.vehicle_id, cut.readings, cut.energy_dc_kwh
-        FROM slot
+        SELECT slot.number, feed.meter_id, feed.vehicle_id, cut.readings, cut.energy_dc_kwh
+        FROM (
+            SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
+            FROM api.buckets(window_from, window_to, bucket, timezone) AS part
+        ) AS slot
         JOIN feed ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
         CROSS JOIN LATERAL api.cut_hours(
             greatest(slot.bucket_from, feed.feed_from), least(slot.bucket_to, feed.feed_to)
@@ -57,7 +89,8 @@ AS $$
         ) AS cut
         WHERE cut.readings > 0
     ) AS piece
-    GROUP BY piece.bucket_from, piece.meter_id, piece.vehicle_id
+    GROUP BY piece.slot, piece.meter_id, piece.vehicle_id;
+END
 $$;
 
 COMMENT ON FUNCTION api.fleet_fed_battery(timestamptz, timestamptz, text, text) IS

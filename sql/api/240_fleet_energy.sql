@@ -25,6 +25,8 @@ RETURNS TABLE (
     efficiency_reason text
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
+SET work_mem = '32MB'
+SET enable_mergejoin = off
 AS $$
     WITH grid AS MATERIALIZED (
         SELECT
@@ -38,22 +40,29 @@ AS $$
     ),
     drawn AS (
         SELECT
-            grid.bucket_from,
-            sum(grid.energy_ac_kwh) AS energy_ac_kwh,
+            by_meter.bucket_from,
+            sum(by_meter.energy_ac_kwh) AS energy_ac_kwh,
             -- Of a total that is known, each part is known too.
-            CASE
-                WHEN count(grid.energy_ac_kwh) > 0
-                    THEN coalesce(sum(grid.energy_ac_kwh) FILTER (WHERE grid.vehicle_id IS NOT NULL), 0)
-            END AS attributed_kwh,
-            CASE
-                WHEN count(grid.energy_ac_kwh) > 0
-                    THEN coalesce(sum(grid.energy_ac_kwh) FILTER (WHERE grid.vehicle_id IS NULL), 0)
-            END AS unattributed_kwh,
-            sum(grid.readings)::bigint AS readings,
-            count(DISTINCT grid.meter_id) AS meters,
-            bool_or(grid.is_estimated) AS is_estimated
-        FROM grid
-        GROUP BY grid.bucket_from
+            CASE WHEN count(by_meter.energy_ac_kwh) > 0 THEN coalesce(sum(by_meter.attributed_kwh), 0) END
+                AS attributed_kwh,
+            CASE WHEN count(by_meter.energy_ac_kwh) > 0 THEN coalesce(sum(by_meter.unattributed_kwh), 0) END
+                AS unattributed_kwh,
+            sum(by_meter.readings)::bigint AS readings,
+            count(*) AS meters,
+            bool_or(by_meter.is_estimated) AS is_estimated
+        FROM (
+            SELECT
+                grid.bucket_from,
+                grid.meter_id,
+                sum(grid.energy_ac_kwh) AS energy_ac_kwh,
+                sum(grid.energy_ac_kwh) FILTER (WHERE grid.vehicle_id IS NOT NULL) AS attributed_kwh,
+                sum(grid.energy_ac_kwh) FILTER (WHERE grid.vehicle_id IS NULL) AS unattributed_kwh,
+                sum(grid.readings) AS readings,
+                bool_or(grid.is_estimated) AS is_estimated
+            FROM grid
+            GROUP BY grid.bucket_from, grid.meter_id
+        ) AS by_meter
+        GROUP BY by_meter.bucket_from
     ),
     delivered AS (
         SELECT

@@ -28,6 +28,8 @@ RETURNS TABLE (
     listed_kwh float8
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+SET work_mem = '32MB'
+SET enable_mergejoin = off
 AS $$
     WITH grid AS MATERIALIZED (
         SELECT fed.bucket_from, fed.meter_id, fed.vehicle_id, fed.readings, fed.energy_ac_kwh, fed.power_sum_kw_kwh

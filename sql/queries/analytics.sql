@@ -57,6 +57,7 @@ SELECT
     drawn.energy_ac_kwh,
     CASE WHEN drawn.energy_ac_kwh IS NOT NULL THEN coalesce(sum(fed.energy_ac_kwh) OVER (), 0) END,
     CASE
+        WHEN drawn.energy_ac_kwh IS NULL THEN NULL
         -- Of a difference of sums a trace may be left where there is none.
         WHEN drawn.readings = sum(fed.readings) OVER () THEN 0
         ELSE drawn.energy_ac_kwh - coalesce(sum(fed.energy_ac_kwh) OVER (), 0)
