@@ -1,7 +1,7 @@
 """Brings a database to this release's schema, and tells whether it is there. The one module that knows profiles.
 
-One transaction drops schema `api`, applies what is pending of `migrations/` in order of id over all its folders, and
-re-applies `sql/` whole. Many may migrate at once: an advisory lock lets one work and the others find it done.
+One transaction puts schema `api` aside, applies what is pending of `migrations/` in order of id over all its folders,
+and re-applies `sql/` whole. Many may migrate at once: an advisory lock lets one work and the others find it done.
 
 A statement that changes a table waits for everybody who uses it, and everybody who comes later waits behind it: ingest
 too. So it waits for a moment only; then the transaction is undone, the others go on, and it is tried again.
@@ -47,6 +47,9 @@ MIGRATION_LOCK = 0x456E_6572_6779
 LOCK_TIMEOUT_MS = 300
 PAUSE_BETWEEN_TRIES_S = 1.0
 MAX_TRIES_FOR_LOCKS = 120
+# How long it waits for vacuum to stop, which keeps nobody waiting; an autovacuum gives way after deadlock_timeout, 1 s.
+VACUUM_LOCK_TIMEOUT_MS = 5000
+MAX_TRIES_TO_DROP = 3
 # As often where the database is this release's already: a backup that runs for hours must not keep the service down.
 MAX_TRIES_WHERE_NOTHING_CHANGES = 5
 # Folders of sql/ in the order they are applied; the profile's own comes before what is made of it and the comments that
@@ -341,9 +344,10 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
     # One transaction around yoyo's own: a migration is applied and written down, or neither; and who asks finds the old
     # tables with the old schema api, or the new ones with the new, since views of api hold on to the tables they show.
     with backend.transaction():
-        connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         connection.execute("SET LOCAL client_min_messages = warning")
-        connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
+        _keep_vacuum_away(connection)
+        connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        _put_api_aside(connection, drop=bool(pending))
         backend.apply_migrations_only(pending)
         if _scalar(connection, "SELECT count(*) FROM telemetry.installation") == 0:
             connection.execute(
@@ -352,7 +356,53 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
             )
         connection.execute("RESET search_path")
         _reapply_sql(connection, profile)
+    _drop_what_was_put_aside(connection)
     return [migration.id for migration in pending]
+
+
+def _keep_vacuum_away(connection: psycopg.Connection[TupleRow]) -> None:
+    """Take the lock that conflicts with vacuum, and with no reading and no writing, on every table.
+
+    An autovacuum gives way to whoever waits for its lock, but only after a second, which is longer than a statement
+    that stops ingest may wait.
+    """
+    connection.execute(f"SET LOCAL lock_timeout = {VACUUM_LOCK_TIMEOUT_MS}")
+    tables = _scalar(
+        connection,
+        "SELECT string_agg(format('ONLY telemetry.%I', relname), ', ' ORDER BY relname) FROM pg_catalog.pg_class "
+        "WHERE relnamespace = 'telemetry'::regnamespace AND relkind = 'r'",
+    )
+    if tables:
+        connection.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
+
+
+def _put_api_aside(connection: psycopg.Connection[TupleRow], *, drop: bool) -> None:
+    """Make room for a new schema api.
+
+    To rename it waits for nobody: who is reading its views goes on reading them. But they hold on to the tables that a
+    migration may change, so where there is one they are dropped.
+    """
+    connection.execute("DROP SCHEMA IF EXISTS api_before CASCADE")
+    if drop:
+        connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
+    elif _scalar(connection, "SELECT to_regnamespace('api')") is not None:
+        connection.execute("ALTER SCHEMA api RENAME TO api_before")
+
+
+def _drop_what_was_put_aside(connection: psycopg.Connection[TupleRow]) -> None:
+    """Drop the former schema api when its last readers are gone; where they stay, the next migration does it."""
+    for tries in range(1, MAX_TRIES_TO_DROP + 1):
+        try:
+            with connection.transaction():
+                connection.execute("SET LOCAL client_min_messages = warning")
+                connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                connection.execute("DROP SCHEMA IF EXISTS api_before CASCADE")
+        except psycopg.errors.LockNotAvailable:
+            if tries == MAX_TRIES_TO_DROP:
+                holders = _holders_of_locks(connection)
+                logger.warning("schema api_before is still read, and stays until the next migration: %s", holders)
+        else:
+            return
 
 
 def _reapplied_files(profile: Profile) -> list[Path]:

@@ -377,6 +377,32 @@ def test_a_migration_that_never_gets_its_locks_changes_nothing_and_names_who_hol
     assert _catalog(fresh_database, server.profile) == before
 
 
+def test_a_backup_that_holds_every_view_lets_a_migrate_through_and_the_next_one_clears_up(
+    fresh_postgres_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    migrate.migrate(fresh_postgres_database)
+    with psycopg.connect(fresh_postgres_database) as backup:
+        backup.execute("SELECT * FROM api.meter_telemetry_history")
+        assert migrate.migrate(fresh_postgres_database).applied == []
+        assert "schema api_before is still read" in caplog.text
+        assert backup.execute("SELECT * FROM api.live_meter_state").fetchall() == []
+    assert _rows(fresh_postgres_database, "SELECT to_regnamespace('api_before') IS NULL") == [(False,)]
+    migrate.migrate(fresh_postgres_database)
+    assert _rows(fresh_postgres_database, "SELECT to_regnamespace('api_before') IS NULL") == [(True,)]
+
+
+def test_a_vacuum_of_a_database_that_is_current_keeps_nobody_from_starting(
+    fresh_postgres_database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    migrate.migrate(fresh_postgres_database)
+    monkeypatch.setattr(migrate, "MAX_TRIES_WHERE_NOTHING_CHANGES", 1)
+    monkeypatch.setattr(migrate, "VACUUM_LOCK_TIMEOUT_MS", 100)
+    with psycopg.connect(fresh_postgres_database) as vacuum:
+        vacuum.execute("LOCK TABLE telemetry.meter_telemetry_history IN SHARE UPDATE EXCLUSIVE MODE")
+        assert migrate.migrate(fresh_postgres_database).applied == []
+    assert "was left as it is" in caplog.text
+
+
 def test_a_migrate_waits_for_another_that_works_and_finds_it_done(fresh_postgres_database: str) -> None:
     with psycopg.connect(fresh_postgres_database) as other, ThreadPoolExecutor(1) as pool:
         other.execute("SELECT pg_advisory_lock(%s)", [migrate.MIGRATION_LOCK])
