@@ -277,6 +277,27 @@ def test_an_owner_that_is_no_superuser_migrates_and_the_service_works_with_the_o
         )
 
 
+def test_a_database_that_another_role_migrated_is_handed_over_to_the_owner(
+    own: Connection, own_database: str, server: Server
+) -> None:
+    own.execute(INSERT.encode())
+    own.execute((ROOT / "sql" / "roles" / "hand_over.sql").read_bytes())
+    owner = signed_in(own_database, "energy_owner")
+    assert migrate.migrate(owner).applied == []
+    owners = """
+        SELECT DISTINCT relowner::regrole::text FROM pg_class
+        WHERE relnamespace IN ('telemetry'::regnamespace, 'api'::regnamespace, 'migration_log'::regnamespace)
+    """
+    assert own.execute(owners).fetchall() == [("energy_owner",)]
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("CALL api.refresh_rollups(now() - interval '1 day', now())")
+        connection.execute("CALL api.upkeep()")
+        connection.execute("DELETE FROM telemetry.meter_telemetry_history")
+    if server.profile == "timescale":
+        jobs = "SELECT DISTINCT owner::text FROM timescaledb_information.jobs WHERE job_id >= 1000"
+        assert own.execute(jobs).fetchall() == [("energy_owner",)]
+
+
 def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(migrated_database: str) -> None:
     reader, writer = signed_in(migrated_database, "energy_reader"), signed_in(migrated_database, "energy_writer")
     refused = command("serve", DATABASE_URL=reader)
