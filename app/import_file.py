@@ -344,6 +344,11 @@ def _records(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] | s
                 yield number, cells
 
 
+def timestamp_of(line: Line) -> datetime | None:
+    """When the reading of a line was taken; None where the line says nothing of it that can be read."""
+    return None if line.fault else _instant(_object(line.values).get("timestamp"))
+
+
 def _shifted(line: Line, shift: timedelta) -> Line:
     values = _object(line.values)
     for name in INSTANTS:

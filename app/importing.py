@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from app import assignments, devices
 from app.config import Settings
+from app.day_spool import DaySpool
 from app.db import Database, call
 from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
 from app.import_file import COLUMNS, ImportFile, Line
@@ -49,6 +50,7 @@ class Summary:
     conflicts: int = 0
     bad: int = 0
     too_old: int = 0
+    loaded_before: int = 0
     listed: list[str] = field(default_factory=list)
     oldest: datetime | None = None
     newest: datetime | None = None
@@ -77,6 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"which column of a CSV is which field; fields: {', '.join(COLUMNS)}",
     )
     parser.add_argument(
+        "--by-day",
+        action="store_true",
+        help="for months of readings: sorted by day first, each day completed and compressed, and stoppable",
+    )
+    parser.add_argument(
         "--end-at", help="shift all timestamps so that the newest becomes this instant (RFC 3339), or `now`"
     )
 
@@ -95,10 +102,12 @@ def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
         end_at = _convert("--end-at", options.end_at, Instant)
     columns = dict(_assigned_column(text) for text in options.column)
     file = ImportFile(options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns)
-    return asyncio.run(_run(url, settings, file, end_at))
+    if options.by_day and file.kind != "readings":
+        raise ImportFileError(f"--by-day is for readings, and {file.path} has {file.kind}")
+    return asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day))
 
 
-async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt) -> int:
+async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *, by_day: bool) -> int:
     summary = Summary()
     damage: ImportFileError | None = None
     database = Database(url, settings)
@@ -108,12 +117,15 @@ async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt) ->
             shift = await _shift(database, file, end_at)
             began = time.perf_counter()
             try:
-                await _load(database, settings, file, shift, summary)
+                if by_day:
+                    await _load_by_day(url, database, settings, file, shift, summary)
+                else:
+                    await _load(database, settings, file, shift, summary)
             except ImportFileError as error:
                 damage = error
             finally:
                 _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
-            if summary.oldest and summary.newest:
+            if summary.oldest and summary.newest and not by_day:
                 ends = {"from": summary.oldest, "to": summary.newest + timedelta(microseconds=1)}
                 await call(url, "complete_rollups", ends)
     finally:
@@ -123,7 +135,7 @@ async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt) ->
         raise ImportFileError(f"{damage}; {loaded}")
     if not summary.lines:
         raise ImportFileError(f"{file.path} has a header and nothing under it")
-    return 0 if summary.accepted + summary.duplicates else 1
+    return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
 
 
 @contextmanager
@@ -183,6 +195,55 @@ async def _load(database: Database, settings: Settings, file: ImportFile, shift:
                 bar.update(file.bytes_read - bar.n)
     finally:
         await writer.close()
+
+
+async def _load_by_day(
+    url: str, database: Database, settings: Settings, file: ImportFile, shift: timedelta, summary: Summary
+) -> None:
+    """Load readings a day at a time, oldest first, so that each rollup is computed once and each chunk written once.
+
+    Days that an earlier run was over with are left out.
+    """
+    reader = Reader(settings, await horizon(database))
+    writer = Writer(database, settings)
+    writer.start()
+    size = min(LINES_PER_BATCH, settings.max_readings_per_request)
+    fingerprint = f"{file.fingerprint()} {shift.total_seconds():+f}"
+    damage: ImportFileError | None = None
+    try:
+        with DaySpool() as spool:
+            try:
+                for line in file.lines(shift):
+                    spool.add(line)
+            except ImportFileError as error:
+                damage = error
+            for lines in _batches(iter(spool.undated()), size):
+                await _load_readings(reader, writer, lines, summary)
+                summary.lines += len(lines)
+            rows = await database.fetch_all("days_imported", {"fingerprint": fingerprint})
+            over = {row[0] for row in rows}
+            for day in tqdm(spool.days(), unit=" days", disable=None, leave=False):
+                if day in over:
+                    summary.loaded_before += spool.counts[day]
+                    summary.lines += spool.counts[day]
+                    continue
+                began = datetime.now(UTC)
+                for lines in _batches(spool.lines(day), size):
+                    await _load_readings(reader, writer, lines, summary)
+                    summary.lines += len(lines)
+                    summary.last_line = lines[-1].number
+                await call(url, "complete_load", {"from": day, "to": day + timedelta(days=1)})
+                await _remember_day(database, fingerprint, day, spool.counts[day], began)
+    finally:
+        await writer.close()
+    if damage is not None:
+        raise damage
+
+
+async def _remember_day(database: Database, fingerprint: str, day: datetime, readings: int, began: datetime) -> None:
+    values = {"fingerprint": fingerprint, "day_start": day, "readings": readings, "started_at": began}
+    async with database.assigning() as connection:
+        await connection.execute(query("remember_day_imported"), values)
 
 
 def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
@@ -310,6 +371,8 @@ def _tell(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: b
         f"{file.path.name}: {summary.lines} lines of {file.kind} in {elapsed_s:.1f} s: {summary.accepted} kept, "
         f"{summary.duplicates} there already, {summary.conflicts} {conflicts}, {summary.bad} bad"
     )
+    if summary.loaded_before:
+        _say(f"{summary.loaded_before} lines are of days that an earlier run was over with")
     if summary.oldest and summary.newest:
         _say(f"from {summary.oldest.isoformat()} to {summary.newest.isoformat()}")
     if summary.too_old and not is_shifted:

@@ -52,7 +52,8 @@ BESIDE = {
     "doctor": {"errors", "queries"},
     # A second way in for readings and assignments, and so on the level of http; its files come first.
     "import_file": {"errors", "models"},
-    "importing": {name for layer in LAYERS[:10] for name in layer} | {"import_file"},
+    "day_spool": {"import_file"},
+    "importing": {name for layer in LAYERS[:10] for name in layer} | {"day_spool", "import_file"},
 }
 IMPORTS_BESIDE = {
     "serve": {"embedded", "migrate"},

@@ -74,7 +74,7 @@ AS $$
             END,
             lag.relation,
             format(
-                '%s hours between %s and %s have readings that it does not show yet%s',
+                '%s hours between %s and %s may have readings that it does not show yet%s',
                 ceil(lag.backlog_h),
                 lag.backlog_from,
                 lag.backlog_to,

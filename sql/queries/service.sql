@@ -22,3 +22,14 @@ SELECT shifted_by, false FROM telemetry.import_source WHERE fingerprint = %(fing
 
 -- name: upkeep
 CALL api.upkeep();
+
+-- name: complete_load
+CALL api.complete_load(%(from)s, %(to)s);
+
+-- name: days_imported
+SELECT day_start FROM api.import_progress WHERE fingerprint = %(fingerprint)s;
+
+-- name: remember_day_imported
+INSERT INTO telemetry.import_progress (fingerprint, day_start, readings, started_at, finished_at)
+VALUES (%(fingerprint)s, %(day_start)s, %(readings)s, %(started_at)s, clock_timestamp())
+ON CONFLICT (fingerprint, day_start) DO UPDATE SET finished_at = excluded.finished_at;

@@ -1,7 +1,8 @@
 -- Differs by necessity because a continuous aggregate is refreshed after the fact. What it has still to hear of stands in
 -- two logs: of the source (what changed since a refresh looked last) and of the rollup (what a refresh has not reached).
--- Of a range that begins before the source does, whole chunks of the source count: a first chunk begins before its first
--- row, and what lies between is no backlog. There is always one such range, from -infinity on.
+-- In the second, ranges that were refreshed never and ranges that changed look alike. What changed lies within a chunk of
+-- the source; of a range that crosses chunks, those count which it covers whole: the rest is mostly time before the first
+-- row, or between days that were loaded apart.
 
 CREATE VIEW api.refresh_lag AS
 WITH rollup AS (
@@ -49,40 +50,34 @@ logged AS (
     JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log AS log
         ON log.hypertable_id = rollup.source_id
 ),
-source_start AS (
-    SELECT source_chunk.relation, min(source_chunk.range_start) AS starts_at
-    FROM source_chunk
-    GROUP BY source_chunk.relation
-),
 pending AS (
     SELECT
         rollup.relation,
         greatest(
-            _timescaledb_functions.to_timestamp(logged.lowest),
-            source_start.starts_at,
-            api.history_horizon(rollup.source)
+            _timescaledb_functions.to_timestamp(logged.lowest), api.history_horizon(rollup.source)
         ) AS pending_from,
         least(
-            CASE
-                WHEN _timescaledb_functions.to_timestamp(logged.lowest) >= source_start.starts_at
-                    THEN _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1)
-                ELSE coalesce(
-                    (
-                        SELECT max(range_end)
-                        FROM source_chunk
-                        WHERE
-                            source_chunk.relation = rollup.relation
-                            AND range_end <= _timescaledb_functions.to_timestamp(logged.greatest)
-                    ),
-                    '-infinity'
-                )
-            END,
+            _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1),
             _timescaledb_functions.to_timestamp(rollup.refreshed_to)
         ) AS pending_to
     FROM rollup
     JOIN logged USING (relation)
-    JOIN source_start USING (relation)
     WHERE rollup.refreshed_to IS NOT NULL
+),
+waiting AS (
+    SELECT
+        pending.relation,
+        greatest(pending.pending_from, source_chunk.range_start) AS pending_from,
+        least(pending.pending_to, source_chunk.range_end) AS pending_to
+    FROM pending
+    JOIN source_chunk
+        ON
+            source_chunk.relation = pending.relation
+            AND pending.pending_from < pending.pending_to
+            AND (
+                (pending.pending_from >= source_chunk.range_start AND pending.pending_to <= source_chunk.range_end)
+                OR (pending.pending_from <= source_chunk.range_start AND pending.pending_to >= source_chunk.range_end)
+            )
 )
 SELECT
     rollup.relation,
@@ -98,12 +93,11 @@ SELECT
 FROM rollup
 LEFT JOIN (
     SELECT
-        pending.relation,
+        waiting.relation,
         count(*) AS ranges,
-        min(pending.pending_from) AS backlog_from,
-        max(pending.pending_to) AS backlog_to,
-        sum(extract(epoch FROM pending.pending_to - pending.pending_from) / 3600)::float8 AS hours
-    FROM pending
-    WHERE pending.pending_from < pending.pending_to
-    GROUP BY pending.relation
+        min(waiting.pending_from) AS backlog_from,
+        max(waiting.pending_to) AS backlog_to,
+        sum(extract(epoch FROM waiting.pending_to - waiting.pending_from) / 3600)::float8 AS hours
+    FROM waiting
+    GROUP BY waiting.relation
 ) AS backlog USING (relation);

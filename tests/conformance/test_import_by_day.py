@@ -1,0 +1,132 @@
+"""Months of history in one file: loaded a day at a time, completed and compressed on the way, stopped and resumed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+
+from tests.readings import meter_reading, now, vehicle_reading
+from tests.service import ROOT, command
+
+Connection = psycopg.Connection[TupleRow]
+
+DAY = timedelta(days=1)
+WAIT_S = 60
+LOADED = "SELECT day_start, readings FROM telemetry.import_progress ORDER BY 1"
+
+
+def days_ago(days: int) -> datetime:
+    """A midnight (UTC) before the present."""
+    return (now() - days * DAY).replace(hour=0, minute=0, second=0)
+
+
+def of_a_day(day: datetime, minutes: int, devices: int = 2) -> list[dict[str, Any]]:
+    """Readings of some meters and vehicles over the first minutes of a day."""
+    return [
+        kind(f"D-{device}", day + timedelta(minutes=minute))
+        for minute in range(minutes)
+        for device in range(devices)
+        for kind in (meter_reading, vehicle_reading)
+    ]
+
+
+def write(path: Path, readings: list[dict[str, Any]]) -> None:
+    path.write_bytes(b"".join(msgspec.json.encode(reading) + b"\n" for reading in readings))
+
+
+def is_timescale(connection: Connection) -> bool:
+    return connection.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",)
+
+
+def check_complete(connection: Connection, readings_of_a_kind: int) -> None:
+    """All readings are there and in the rollups, with nobody having refreshed them since."""
+    for relation in ("meter_telemetry_history", "vehicle_telemetry_history"):
+        assert connection.execute(f"SELECT count(*) FROM telemetry.{relation}".encode()).fetchone() == (
+            readings_of_a_kind,
+        )
+    for rollup in ("meter_hourly", "vehicle_hourly", "meter_daily", "vehicle_daily"):
+        assert connection.execute(f"SELECT sum(readings) FROM telemetry.{rollup}".encode()).fetchone() == (
+            readings_of_a_kind,
+        )
+    assert connection.execute("SELECT sum(backlog_ranges) FROM api.refresh_lag").fetchone() == (0,)
+
+
+def test_a_file_of_many_days_in_any_order_is_loaded_day_by_day_and_completed(
+    own: Connection, own_database: str, tmp_path: Path
+) -> None:
+    days = [days_ago(n) for n in (40, 20, 19, 1)]
+    readings = [reading for day in days for reading in of_a_day(day, 30)]
+    random.Random(5).shuffle(readings)
+    path = tmp_path / "history.ndjson"
+    write(path, readings)
+    with path.open("ab") as file:
+        file.write(b'{"meterId": "D-1"}\n')
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert done.returncode == 0, done.stderr
+    assert "481 lines of readings" in done.stdout
+    assert "480 kept, 0 there already, 0 conflicts, 1 bad" in done.stdout
+    assert own.execute(LOADED).fetchall() == [(day, 120) for day in days]
+    check_complete(own, 240)
+    if is_timescale(own):
+        assert own.execute(
+            "SELECT range_from, is_compressed FROM api.chunk_size WHERE relation = 'meter_telemetry_history' ORDER BY 1"
+        ).fetchall() == [(day, day < days[-1]) for day in days]
+    # Nobody takes an import for late devices.
+    assert own.execute("SELECT coalesce(sum(late_readings), 0) FROM api.lateness()").fetchone() == (0,)
+    # Again: nothing is read twice, and nothing changes.
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert done.returncode == 0, done.stderr
+    assert "480 lines are of days that an earlier run was over with" in done.stdout
+    check_complete(own, 240)
+    # More readings of a day that is in the columnstore already.
+    write(path, of_a_day(days[1] + timedelta(hours=5), 30))
+    assert command("import", str(path), "--by-day", DATABASE_URL=own_database).returncode == 0
+    check_complete(own, 300)
+
+
+def test_an_import_that_is_stopped_goes_on_where_it_was(own: Connection, own_database: str, tmp_path: Path) -> None:
+    days = [days_ago(n) for n in range(30, 10, -1)]
+    path = tmp_path / "history.ndjson"
+    write(path, [reading for day in days for reading in of_a_day(day, 60, devices=10)])
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", "import", str(path), "--by-day"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": own_database},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + WAIT_S
+        while len(own.execute(LOADED).fetchall()) < 2:
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 130, complaints
+    assert "Traceback" not in complaints
+    before = own.execute(LOADED).fetchall()
+    assert before == [(day, 1200) for day in days[: len(before)]]
+    assert 2 <= len(before) < len(days)
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert done.returncode == 0, done.stderr
+    assert f"{1200 * len(before)} lines are of days that an earlier run was over with" in done.stdout
+    assert own.execute(LOADED).fetchall() == [(day, 1200) for day in days]
+    check_complete(own, 600 * len(days))
+
+
+def test_only_readings_have_days(own_database: str, tmp_path: Path) -> None:
+    path = tmp_path / "stays.ndjson"
+    path.write_bytes(b'{"meterId": "M-1", "vehicleId": "V-1", "from": "2026-01-01T00:00:00Z"}\n')
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert done.returncode == 1
+    assert "--by-day is for readings" in done.stderr
