@@ -18,7 +18,15 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests.readings import vehicle_reading
+from tests.readings import (
+    MeterRow,
+    VehicleRow,
+    hours_ago,
+    insert_meter_readings,
+    insert_vehicle_readings,
+    vehicle_reading,
+)
+from tests.servers import Server
 from tests.service import Client, command
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -200,3 +208,121 @@ def test_sessions_of_both_plugs_as_if_they_were_one_overlap_as_counted_from_the_
     for counts in (f"{len(fitting)} kept, 0 there already", f"0 kept, {len(fitting)} there already"):
         assert _import(migrated_database, path, "--meter", "CCS") == f"{counts}, {overlaps} overlaps, 0 bad"
         assert _rows(connection, ASSIGNED) == fitting
+
+
+# The energy of the sessions, minute by minute
+
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+# On TimescaleDB each day of the sessions is a chunk to create; a month of them will do.
+DAYS_ON_TIMESCALE = 31
+
+
+class Charge(NamedTuple):
+    """What a session of the file moved: AC energy as it was measured, DC energy as the state of charge tells it."""
+
+    session: Session
+    energy_ac_kwh: float
+    energy_dc_kwh: float
+    soc_arrival_pct: float
+    soc_departure_pct: float
+
+
+def _charges(last_days: int | None) -> tuple[list[Charge], timedelta]:
+    """Sessions that fit, those of the last days alone if told, and the whole days by which to shift them up to now."""
+    with SESSIONS.open(newline="") as file:
+        rows = {row["session"]: row for row in csv.DictReader(file)}
+    fitting = _fitting(_sessions())
+    last = max(session.departed_at for session in fitting)
+    if last_days is not None:
+        fitting = [session for session in fitting if session.arrived_at > last - last_days * DAY]
+    charges = []
+    for session in fitting:
+        row = rows[session.vehicle_id]
+        arrival, departure = float(row["soc_arrival_pct"]), float(row["soc_departure_pct"])
+        energy_dc = (departure - arrival) / 100 * float(row["battery_capacity_kwh"])
+        charges.append(Charge(session, float(row["energy_ac_kwh"]), energy_dc, arrival, departure))
+    return charges, (hours_ago(24) - last) // DAY * DAY
+
+
+def _minutes(charges: Sequence[Charge], shift: timedelta, kind: str) -> tuple[list[MeterRow], list[VehicleRow]]:
+    """A reading a minute of each session's meter and vehicle: power falls by half from arrival to departure.
+
+    As intervals, or as registers that had counted before: a vehicle's from its arrival on, a plug's through all its
+    sessions, but for a reset to 0 amid them.
+    """
+    meters: list[MeterRow] = []
+    vehicles: list[VehicleRow] = []
+    counted: dict[str, float] = {}
+    resets = {plug: len([one for one in charges if one.session.plug == plug]) // 2 for plug in ("CCS1", "CCS2")}
+    for charge in charges:
+        (vehicle, plug, arrived_at, departed_at), begins = charge.session, charge.session.arrived_at + shift
+        length = int((departed_at - arrived_at) / MINUTE)
+        shares = [1 - 0.5 * i / length for i in range(length)]
+        if plug not in counted:
+            counted[plug] = 1234.5
+            meters.append((plug, begins - 60 * MINUTE, counted[plug] if kind == "register" else 0.0, 400.0))
+        resets[plug] -= 1
+        counted[plug] = 0.0 if resets[plug] == 0 else counted[plug]
+        delivered, soc = 77.0, charge.soc_arrival_pct
+        vehicles.append((vehicle, begins - 30 * MINUTE / 60, soc, delivered if kind == "register" else 0.0, 25.0))
+        for i, share in enumerate(shares):
+            energy_ac, energy_dc = (
+                energy * share / math.fsum(shares) for energy in (charge.energy_ac_kwh, charge.energy_dc_kwh)
+            )
+            counted[plug] += energy_ac
+            delivered += energy_dc
+            soc += (charge.soc_departure_pct - charge.soc_arrival_pct) * share / math.fsum(shares)
+            at = begins + i * MINUTE
+            meters.append((plug, at, counted[plug] if kind == "register" else energy_ac, 400.0))
+            vehicles.append(
+                (vehicle, at, soc, delivered if kind == "register" else energy_dc, 25.0 + 15.0 * (1 - share))
+            )
+    return meters, vehicles
+
+
+@pytest.mark.parametrize("kind", ["interval", "register"])
+def test_the_fleets_totals_are_the_files_whether_meters_read_intervals_or_registers(
+    client: Client, connection: Connection, server: Server, kind: str
+) -> None:
+    """Each session is an assignment, and minutes of its plug and of its vehicle add up to its energy. Answers of the
+    fleet over windows of up to 31 days, some of which cut sessions, add up to the file's, to 1e-6 of a kWh each."""
+    charges, shift = _charges(DAYS_ON_TIMESCALE if server.profile == "timescale" else None)
+    meters, vehicles = _minutes(charges, shift, kind)
+    if kind == "register":
+        connection.execute(
+            "INSERT INTO telemetry.fleet_default (device_type, effective_from, energy_reading) "
+            "VALUES ('meter', '-infinity', 'register'), ('vehicle', '-infinity', 'register')"
+        )
+    insert_meter_readings(connection, meters)
+    insert_vehicle_readings(connection, vehicles)
+    sessions = [charge.session for charge in charges]
+    connection.execute(
+        "INSERT INTO telemetry.assignment (meter_id, vehicle_id, during) "
+        "SELECT plug, vehicle, tstzrange(arrived, departed) "
+        "FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[]) "
+        "AS session (plug, vehicle, arrived, departed)",
+        [
+            [session.plug for session in sessions],
+            [session.vehicle_id for session in sessions],
+            [session.arrived_at + shift for session in sessions],
+            [session.departed_at + shift for session in sessions],
+        ],
+    )
+    begins, ends = meters[0][1] - DAY, hours_ago(0)
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [begins, ends])
+
+    totals = {"acConsumedKwh": 0.0, "dcDeliveredKwh": 0.0}
+    answers = 0
+    while begins < ends:
+        upto = min(begins + 30 * DAY + timedelta(hours=7, minutes=13), ends)
+        fleet = client.get("/v1/analytics/fleet", from_=begins.isoformat(), to=upto.isoformat()).json
+        assert fleet["acUnattributedKwh"] in (0.0, None)
+        for side in totals:
+            totals[side] += fleet["totalEnergy"][side] or 0
+        begins, answers = upto, answers + 1
+    for side, energies in (
+        ("acConsumedKwh", [charge.energy_ac_kwh for charge in charges]),
+        ("dcDeliveredKwh", [charge.energy_dc_kwh for charge in charges]),
+    ):
+        assert totals[side] == pytest.approx(math.fsum(energies), abs=1e-6 * answers), side

@@ -31,7 +31,8 @@ AS $$
 DECLARE
     hours_from CONSTANT timestamptz := api.hour_ceiling(window_from);
     hours_to CONSTANT timestamptz := api.hour_floor(window_to);
-    has_registers CONSTANT boolean := api.has_registers('meter');
+    -- Meters that are registers at some time of the window: their energy is not in the sums of the rollup.
+    register_meters CONSTANT text[] := api.register_devices('meter', window_from, window_to);
     -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
@@ -45,6 +46,9 @@ DECLARE
     );
     -- Meters whose hours have to be told apart.
     shared_meters text[];
+    -- Hours of registers that belong to several stretches or buckets.
+    apart_meters text[];
+    apart_hours timestamptz[];
 BEGIN
     shared_meters := ARRAY(
         SELECT part.meter_id
@@ -52,6 +56,20 @@ BEGIN
         GROUP BY part.meter_id
         HAVING count(*) > 1
     );
+    IF cardinality(register_meters) > 0 THEN
+        SELECT array_agg(apart.meter_id), array_agg(apart.bucket_start)
+        INTO apart_meters, apart_hours
+        FROM (
+            SELECT part.meter_id, api.hour_floor(edge.instant) AS bucket_start
+            FROM api.fleet_feeds(window_from, window_to) AS part
+            CROSS JOIN LATERAL (VALUES (part.feed_from), (part.feed_to)) AS edge (instant)
+            WHERE part.meter_id = ANY (register_meters) AND edge.instant <> api.hour_floor(edge.instant)
+            UNION
+            SELECT register.meter_id, cut.bucket_start
+            FROM unnest(register_meters) AS register (meter_id)
+            CROSS JOIN unnest(cut_hours) AS cut (bucket_start)
+        ) AS apart;
+    END IF;
     RETURN QUERY
     WITH feed AS MATERIALIZED (
         SELECT
@@ -68,16 +86,8 @@ BEGIN
             hourly.meter_id,
             hourly.bucket_start,
             hourly.readings,
-            CASE
-                WHEN register.device_id IS NULL THEN hourly.energy_ac_sum_kwh
-                ELSE register.energy_kwh
-            END AS energy_ac_kwh,
-            coalesce(register.is_estimated, false) AS is_estimated
+            CASE WHEN hourly.meter_id <> ALL (register_meters) THEN hourly.energy_ac_sum_kwh END AS energy_ac_kwh
         FROM api.meter_hourly AS hourly
-        LEFT JOIN api.register_hours('meter', hours_from, hours_to) AS register
-            ON has_registers
-            AND register.device_id = hourly.meter_id
-            AND register.bucket_start = hourly.bucket_start
         WHERE
             hourly.bucket_start >= hours_from
             AND hourly.bucket_start < hours_to
@@ -99,15 +109,14 @@ BEGIN
             alone.readings,
             alone.energy_ac_kwh,
             alone.power_sum_kw_kwh,
-            alone.is_estimated
+            false AS is_estimated
         FROM (
             SELECT
                 width_bucket(hour.bucket_start, slots) AS slot,
                 hour.meter_id,
                 sum(hour.readings) AS readings,
                 sum(hour.energy_ac_kwh) AS energy_ac_kwh,
-                sum(hour.energy_ac_kwh * hour.energy_ac_kwh) AS power_sum_kw_kwh,
-                bool_or(hour.is_estimated) AS is_estimated
+                sum(hour.energy_ac_kwh * hour.energy_ac_kwh) AS power_sum_kw_kwh
             FROM hour
             WHERE hour.meter_id <> ALL (shared_meters)
             GROUP BY 1, 2
@@ -121,7 +130,7 @@ BEGIN
             hour.readings,
             hour.energy_ac_kwh,
             hour.energy_ac_kwh * hour.energy_ac_kwh,
-            hour.is_estimated
+            false
         FROM hour
         JOIN feed
             ON feed.meter_id = hour.meter_id
@@ -134,9 +143,12 @@ BEGIN
             feed.meter_id,
             feed.vehicle_id,
             cut.readings,
-            cut.energy_ac_kwh,
-            cut.energy_ac_kwh * cut.energy_ac_kwh / date_part('epoch', edge.cut_to - edge.cut_from) * 3600,
-            cut.is_estimated
+            CASE WHEN feed.meter_id <> ALL (register_meters) THEN cut.energy_ac_kwh END,
+            CASE
+                WHEN feed.meter_id <> ALL (register_meters)
+                    THEN cut.energy_ac_kwh ^ 2 / date_part('epoch', edge.cut_to - edge.cut_from) * 3600
+            END,
+            false
         FROM (
             SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
             FROM api.buckets(window_from, window_to, bucket, timezone) AS part
@@ -145,10 +157,33 @@ BEGIN
         CROSS JOIN LATERAL api.cut_hours(
             greatest(slot.bucket_from, feed.feed_from), least(slot.bucket_to, feed.feed_to)
         ) AS edge
-        CROSS JOIN LATERAL api.meter_cut(
-            feed.meter_id, edge.cut_from, edge.cut_to, window_from, window_to
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS readings, sum(history.energy_ac_kwh) AS energy_ac_kwh
+            FROM api.meter_telemetry_history AS history
+            WHERE
+                history.meter_id = feed.meter_id
+                AND history.recorded_at >= edge.cut_from
+                AND history.recorded_at < edge.cut_to
+                AND history.recorded_at >= window_from
+                AND history.recorded_at < window_to
         ) AS cut
         WHERE cut.readings > 0
+        UNION ALL
+        SELECT
+            width_bucket(counted.instant, slots),
+            feed.meter_id,
+            feed.vehicle_id,
+            0,
+            sum(counted.energy_kwh),
+            sum(counted.energy_kwh) ^ 2,
+            bool_or(counted.is_estimated)
+        FROM api.register_moments('meter', window_from, window_to, apart_meters, apart_hours) AS counted
+        JOIN feed
+            ON feed.meter_id = counted.device_id
+            AND counted.instant >= feed.feed_from
+            AND counted.instant < feed.feed_to
+        WHERE cardinality(register_meters) > 0
+        GROUP BY 1, 2, 3, api.hour_floor(counted.instant)
     ) AS piece
     GROUP BY piece.slot, piece.meter_id, piece.vehicle_id;
 END

@@ -19,7 +19,7 @@ AS $$
 DECLARE
     hours_from CONSTANT timestamptz := api.hour_ceiling(window_from);
     hours_to CONSTANT timestamptz := api.hour_floor(window_to);
-    has_registers CONSTANT boolean := api.has_registers('vehicle');
+    register_vehicles CONSTANT text[] := api.register_devices('vehicle', window_from, window_to);
     -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
@@ -31,7 +31,13 @@ DECLARE
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> api.hour_floor(slot.bucket_from)
     );
+    apart_vehicles text[];
+    apart_hours timestamptz[];
 BEGIN
+    SELECT array_agg(register.vehicle_id), array_agg(cut.bucket_start)
+    INTO apart_vehicles, apart_hours
+    FROM unnest(register_vehicles) AS register (vehicle_id)
+    CROSS JOIN unnest(cut_hours) AS cut (bucket_start);
     RETURN QUERY
     SELECT
         slots[piece.slot],
@@ -45,31 +51,47 @@ BEGIN
             hourly.vehicle_id,
             hourly.readings,
             CASE
-                WHEN register.device_id IS NULL THEN hourly.energy_dc_sum_kwh
-                ELSE register.energy_kwh
+                WHEN hourly.vehicle_id <> ALL (register_vehicles) THEN hourly.energy_dc_sum_kwh
             END AS energy_dc_kwh,
-            coalesce(register.is_estimated, false) AS is_estimated
+            false AS is_estimated
         FROM api.vehicle_hourly AS hourly
-        LEFT JOIN api.register_hours('vehicle', hours_from, hours_to) AS register
-            ON has_registers
-            AND register.device_id = hourly.vehicle_id
-            AND register.bucket_start = hourly.bucket_start
         WHERE
             hourly.bucket_start >= hours_from
             AND hourly.bucket_start < hours_to
             AND hourly.bucket_start <> ALL (cut_hours)
         UNION ALL
-        SELECT slot.number, live.vehicle_id, cut.readings, cut.energy_dc_kwh, cut.is_estimated
+        SELECT
+            slot.number,
+            live.vehicle_id,
+            cut.readings,
+            CASE WHEN live.vehicle_id <> ALL (register_vehicles) THEN cut.energy_dc_kwh END,
+            false
         FROM (
             SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
             FROM api.buckets(window_from, window_to, bucket, timezone) AS part
         ) AS slot
         CROSS JOIN LATERAL api.cut_hours(slot.bucket_from, slot.bucket_to) AS edge
         CROSS JOIN api.live_vehicle_state AS live
-        CROSS JOIN LATERAL api.vehicle_cut(
-            live.vehicle_id, edge.cut_from, edge.cut_to, window_from, window_to
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS readings, sum(history.energy_dc_kwh) AS energy_dc_kwh
+            FROM api.vehicle_telemetry_history AS history
+            WHERE
+                history.vehicle_id = live.vehicle_id
+                AND history.recorded_at >= edge.cut_from
+                AND history.recorded_at < edge.cut_to
+                AND history.recorded_at >= window_from
+                AND history.recorded_at < window_to
         ) AS cut
         WHERE cut.readings > 0
+        UNION ALL
+        SELECT
+            width_bucket(counted.instant, slots),
+            counted.device_id,
+            0,
+            counted.energy_kwh,
+            counted.is_estimated
+        FROM api.register_moments('vehicle', window_from, window_to, apart_vehicles, apart_hours) AS counted
+        WHERE cardinality(register_vehicles) > 0
     ) AS piece
     GROUP BY piece.slot, piece.vehicle_id;
 END

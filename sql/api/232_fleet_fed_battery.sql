@@ -20,7 +20,7 @@ AS $$
 DECLARE
     hours_from CONSTANT timestamptz := api.hour_ceiling(window_from);
     hours_to CONSTANT timestamptz := api.hour_floor(window_to);
-    has_registers CONSTANT boolean := api.has_registers('vehicle');
+    register_vehicles CONSTANT text[] := api.register_devices('vehicle', window_from, window_to);
     -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
@@ -32,7 +32,23 @@ DECLARE
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> api.hour_floor(slot.bucket_from)
     );
+    apart_vehicles text[];
+    apart_hours timestamptz[];
 BEGIN
+    IF cardinality(register_vehicles) > 0 THEN
+        SELECT array_agg(apart.vehicle_id), array_agg(apart.bucket_start)
+        INTO apart_vehicles, apart_hours
+        FROM (
+            SELECT part.vehicle_id, api.hour_floor(edge.instant) AS bucket_start
+            FROM api.fleet_feeds(window_from, window_to) AS part
+            CROSS JOIN LATERAL (VALUES (part.feed_from), (part.feed_to)) AS edge (instant)
+            WHERE part.vehicle_id = ANY (register_vehicles) AND edge.instant <> api.hour_floor(edge.instant)
+            UNION
+            SELECT register.vehicle_id, cut.bucket_start
+            FROM unnest(register_vehicles) AS register (vehicle_id)
+            CROSS JOIN unnest(cut_hours) AS cut (bucket_start)
+        ) AS apart;
+    END IF;
     RETURN QUERY
     WITH feed AS MATERIALIZED (
         SELECT
@@ -58,24 +74,24 @@ BEGIN
             feed.vehicle_id,
             hourly.readings,
             CASE
-                WHEN register.device_id IS NULL THEN hourly.energy_dc_sum_kwh
-                ELSE register.energy_kwh
+                WHEN hourly.vehicle_id <> ALL (register_vehicles) THEN hourly.energy_dc_sum_kwh
             END AS energy_dc_kwh
         FROM api.vehicle_hourly AS hourly
         JOIN feed
             ON feed.vehicle_id = hourly.vehicle_id
             AND hourly.bucket_start >= feed.whole_from
             AND hourly.bucket_start < feed.whole_to
-        LEFT JOIN api.register_hours('vehicle', hours_from, hours_to) AS register
-            ON has_registers
-            AND register.device_id = hourly.vehicle_id
-            AND register.bucket_start = hourly.bucket_start
         WHERE
             hourly.bucket_start >= hours_from
             AND hourly.bucket_start < hours_to
             AND hourly.bucket_start <> ALL (cut_hours)
         UNION ALL
-        SELECT slot.number, feed.meter_id, feed.vehicle_id, cut.readings, cut.energy_dc_kwh
+        SELECT
+            slot.number,
+            feed.meter_id,
+            feed.vehicle_id,
+            cut.readings,
+            CASE WHEN feed.vehicle_id <> ALL (register_vehicles) THEN cut.energy_dc_kwh END
         FROM (
             SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
             FROM api.buckets(window_from, window_to, bucket, timezone) AS part
@@ -84,10 +100,25 @@ BEGIN
         CROSS JOIN LATERAL api.cut_hours(
             greatest(slot.bucket_from, feed.feed_from), least(slot.bucket_to, feed.feed_to)
         ) AS edge
-        CROSS JOIN LATERAL api.vehicle_cut(
-            feed.vehicle_id, edge.cut_from, edge.cut_to, window_from, window_to
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS readings, sum(history.energy_dc_kwh) AS energy_dc_kwh
+            FROM api.vehicle_telemetry_history AS history
+            WHERE
+                history.vehicle_id = feed.vehicle_id
+                AND history.recorded_at >= edge.cut_from
+                AND history.recorded_at < edge.cut_to
+                AND history.recorded_at >= window_from
+                AND history.recorded_at < window_to
         ) AS cut
         WHERE cut.readings > 0
+        UNION ALL
+        SELECT width_bucket(counted.instant, slots), feed.meter_id, feed.vehicle_id, 0, counted.energy_kwh
+        FROM api.register_moments('vehicle', window_from, window_to, apart_vehicles, apart_hours) AS counted
+        JOIN feed
+            ON feed.vehicle_id = counted.device_id
+            AND counted.instant >= feed.feed_from
+            AND counted.instant < feed.feed_to
+        WHERE cardinality(register_vehicles) > 0
     ) AS piece
     GROUP BY piece.slot, piece.meter_id, piece.vehicle_id;
 END
