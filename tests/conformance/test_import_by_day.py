@@ -94,9 +94,9 @@ def test_a_file_of_many_days_in_any_order_is_loaded_day_by_day_and_completed(
 
 
 def test_an_import_that_is_stopped_goes_on_where_it_was(own: Connection, own_database: str, tmp_path: Path) -> None:
-    days = [days_ago(n) for n in range(30, 10, -1)]
+    days = [days_ago(n) for n in range(24, 10, -1)]
     path = tmp_path / "history.ndjson"
-    write(path, [reading for day in days for reading in of_a_day(day, 60, devices=10)])
+    write(path, [reading for day in days for reading in of_a_day(day, 60, devices=6)])
     with subprocess.Popen(
         [sys.executable, "-m", "app", "import", str(path), "--by-day"],
         cwd=ROOT,
@@ -115,13 +115,13 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(own: Connection, own_dat
     assert process.returncode == 130, complaints
     assert "Traceback" not in complaints
     before = own.execute(LOADED).fetchall()
-    assert before == [(day, 1200) for day in days[: len(before)]]
+    assert before == [(day, 720) for day in days[: len(before)]]
     assert 2 <= len(before) < len(days)
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 0, done.stderr
-    assert f"{1200 * len(before)} lines are of days that an earlier run was over with" in done.stdout
-    assert own.execute(LOADED).fetchall() == [(day, 1200) for day in days]
-    check_complete(own, 600 * len(days))
+    assert f"{720 * len(before)} lines are of days that an earlier run was over with" in done.stdout
+    assert own.execute(LOADED).fetchall() == [(day, 720) for day in days]
+    check_complete(own, 360 * len(days))
 
 
 def test_only_readings_have_days(own_database: str, tmp_path: Path) -> None:
