@@ -261,9 +261,8 @@ AS $$
     ordered AS (
         SELECT
             piece.*,
-            lag(piece.last_kwh) OVER (
-                PARTITION BY piece.device_id, piece.kind_from ORDER BY piece.first_recorded_at
-            ) AS previous_kwh
+            lag(piece.last_kwh) OVER in_time AS previous_kwh,
+            lag(piece.last_recorded_at) OVER in_time AS previous_at
         FROM (
             SELECT * FROM piece
             UNION ALL
@@ -282,6 +281,7 @@ AS $$
                 kind_of_device, wanted.device_ids, wanted.since, wanted.before
             ) AS last
         ) AS piece
+        WINDOW in_time AS (PARTITION BY piece.device_id, piece.kind_from ORDER BY piece.first_recorded_at)
     ),
     stepped AS (
         SELECT
@@ -336,6 +336,9 @@ AS $$
             WHEN marked.previous_kwh IS NULL AND marked.readings = 1 THEN NULL
             WHEN marked.previous_kwh IS NULL THEN marked.max_kwh - marked.first_kwh
             WHEN marked.is_reset THEN marked.max_kwh + coalesce(rolled.rest_kwh, 0)
+            -- A reading before that is no longer remembered counts for the piece's first reading and no other.
+            WHEN marked.previous_at < api.register_look_from(marked.first_recorded_at)
+                THEN greatest(0, marked.first_kwh - marked.previous_kwh) + marked.max_kwh - marked.first_kwh
             ELSE greatest(0, marked.max_kwh - marked.mark_kwh)
         END,
         CASE

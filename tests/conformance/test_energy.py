@@ -370,6 +370,10 @@ FOUND = {
     "the_default_said_again_of_the_device": replace(
         both(steps(10, 10, start=US, every=DAY), [(HOUR, "register", None)]), default_is_register=True
     ),
+    # A high value before a long silence was the mark of a whole hour, not of its first reading alone.
+    "an_hour_after_a_silence_that_is_longer_than_the_look_back": both(
+        [*steps(10, start=US), *steps(9, 9.001, start=8 * DAY, every=US)], REGISTER
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -117,6 +117,9 @@ class Stage:
     relations: Relations
     chosen: dict[str, Node] = field(default_factory=dict)
     by_index: dict[str, Node] = field(default_factory=dict)
+    # Of a meter that is a register, and of the hours of one meter: without sequential scans.
+    register: dict[str, Node] = field(default_factory=dict)
+    hours: dict[str, Node] = field(default_factory=dict)
 
 
 def nodes(plan: Node) -> Iterator[Node]:
@@ -154,6 +157,45 @@ def explain(connection: Connection, window: str) -> Node:
     return answer
 
 
+# As api.register_pieces runs it: the registers are looked up first, and passed on.
+REGISTERS = """
+    SELECT
+        array_agg(device_id)::text, array_agg(kind_from)::text, array_agg(modulus_kwh)::text,
+        array_agg(counted_from)::text, array_agg(counted_to)::text, array_agg(looked_from)::text
+    FROM api.registers('meter', %s, %s, %s)
+"""
+PIECES = b"""
+    SELECT energy_kwh FROM api.pieces_of_registers(
+        'meter', %s, %s, %s, %s::text[], %s::timestamptz[], %s::float8[],
+        %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]
+    )
+"""
+HOURS = b"SELECT energy_ac_kwh FROM api.meter_hours(%s, %s, %s)"
+
+
+def explain_register(connection: Connection, window: str) -> Node:
+    """How the register energy of a meter in a window is computed."""
+    minutes_from, minutes_to = WINDOWS[window]
+    asked = [now() - minutes_from * MINUTE, now() - minutes_to * MINUTE, "M-7"]
+    [found] = connection.execute(REGISTERS, asked).fetchall()
+    assert found[0] == "{M-7}"
+    return explained(connection, PIECES, [*asked, *found])
+
+
+def explain_hours(connection: Connection, window: str) -> Node:
+    """How the hours of a meter in a window are looked up."""
+    minutes_from, minutes_to = WINDOWS[window]
+    return explained(connection, HOURS, [now() - minutes_from * MINUTE, now() - minutes_to * MINUTE, "M-3"])
+
+
+def explained(connection: Connection, statement: bytes, parameters: Sequence[Any]) -> Node:
+    """The plan of a statement for its parameters, and how it ran."""
+    row = connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement, parameters).fetchone()
+    assert row is not None
+    answer: Node = row[0][0]
+    return answer
+
+
 def planned(connection: Connection, profile: str) -> Stage:
     """The plans of the database as it is now."""
     connection.execute("ANALYZE")
@@ -163,6 +205,8 @@ def planned(connection: Connection, profile: str) -> Stage:
         with connection.transaction():
             connection.execute("SET LOCAL enable_seqscan = off")
             stage.by_index[window] = explain(connection, window)
+            stage.register[window] = explain_register(connection, window)
+            stage.hours[window] = explain_hours(connection, window)
     return stage
 
 
@@ -177,6 +221,7 @@ def stages(server: Server) -> dict[str, Stage]:
             connection.execute("SET plan_cache_mode = force_custom_plan")
             with psycopg.ClientCursor(connection) as cursor:
                 cursor.execute(ASSIGN, {"devices": DEVICES, "from": hours_ago(24 * 41)})
+            connection.execute("SELECT api.set_meter_kind('M-7', 'register', NULL, NULL)")
             fill(connection, 5 * DAY, timedelta(0))
             found["five_days_before_a_refresh"] = planned(connection, server.profile)
             connection.execute("CALL api.refresh_rollups(now() - interval '41 days', now())")
@@ -194,12 +239,15 @@ def stages(server: Server) -> dict[str, Stage]:
     return found
 
 
-def check_bounded(node: Node, relations: Relations, device: str, instant: str, window: str) -> None:
+def check_bounded(
+    node: Node, relations: Relations, device: str | None, instant: str, window: str, days_before: int = 0
+) -> None:
     """By index, for one device, between two instants; but a bound that a chunk keeps by itself need not be said."""
     assert "Seq Scan" not in node["Node Type"], node
     condition = index_condition(node)
-    assert re.search(rf"\b{device} = ", condition), node
+    assert device is None or re.search(rf"\b{device} = ", condition), node
     minutes_from, minutes_to = WINDOWS[window]
+    minutes_from += days_before * 24 * 60
     chunk_from, chunk_to = relations.range_of.get(node["Relation Name"], (None, None))
     # An hour more at either end: the rollup is asked in whole hours, and time passes between asking and checking.
     if chunk_from is None or chunk_from <= now() - (minutes_from + 60) * MINUTE:
@@ -227,6 +275,39 @@ def test_no_history_and_no_rollup_is_scanned_but_by_device_and_time(stages: dict
                         found += 1
                         check_bounded(node, relations, device, instant, window)
             assert found or not compressed_too
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_register_is_read_by_device_and_time_no_further_back_than_it_is_remembered(
+    stages: dict[str, Stage], window: str
+) -> None:
+    for stage in stages.values():
+        scanned = 0
+        # Of a week's days of so few devices, the planner may read all and keep one's.
+        for relation, device, instant in (
+            ("meter_telemetry_history", "meter_id", r"(recorded_at|_ts_meta_\w+)"),
+            ("meter_hourly", "meter_id", "bucket_start"),
+            ("meter_daily", None, "bucket_start"),
+        ):
+            for node in stage.relations.scans(stage.register[window], relation):
+                scanned += 1
+                check_bounded(node, stage.relations, device, instant, window, days_before=8)
+        assert scanned
+        assert stage.relations.scans(
+            stage.register[window], "vehicle_telemetry_history", "vehicle_hourly", "vehicle_daily"
+        ) == []  # fmt: skip
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_hours_of_a_meter_are_read_by_device_and_time(stages: dict[str, Stage], window: str) -> None:
+    for stage in stages.values():
+        rollup = stage.relations.scans(stage.hours[window], "meter_hourly")
+        history = stage.relations.scans(stage.hours[window], "meter_telemetry_history")
+        assert rollup or history or window == "minutes_within_an_hour"
+        for node in rollup:
+            check_bounded(node, stage.relations, "meter_id", "bucket_start", window)
+        for node in history:
+            check_bounded(node, stage.relations, "meter_id", r"(recorded_at|_ts_meta_\w+)", window)
 
 
 @pytest.mark.parametrize("window", WINDOWS)

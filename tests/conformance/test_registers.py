@@ -1,0 +1,106 @@
+"""Registers where one reading after the other does not tell: the whole fleet at once, and hours without a history."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from tests import oracle
+from tests.oracle import Kind, Reading
+from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings
+
+Connection = psycopg.Connection[TupleRow]
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def insert(connection: Connection, kind: str, device: str, readings: list[Reading]) -> None:
+    """Keep readings of a device."""
+    if kind == "meter":
+        insert_meter_readings(connection, [(device, at, kwh, 230) for at, kwh in readings])
+    else:
+        insert_vehicle_readings(connection, [(device, at, 50, kwh, 20) for at, kwh in readings])
+
+
+@pytest.mark.parametrize(("kind", "side"), [("meter", "ac"), ("vehicle", "dc")])
+def test_the_hours_of_all_devices_at_once_are_those_of_each(connection: Connection, kind: str, side: str) -> None:
+    # Intervals, registers that rise, that are reset within hours and between them, one silent for weeks, one that
+    # changes its kind: an answer about the fleet reads them all by one query, which has to come to the same.
+    start = hours_ago(24 * 4)
+    every = [start - 9 * HOUR + 20 * MINUTE * i for i in range(120)]
+    courses: dict[str, list[Reading]] = {
+        "interval": [Reading(at, 0.2) for at in every],
+        "rising": [Reading(at, 500 + i) for i, at in enumerate(every)],
+        "sessions": [Reading(at, float(i % 7)) for i, at in enumerate(every)],
+        "sometimes reset": [Reading(at, float(1000 + i if i % 50 else 3)) for i, at in enumerate(every)],
+        "silent": [Reading(start - 40 * DAY, 100.0), Reading(start + HOUR, 103.5)],
+        "changing": [Reading(at, 700.0 + i if i < 60 else 0.1) for i, at in enumerate(every)],
+    }
+    kinds = {name: [Kind(oracle.EVER, name != "interval")] for name in courses}
+    kinds["changing"].append(Kind(every[60], False))
+    for name, readings in courses.items():
+        insert(connection, kind, name.replace(" ", "-"), readings)
+        if name != "interval":
+            connection.execute(f"SELECT api.set_{kind}_kind(%s, 'register', NULL, NULL)", [name.replace(" ", "-")])
+    connection.execute(f"SELECT api.set_{kind}_kind('changing', 'interval', NULL, %s)", [every[60]])
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [start - 41 * DAY, start + 3 * DAY])
+
+    hours = f"SELECT * FROM api.{kind}_hours(%s, %s) ORDER BY 1, 2"
+    of_one = f"SELECT * FROM api.{kind}_hours(%s, %s, %s) ORDER BY 1, 2"
+    window = [start, start + 40 * HOUR]
+    rows = connection.execute(hours.encode(), window).fetchall()
+    names = sorted(name.replace(" ", "-") for name in courses)
+    assert rows == [row for name in names for row in connection.execute(of_one.encode(), [*window, name])]
+    energies = connection.execute(
+        f"SELECT {kind}_id, sum(energy_{side}_kwh) FROM api.{kind}_hours(%s, %s) GROUP BY 1", window
+    ).fetchall()
+    assert dict(energies) == {
+        name.replace(" ", "-"): pytest.approx(float(told), abs=1e-9)
+        for name, readings in courses.items()
+        if (told := oracle.total(oracle.counted(readings, kinds[name]), window[0], window[1]).kwh) is not None
+    }
+
+
+def drop_history(connection: Connection, before: datetime) -> None:
+    """Take the readings before an instant away, as retention does, and say so in the policy."""
+    connection.execute(
+        "UPDATE telemetry.policy SET dropped_before = %s WHERE relation = 'meter_telemetry_history'", [before]
+    )
+    connection.execute("DELETE FROM telemetry.meter_telemetry_history WHERE recorded_at < %s", [before])
+
+
+@pytest.mark.parametrize(
+    ("values", "energy_kwh", "resets", "estimated"),
+    [
+        # The rollup says it all.
+        ((1000, 1010, 1020), 20.0, 0, False),
+        # Rising, as far as the rollup tells.
+        ((10, 20, 40), 30.0, 0, True),
+        # One reset, after the largest value, or before the smallest: what followed it counts.
+        ((100, 104, 1, 3), 4.0 + 3.0, 1, True),
+        ((100, 1, 3, 150), 150.0, 1, True),
+    ],
+)
+def test_an_irregular_hour_without_a_history_stands_by_its_rollup_and_says_so(
+    own: Connection, values: tuple[float, ...], energy_kwh: float, resets: int, estimated: bool
+) -> None:
+    start = hours_ago(24 * 9)
+    own.execute("SELECT api.set_meter_kind('M-1', 'register', NULL, NULL)")
+    before = Reading(start - 30 * MINUTE, float(values[0]))
+    hour = [Reading(start + 10 * MINUTE * i, float(kwh)) for i, kwh in enumerate(values)]
+    after = Reading(start + 65 * MINUTE, float(values[-1]) + 0.5)
+    insert(own, "meter", "M-1", [before, *hour, after])
+    own.execute("CALL api.refresh_rollups(%s, %s)", [start - DAY, start + DAY])
+    asked: list[Any] = [start, start + 3 * HOUR]
+    figures = "SELECT energy_ac_kwh, resets, is_estimated FROM api.meter_window('M-1', %s, %s, %s, %s)"
+    [exact] = own.execute(figures, asked * 2).fetchall()
+    assert exact[1:] == (resets, False)
+    drop_history(own, start + 2 * HOUR)
+    [told] = own.execute(figures, asked * 2).fetchall()
+    assert told == (pytest.approx(energy_kwh + 0.5), resets, estimated)
+    # An estimate leaves out at most what came before a reset that nobody saw.
+    assert told[0] <= exact[0]
