@@ -88,6 +88,7 @@ TOP_LEVEL = {
     "bench",
     "constraints.txt",
     "docker-compose.yml",
+    "docs",
     "migrations",
     "pyproject.toml",
     "sql",
