@@ -78,7 +78,7 @@ def _measure(
     for peer in peers:
         figures[peer.kind.name] = Figure(
             partial(peer.send, requests["lines"], CONNECTIONS, seconds),
-            peer.start_empty,
+            peer.start_anew,
         )
     samples = alternate(rounds, figures)
     for peer in peers:

@@ -26,6 +26,9 @@ DEVICES_OF_A_KIND = 10_000
 SWEEP = 2 * DEVICES_OF_A_KIND
 SWEEP_S = 1
 
+# Before a round every device has reported once, so long ago: less than makes a reading late, more than what is sent.
+KNOWN_AGE = timedelta(minutes=40, seconds=0.5)
+
 _SIMULATED_VEHICLES = 120
 _SIMULATED_CHARGERS = 100
 _SIMULATED_MINUTES = 90

@@ -15,7 +15,7 @@ from bench.generate import CopyFiles, Requests
 from bench.machine import cpu_s
 
 _SCRIPT = Path(__file__).with_name("send.lua")
-_TIMEOUT_S = 10
+_TIMEOUT_S = 30
 
 
 class CannotMeasure(Exception):
@@ -74,12 +74,18 @@ def send(
 ) -> Sample:
     """Send requests with wrk for so long, or until none is left; every answer has to be a success.
 
-    `again`: go through them again and again. `per_s`: at a steady rate instead of as fast as answers come.
+    `again`: go through them again and again. `per_s`: at a steady rate instead of as fast as answers come. Of batches,
+    those under way at the end are waited for, and counted with their time.
     """
-    command = [wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={_TIMEOUT_S}s", f"-s{_SCRIPT}"]
-    command += [target.address, "--", str(requests.path), "again and again" if again else "once"]
-    if per_s is not None:
-        command.append(f"{per_s:g}")
+    is_of_batches = requests.readings_per_request > 1
+    longest_s = seconds + _TIMEOUT_S if is_of_batches else seconds
+    command = [wrk(), "-t1", f"-c{connections}", f"-d{longest_s}s", f"--timeout={_TIMEOUT_S}s", f"-s{_SCRIPT}"]
+    command += [target.address, "--", str(requests.path)]
+    if is_of_batches:
+        command += ["to the last answer", str(seconds)]
+    else:
+        command.append("again and again" if again else "once")
+        command += [f"{per_s:g}"] if per_s is not None else []
     service, database = cpu_s(target.service), cpu_s(target.database)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -1,6 +1,6 @@
 """What a user might take instead: the time series databases that Debian packages, started here on loopback.
 
-Each starts with nothing in a directory of its own before every round, and takes line protocol at `/write`.
+Each starts anew in a directory of its own before every round, and takes line protocol at `/write`.
 """
 
 import http.client
@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.generate import Requests
+from bench.generate import KNOWN_AGE, Requests, line_protocol, sweeps, whole_second
 from bench.load import CannotMeasure, Sample, Target, send
 from tests.servers import open_directory
 
@@ -89,8 +89,8 @@ class Peer:
         """Send requests with wrk."""
         return send(self.target, requests, connections=connections, seconds=seconds)
 
-    def start_empty(self) -> None:
-        """Start it anew with nothing in it. Raises :class:`CannotMeasure` where it does not come up."""
+    def start_anew(self) -> None:
+        """Start it anew with one reading of each device. Raises :class:`CannotMeasure` where it does not come up."""
         self.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir()
@@ -102,6 +102,9 @@ class Peer:
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise CannotMeasure(f"{self.kind.name} does not start")
             time.sleep(0.1)
+        # Every series is there then, as it is on every day but the first.
+        for batch in sweeps(1, whole_second(KNOWN_AGE)):
+            assert self._post(WRITE_PATH, line_protocol(batch)) in (200, 204)
 
     def stop(self) -> None:
         """Stop it where it runs."""
@@ -129,11 +132,17 @@ class Peer:
 
     def _answers(self) -> bool:
         path = "/query?q=CREATE%20DATABASE%20energy" if self.kind.package == "influxdb" else "/health"
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         with suppress(OSError, http.client.HTTPException):
-            connection.request("POST", path)
-            return connection.getresponse().status == 200
+            return self._post(path, b"") == 200
         return False
+
+    def _post(self, path: str, body: bytes) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        try:
+            connection.request("POST", path, body)
+            return connection.getresponse().status
+        finally:
+            connection.close()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 -- Sends the requests of a file in their order, and tells what came of it as a line of JSON.
--- Arguments: the file, "once" or "again and again", and the requests a second where they come at a steady rate.
+-- Arguments: the file; "once", "again and again" or "to the last answer"; and a number where the requests come at a
+-- steady rate (so many a second) or where the last answer is waited for (no request is sent after so many seconds).
 -- wrk runs this with one thread, so that there is one order. The file is read before the clock starts.
 
 local ffi = require("ffi")
@@ -12,6 +13,7 @@ ffi.cdef([[
 
 local requests, last, sent = {}, 0, nil
 local is_sent_once
+local NEVER_MS = 3600 * 1000
 local moment = ffi.new("bench_time")
 
 local function now_ms()
@@ -29,6 +31,29 @@ local function at_a_rate(per_second)
     end
 end
 
+local function interrupt()
+    wrk.thread:stop()
+    -- wrk would sleep on, and count the time; an interrupt ends it as it does from the keyboard.
+    ffi.C.kill(ffi.C.getpid(), 2)
+end
+
+local function to_the_last_answer(seconds)
+    -- Large requests take long: those under way when time is over are part of the work, and so is their time.
+    local began_ms, taken, answered, is_over = nil, 0, 0, false
+    delay = function()
+        began_ms = began_ms or now_ms()
+        is_over = is_over or taken == last or now_ms() - began_ms > seconds * 1000
+        if is_over then return NEVER_MS end
+        taken = taken + 1
+        return 0
+    end
+    response = function()
+        answered = answered + 1
+        is_over = is_over or taken == last or now_ms() - began_ms > seconds * 1000
+        if is_over and answered == taken then interrupt() end
+    end
+end
+
 function init(arguments)
     local file = assert(io.open(arguments[1], "rb"))
     while true do
@@ -38,8 +63,12 @@ function init(arguments)
         requests[last] = file:read(tonumber(length))
     end
     file:close()
-    is_sent_once = arguments[2] == "once"
-    if arguments[3] then delay = at_a_rate(tonumber(arguments[3])) end
+    is_sent_once = arguments[2] ~= "again and again"
+    if arguments[2] == "to the last answer" then
+        to_the_last_answer(tonumber(arguments[3]))
+    elseif arguments[3] then
+        delay = at_a_rate(tonumber(arguments[3]))
+    end
 end
 
 function request()
@@ -49,11 +78,7 @@ function request()
         return requests[1]
     end
     if sent == last then
-        if is_sent_once then
-            wrk.thread:stop()
-            -- wrk would sleep on, and count the time; an interrupt ends it as it does from the keyboard.
-            ffi.C.kill(ffi.C.getpid(), 2)
-        end
+        if is_sent_once then interrupt() end
         sent = 0
     end
     sent = sent + 1

@@ -44,7 +44,7 @@ def measure(storages: Sequence[Storage], peers: Sequence[Peer], directory: Path,
         for connections in CONNECTIONS:
             figures[f"{peer.kind.name}, {connections} connections"] = Figure(
                 partial(peer.send, lines, connections, seconds),
-                peer.start_empty,
+                peer.start_anew,
             )
     samples = alternate(rounds, figures)
     for peer in peers:

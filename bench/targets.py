@@ -12,6 +12,7 @@ from psycopg import sql
 from app import config, migrate
 from app.embedded import EmbeddedServer, packaged_bindir
 from app.migrate import Profile
+from bench.generate import DEVICES_OF_A_KIND, KNOWN_AGE, SWEEP
 from bench.load import CannotMeasure, Sample, Target
 from bench.machine import cpu_s
 from tests.servers import local_timescale, open_directory
@@ -29,6 +30,18 @@ _KEPT_BY_TRIGGER = (
     "telemetry.vehicle_hourly",
     "telemetry.meter_daily",
     "telemetry.vehicle_daily",
+)
+_KNOWN = (
+    """
+    INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
+    SELECT 'M-' || lpad(n::text, 5, '0'), date_trunc('second', now()) - %(age)s, 0.1, 230
+    FROM generate_series(0, %(last)s) AS n
+    """,
+    """
+    INSERT INTO telemetry.vehicle_telemetry_history (vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
+    SELECT 'V-' || lpad(n::text, 5, '0'), date_trunc('second', now()) - %(age)s, 50, 0.09, 25
+    FROM generate_series(0, %(last)s) AS n
+    """,
 )
 _TRIES_TO_EMPTY = 5
 SETTLE_TIMEOUT_S = 60
@@ -72,7 +85,7 @@ class Storage:
                     raise CannotMeasure("the service does not come to rest")
 
     def empty(self) -> None:
-        """Leave no reading, and write out what is dirty, so that every round begins alike."""
+        """Leave one reading of each device, and write out what is dirty, so that every round begins alike."""
         self.settle()
         tables = [*_KEPT, *(_KEPT_BY_TRIGGER if self.profile == "postgres" else ())]
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -84,6 +97,10 @@ class Storage:
                     # A refresh of the rollups was under way.
                     if tried == _TRIES_TO_EMPTY - 1:
                         raise
+            # Their rows of live state are there then, as they are on every day but the first.
+            known = {"last": DEVICES_OF_A_KIND - 1, "age": KNOWN_AGE}
+            for statement in _KNOWN:
+                connection.execute(statement.encode(), known)
             connection.execute("CHECKPOINT")
 
     def holds(self, readings: int) -> None:
@@ -97,14 +114,14 @@ class Storage:
         return lambda sample: self.holds(int(sample.requests * readings_per_request))
 
     def count(self) -> int:
-        """Readings in the history."""
+        """Readings in the history that came since it was emptied."""
         with psycopg.connect(self.url) as connection:
             total = 0
             for table in _KEPT[:2]:
                 query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*table.split(".")))
                 row = connection.execute(query).fetchone()
                 total += row[0] if row else 0
-            return total
+            return total - SWEEP
 
 
 def plural(count: int, noun: str) -> str:
