@@ -11,22 +11,17 @@
 -- the end.
 --
 -- Which devices are registers, and since when, is looked up first and passed on as arrays: whatever the planner is told,
--- it takes the result of a query within a query for one row, and would loop where it has to hash.
+-- it takes the result of a query within a query for one row, and would loop where it has to hash. And the query stands in
+-- plpgsql, for TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it.
 --
 -- An hour whose history was dropped is taken for the simplest course that its rollup allows: rising, or with one reset,
 -- after its largest value or before its smallest. It is flagged.
 
-CREATE FUNCTION api.pieces_of_registers(
+CREATE FUNCTION api.register_pieces(
     kind_of_device text,
     pieces_from timestamptz,
     pieces_to timestamptz,
-    only_device text,
-    device_ids text[],
-    kinds_from timestamptz[],
-    moduli_kwh float8[],
-    counted_from timestamptz[],
-    counted_to timestamptz[],
-    looked_from timestamptz[]
+    only_device text DEFAULT NULL
 )
 RETURNS TABLE (
     device_id text,
@@ -41,11 +36,34 @@ RETURNS TABLE (
     source text,
     is_estimated boolean
 )
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+SET search_path = pg_catalog
+SET plan_cache_mode = force_custom_plan
+SET jit = off
 AS $$
+#variable_conflict use_column
+DECLARE
+    found record;
+BEGIN
+    SELECT
+        array_agg(register.device_id) AS device_ids,
+        array_agg(register.kind_from) AS kinds_from,
+        array_agg(register.modulus_kwh) AS moduli_kwh,
+        array_agg(register.counted_from) AS counted_from,
+        array_agg(register.counted_to) AS counted_to,
+        array_agg(register.looked_from) AS looked_from
+    INTO found
+    FROM api.registers(kind_of_device, pieces_from, pieces_to, only_device) AS register;
+    IF found.device_ids IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
     WITH register AS (
         SELECT *
-        FROM unnest(device_ids, kinds_from, moduli_kwh, counted_from, counted_to, looked_from) AS register (
+        FROM unnest(
+            found.device_ids, found.kinds_from, found.moduli_kwh,
+            found.counted_from, found.counted_to, found.looked_from
+        ) AS register (
             device_id, kind_from, modulus_kwh, counted_from, counted_to, looked_from
         )
     ),
@@ -356,61 +374,7 @@ AS $$
         AND rolled.device_id = marked.device_id
         AND rolled.kind_from = marked.kind_from
         AND rolled.epoch = marked.epoch
-    WHERE marked.first_recorded_at >= marked.counted_from
-$$;
-
-COMMENT ON FUNCTION api.pieces_of_registers(
-    text, timestamptz, timestamptz, text, text[], timestamptz[], float8[], timestamptz[], timestamptz[], timestamptz[]
-) IS
-'What api.register_pieces returns, of the registers that are passed column by column as api.registers gives them.';
-
-CREATE FUNCTION api.register_pieces(
-    kind_of_device text,
-    pieces_from timestamptz,
-    pieces_to timestamptz,
-    only_device text DEFAULT NULL
-)
-RETURNS TABLE (
-    device_id text,
-    bucket_start timestamptz,
-    first_recorded_at timestamptz,
-    last_recorded_at timestamptz,
-    readings bigint,
-    energy_kwh float8,
-    step text,
-    previous_kwh float8,
-    first_kwh float8,
-    source text,
-    is_estimated boolean
-)
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
-SET search_path = pg_catalog
-SET plan_cache_mode = force_custom_plan
-SET jit = off
-AS $$
-#variable_conflict use_column
-DECLARE
-    found record;
-BEGIN
-    SELECT
-        array_agg(register.device_id) AS device_ids,
-        array_agg(register.kind_from) AS kinds_from,
-        array_agg(register.modulus_kwh) AS moduli_kwh,
-        array_agg(register.counted_from) AS counted_from,
-        array_agg(register.counted_to) AS counted_to,
-        array_agg(register.looked_from) AS looked_from
-    INTO found
-    FROM api.registers(kind_of_device, pieces_from, pieces_to, only_device) AS register;
-    IF found.device_ids IS NULL THEN
-        RETURN;
-    END IF;
-    RETURN QUERY
-    SELECT piece.*
-    FROM api.pieces_of_registers(
-        kind_of_device, pieces_from, pieces_to, only_device,
-        found.device_ids, found.kinds_from, found.moduli_kwh,
-        found.counted_from, found.counted_to, found.looked_from
-    ) AS piece;
+    WHERE marked.first_recorded_at >= marked.counted_from;
 END
 $$;
 

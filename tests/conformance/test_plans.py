@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, dict_row
 
 from app import migrate
 from app.queries import query
@@ -157,29 +157,52 @@ def explain(connection: Connection, window: str) -> Node:
     return answer
 
 
-# As api.register_pieces runs it: the registers are looked up first, and passed on.
+# What api.register_pieces looks up first, and passes on to the query it runs.
 REGISTERS = """
     SELECT
-        array_agg(device_id)::text, array_agg(kind_from)::text, array_agg(modulus_kwh)::text,
-        array_agg(counted_from)::text, array_agg(counted_to)::text, array_agg(looked_from)::text
-    FROM api.registers('meter', %s, %s, %s)
+        array_agg(device_id)::text AS device_ids,
+        array_agg(kind_from)::text AS kinds_from,
+        array_agg(modulus_kwh)::text AS moduli_kwh,
+        array_agg(counted_from)::text AS counted_from,
+        array_agg(counted_to)::text AS counted_to,
+        array_agg(looked_from)::text AS looked_from
+    FROM api.registers('meter', %(pieces_from)s, %(pieces_to)s, %(only_device)s)
 """
-PIECES = b"""
-    SELECT energy_kwh FROM api.pieces_of_registers(
-        'meter', %s, %s, %s, %s::text[], %s::timestamptz[], %s::float8[],
-        %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]
-    )
-"""
+TYPES = {
+    "kind_of_device": "text",
+    "pieces_from": "timestamptz",
+    "pieces_to": "timestamptz",
+    "only_device": "text",
+    "device_ids": "text[]",
+    "moduli_kwh": "float8[]",
+}
 HOURS = b"SELECT energy_ac_kwh FROM api.meter_hours(%s, %s, %s)"
 
 
 def explain_register(connection: Connection, window: str) -> Node:
-    """How the register energy of a meter in a window is computed."""
+    """How the register energy of a meter in a window is computed: the query of the function, as it stands there."""
     minutes_from, minutes_to = WINDOWS[window]
-    asked = [now() - minutes_from * MINUTE, now() - minutes_to * MINUTE, "M-7"]
-    [found] = connection.execute(REGISTERS, asked).fetchall()
-    assert found[0] == "{M-7}"
-    return explained(connection, PIECES, [*asked, *found])
+    asked: dict[str, Any] = {
+        "kind_of_device": "meter",
+        "pieces_from": now() - minutes_from * MINUTE,
+        "pieces_to": now() - minutes_to * MINUTE,
+        "only_device": "M-7",
+    }
+    with connection.cursor(row_factory=dict_row) as cursor:
+        [found] = cursor.execute(REGISTERS, asked).fetchall()
+    assert found["device_ids"] == "{M-7}"
+    [(source,)] = connection.execute(
+        "SELECT prosrc FROM pg_proc WHERE oid = 'api.register_pieces'::regproc"
+    ).fetchall()  # fmt: skip
+    statement = source.split("RETURN QUERY")[1].rsplit(";\nEND", 1)[0]
+    names = "|".join([*(f"(?<![.\\w]){name}" for name in asked), *(f"found\\.{name}" for name in found)])
+
+    def parameter(match: re.Match[str]) -> str:
+        name = match[0].removeprefix("found.")
+        return f"%({name})s::{TYPES.get(name, 'timestamptz[]')}"
+
+    statement = re.sub(rf"(?:{names})\b", parameter, statement)
+    return explained(connection, statement.encode(), {**asked, **found})
 
 
 def explain_hours(connection: Connection, window: str) -> Node:
@@ -188,7 +211,7 @@ def explain_hours(connection: Connection, window: str) -> Node:
     return explained(connection, HOURS, [now() - minutes_from * MINUTE, now() - minutes_to * MINUTE, "M-3"])
 
 
-def explained(connection: Connection, statement: bytes, parameters: Sequence[Any]) -> Node:
+def explained(connection: Connection, statement: bytes, parameters: Sequence[Any] | Mapping[str, Any]) -> Node:
     """The plan of a statement for its parameters, and how it ran."""
     row = connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement, parameters).fetchone()
     assert row is not None
