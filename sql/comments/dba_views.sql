@@ -16,7 +16,7 @@ COMMENT ON COLUMN api.refresh_lag.materialised_before IS
 'Up to where it was refreshed; what is younger is read from its source. Null: never refreshed, all is read from the source.';
 COMMENT ON COLUMN api.refresh_lag.lag IS 'How long ago that was.';
 COMMENT ON COLUMN api.refresh_lag.normal_lag IS 'What the lag stays below while the refresh job runs as often as its policy says.';
-COMMENT ON COLUMN api.refresh_lag.backlog_ranges IS 'Ranges of time that changed since they were refreshed.';
+COMMENT ON COLUMN api.refresh_lag.backlog_ranges IS 'Ranges of time that changed since they were refreshed, or that no refresh was ever asked for.';
 COMMENT ON COLUMN api.refresh_lag.backlog_from IS 'Beginning of the first of these ranges; null: none.';
 COMMENT ON COLUMN api.refresh_lag.backlog_to IS 'End of the last of these ranges; null: none.';
 COMMENT ON COLUMN api.refresh_lag.backlog_h IS 'Length of these ranges together, hours; overlapping ones count twice.';
