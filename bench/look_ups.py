@@ -144,8 +144,8 @@ def _load(profile: Profile, url: str, days: Sequence[int]) -> list[History]:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         history = History(profile, count, make_conninfo(url, dbname=name), until)
-        migrate.migrate(history.url, profile)
         stop_jobs(history.url, profile)
+        migrate.migrate(history.url, profile)
         with psycopg.connect(history.url, autocommit=True) as connection:
             for day in range(count, 0, -1):
                 connection.cursor().execute(

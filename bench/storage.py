@@ -73,8 +73,8 @@ def main() -> int:
         sys.stderr.write("bench: no local TimescaleDB, or not enough room in /tmp\n")
         return 1
     with open_directory() as directory, EmbeddedServer(directory / "data", bindir, durable=False) as server:
-        migrate.migrate(server.url, "timescale")
         stop_jobs(server.url, "timescale")
+        migrate.migrate(server.url, "timescale")
         with psycopg.connect(server.url, autocommit=True, options="-c timezone=UTC -c jit=off") as connection:
             _measure(connection, options.days, options.copies)
     return 0

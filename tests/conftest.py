@@ -86,8 +86,8 @@ def fresh_database(server: Server) -> Iterator[str]:
 def migrated_database(server: Server) -> Iterator[str]:
     """URL of a migrated database that the tests of a profile share; its jobs stand still, so that nothing races."""
     with server.new_database() as url:
-        migrate.migrate(url, server.profile)
         stop_jobs(url, server.profile)
+        migrate.migrate(url, server.profile)
         yield url
 
 

@@ -57,9 +57,14 @@ def signed_in(url: str, role: str) -> str:
 
 
 def stop_jobs(url: str, profile: Profile) -> None:
-    """Let no job start by itself in a database, and end those that run: a new job starts as soon as it is added."""
+    """Let no job start by itself in a database, and end those that run.
+
+    A new job starts as soon as it is added, so this comes before the database is migrated, where that is to hold from
+    the beginning.
+    """
     if profile == "timescale":
         with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public")
             connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
 
 

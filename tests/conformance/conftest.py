@@ -17,8 +17,8 @@ def own_database(server: Server) -> Iterator[str]:
     For tests that change policies or drop chunks: a service that shared the database would follow them.
     """
     with server.new_database() as url:
-        migrate.migrate(url, server.profile)
         stop_jobs(url, server.profile)
+        migrate.migrate(url, server.profile)
         yield url
 
 

@@ -53,8 +53,8 @@ PLUGGED = {"meter_id": "M-1", "vehicle_id": "V-1"}
 def many(server: Server) -> Iterator[Connection]:
     """A connection to a database with many assignments, planning as readers do."""
     with server.new_database() as url:
-        migrate.migrate(url, server.profile)
         stop_jobs(url, server.profile)
+        migrate.migrate(url, server.profile)
         with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
             connection.execute("SET plan_cache_mode = force_custom_plan")
             with psycopg.ClientCursor(connection) as cursor:

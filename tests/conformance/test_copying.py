@@ -89,8 +89,8 @@ def rows(url: str) -> dict[str, list[Any]]:
 def filled(server: Server) -> Iterator[str]:
     """URL of a database of each profile in turn, filled."""
     with server.new_database() as url:
-        migrate.migrate(url, server.profile)
         stop_jobs(url, server.profile)
+        migrate.migrate(url, server.profile)
         fill(url)
         yield url
 

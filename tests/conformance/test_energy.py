@@ -224,8 +224,8 @@ def site(server: Server) -> Iterator[Site]:
         connections = []
         for _ in range(2 if server.profile == "timescale" else 1):
             url = stack.enter_context(server.new_database())
-            migrate.migrate(url, server.profile)
             stop_jobs(url, server.profile)
+            migrate.migrate(url, server.profile)
             connection = stack.enter_context(psycopg.connect(url, autocommit=True, options="-c timezone=UTC"))
             connection.execute("SET plan_cache_mode = force_custom_plan")
             connection.execute("SET jit = off")

@@ -238,8 +238,8 @@ def stages(server: Server) -> dict[str, Stage]:
     """Plans by stage, of a database that grows from one to the next."""
     found = {}
     with server.new_database() as url:
-        migrate.migrate(url, server.profile)
         stop_jobs(url, server.profile)
+        migrate.migrate(url, server.profile)
         with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
             connection.execute("SET plan_cache_mode = force_custom_plan")
             with psycopg.ClientCursor(connection) as cursor:
@@ -378,8 +378,8 @@ def test_a_stage_is_held_against_the_history_by_index_and_within_its_own_range(
     # A stage has no statistics, so the planner knows neither how much is in it nor of when: left to itself it reads the
     # whole history. The range is told to it, and the look-up is row by row.
     with server.new_database() as url:
-        migrate.migrate(url, server.profile)
         stop_jobs(url, server.profile)
+        migrate.migrate(url, server.profile)
         with psycopg.connect(url, options="-c timezone=UTC") as connection:
             fill(connection, 30 * DAY, timedelta(0))
             connection.commit()
