@@ -9,14 +9,14 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import uvicorn
 from prometheus_client import multiprocess
 from starlette.types import ASGIApp
-from uvicorn.supervisors.multiprocess import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from app import migrate
 from app.asgi import create_app
@@ -98,14 +98,19 @@ def serving(settings: Settings, url: str, stop: threading.Event) -> Iterator[str
 
 
 def serve_with_workers(settings: Settings, url: str, stop: threading.Event, announce: Callable[[str], None]) -> None:
-    """The service in `settings.workers` processes on one socket, until SIGINT or SIGTERM; `announce` is called with the
+    """The service in `settings.workers` processes on one port, until SIGINT or SIGTERM; `announce` is called with the
     address when all of them answer.
 
-    A worker that dies is replaced; those that are left answer meanwhile. Raises :class:`ConfigurationError` where the
-    address cannot be listened on, :class:`DatabaseUnavailable` where a worker cannot start.
+    A worker that dies is replaced; those that are left answer meanwhile. Each has a socket of its own, among which the
+    system shares out the connections: on one socket for all, the first worker to wake took every one of a few. The
+    sockets stay open here, so that connections which wait for a worker that died wait for its successor.
+
+    Raises :class:`ConfigurationError` where the address cannot be listened on, :class:`DatabaseUnavailable` where a
+    worker cannot start.
     """
-    listener = _listen(settings)
-    with listener, tempfile.TemporaryDirectory(prefix="energy-metrics-") as figures:
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(listener) for listener in _listen_each(settings)]
+        figures = stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-metrics-"))
         # Where workers add up their figures; prometheus_client reads it when it is imported by each of them.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
         config = _server_config(
@@ -115,7 +120,7 @@ def serve_with_workers(settings: Settings, url: str, stop: threading.Event, anno
             workers=settings.workers,
             timeout_worker_healthcheck=WORKER_SILENCE_S,
         )
-        workers = _Workers(config, [listener], lambda: announce(_address(listener)))
+        workers = _Workers(config, listeners, lambda: announce(_address(listeners[0])))
         # Its handlers stand now; a signal that came before them has set the event.
         if not stop.is_set():
             workers.run()
@@ -128,11 +133,14 @@ class _Workers(Multiprocess):
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
         super().__init__(config, sockets)
+        self._listeners = sockets
         self.failed = False
         self._announce = announce
 
     def init_processes(self) -> None:
-        super().init_processes()
+        self.processes = [Process(self.config, [listener]) for listener in self._listeners]
+        for process in self.processes:
+            process.start()
         if all(process.wait_until_ready(WORKER_START_TIMEOUT_S) for process in self.processes):
             self._announce()
         else:
@@ -143,12 +151,24 @@ class _Workers(Multiprocess):
         if self.should_exit.is_set():
             return
         before = {process.process.pid for process in self.processes}
-        super().keep_subprocess_alive()
+        self._one_by_one(super().keep_subprocess_alive)
         for pid in before - {process.process.pid for process in self.processes}:
             logger.warning("worker %s died and was replaced", pid)
             multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
         # Signals are looked at elsewhere; here it is set where a worker could not start.
         self.failed = self.should_exit.is_set()
+
+    def restart_all(self) -> None:
+        self._one_by_one(super().restart_all)
+
+    def _one_by_one(self, act: Callable[[], None]) -> None:
+        """What replaces workers, for each by itself: it gives them the sockets that are set."""
+        kept = []
+        for index, process in enumerate(self.processes):
+            self.processes, self.sockets = [process], [self._listeners[index % len(self._listeners)]]
+            act()
+            kept += self.processes
+        self.processes = kept
 
 
 def _worker_app(url: str, settings: Settings) -> ASGIApp:
@@ -223,7 +243,20 @@ def _set_when_woken(reading: socket.socket, event: threading.Event) -> None:
 def _listen(settings: Settings) -> socket.socket:
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"cannot listen on {settings.host} port {settings.port}: {error}") from None
-    return listener
+
+
+def _listen_each(settings: Settings) -> list[socket.socket]:
+    """A socket for each worker on one port, where the system has SO_REUSEPORT; elsewhere they share one."""
+    # One that would not share the port finds out whether another service has it, and which port is free.
+    first = _listen(settings)
+    if not hasattr(socket, "SO_REUSEPORT"):
+        return [first] * settings.workers
+    address, family = first.getsockname(), first.family
+    first.close()
+    return [
+        socket.create_server(address[:2], family=family, backlog=BACKLOG, reuse_port=True)
+        for _ in range(settings.workers)
+    ]

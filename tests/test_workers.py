@@ -3,13 +3,14 @@
 Killed workers are those that the supervisor has started, found by their parent, as an operator would find them.
 """
 
+import http.client
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,30 @@ def test_a_worker_that_replaces_another_waits_for_a_database_that_is_away() -> N
             server.start()
             _until(lambda: status("/readyz") == 200)
             assert client.ingest(meter_reading())["accepted"] == 1
+
+
+def test_a_port_that_workers_of_another_service_share_is_said_to_be_in_use(database_url: str) -> None:
+    with running_service(DATABASE_URL=database_url, ENERGY_WORKERS="2") as client:
+        port = client.address.rsplit(":", 1)[1]
+        for workers in ("1", "2"):
+            ended = command("serve", "--workers", workers, DATABASE_URL=database_url, ENERGY_PORT=port)
+            assert ended.returncode == 2
+            assert f"energy: cannot listen on 127.0.0.1 port {port}" in ended.stderr
+
+
+def test_a_few_connections_are_shared_out_among_the_workers(database_url: str) -> None:
+    def connections(pid: int) -> int:
+        return sum(str(entry.readlink()).startswith("socket:") for entry in Path(f"/proc/{pid}/fd").iterdir())
+
+    with running_service(DATABASE_URL=database_url, ENERGY_WORKERS="2") as client, ExitStack() as stack:
+        host, port = client.address.removeprefix("http://").split(":")
+        before = {pid: connections(pid) for pid in _workers(client)}
+        for _ in range(32):
+            opened = stack.enter_context(closing(http.client.HTTPConnection(host, int(port), timeout=_PATIENCE_S)))
+            opened.request("GET", "/livez")
+            opened.getresponse().read()
+        # Each has some: that chance gives one of two all of 32 happens once in two thousand million times.
+        assert all(connections(pid) > before[pid] for pid in before)
 
 
 @pytest.mark.parametrize("workers", ["0", "65", "two"])
