@@ -77,6 +77,9 @@ def copy(source_url: str, target_url: str) -> int:
         for relation in relations:
             if relation.kind == "rollup":
                 _copy_dropped_hours(source, target, relation)
+            # The triggers of the histories have kept it, but of devices whose readings were all dropped.
+            if relation.kind == "live":
+                _copy_whole(source, target, relation)
         target.execute(query("apply_policies"))
         target.execute("ANALYZE")
     return kept

@@ -39,7 +39,7 @@ WHERE
 COMMENT ON VIEW api.copied_relation IS
 'The relations of schema telemetry that a copy of the database holds, each with what it takes to write it.';
 COMMENT ON COLUMN api.copied_relation.name IS 'Name of the relation in schema telemetry.';
-COMMENT ON COLUMN api.copied_relation.kind IS 'history, rollup, live (kept by triggers of the history) or table.';
+COMMENT ON COLUMN api.copied_relation.kind IS 'history, rollup, live (kept by triggers of the history, copied for devices whose history was dropped) or table.';
 COMMENT ON COLUMN api.copied_relation.refers_to IS 'How many foreign keys it has: those without any are written first.';
 COMMENT ON COLUMN api.copied_relation.column_names IS 'Its columns, in their order.';
 COMMENT ON COLUMN api.copied_relation.key_columns IS 'Columns of its primary key; empty for histories and rollups, where not every profile has one.';

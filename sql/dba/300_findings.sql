@@ -97,7 +97,7 @@ AS $$
             'warning',
             lag.relation,
             format(
-                '%s chunks are not in the columnstore, the oldest for %s longer than columnstore_after',
+                'chunks that are not in the columnstore: %s, the oldest for %s longer than columnstore_after',
                 lag.chunks_overdue, date_trunc('hour', lag.overdue_by)
             ),
             'See the columnstore job in api.job_health.'

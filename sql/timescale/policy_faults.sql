@@ -58,7 +58,12 @@ BEGIN
             WHEN rollup.refresh_every IS NULL THEN format('Give %s a refresh first.', rollup.relation)
             ELSE format(
                 'First: CALL api.refresh_rollups(%L, %L);',
-                coalesce(lag.backlog_from, lag.materialised_before, now() - interval '100 years'), now()
+                coalesce(
+                    lag.backlog_from,
+                    lag.materialised_before,
+                    (SELECT min(chunk.range_from) FROM api.chunk_size AS chunk WHERE chunk.relation = source.relation)
+                ),
+                now()
             )
         END
     FROM api.policy_wanted(wanted) AS source

@@ -17,14 +17,16 @@ from tests.service import command
 
 Connection = psycopg.Connection[TupleRow]
 
-# Five weeks in which two meters and two vehicles change hands, one meter becomes a register, and the oldest
-# days are known from their rollups alone.
+# Five weeks in which two meters and two vehicles change hands, one meter becomes a register, another falls silent, and
+# the oldest days are known from their rollups alone.
 FILL = """
     INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at)
     SELECT 'M-' || device, at, 0.1 + random() / 3, 229.9 + random(), at + interval '1.5 seconds'
     FROM generate_series(1, 3) AS device
     CROSS JOIN generate_series(now() - interval '38 days', now(), '97 minutes 7.123456 seconds') AS at
     ORDER BY 1, 2;
+    INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
+    VALUES ('M-silent', now() - interval '36 days', 0.25, 230);
     INSERT INTO telemetry.vehicle_telemetry_history (vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
     SELECT 'V-' || device, at, 50 * random(), random() / 3, 20 + random()
     FROM generate_series(1, 3) AS device
