@@ -149,10 +149,16 @@ class Settings:
         "ENERGY_MAX_CLOCK_SKEW_S", 300.0, _seconds(0, 86_400), "how far in the future a reading's timestamp may lie"
     )
     max_window_days: int = _setting(
-        "ENERGY_MAX_WINDOW_DAYS", 31, _integer(1, 3660), "longest window an analytics answer covers"
+        "ENERGY_MAX_WINDOW_DAYS",
+        31,
+        _integer(1, 3660),
+        "longest window an analytics answer covers, days; an hour more, for a change of clocks",
     )
     max_health_days: int = _setting(
-        "ENERGY_MAX_HEALTH_DAYS", 366, _integer(1, 3660), "longest window an answer about health covers"
+        "ENERGY_MAX_HEALTH_DAYS",
+        366,
+        _integer(1, 3660),
+        "longest window an answer about health covers, days; an hour more, for a change of clocks",
     )
     max_list_limit: int = _setting(
         "ENERGY_MAX_LIST_LIMIT", 1000, _integer(1, 100_000), "largest `limit` of a list; lists return 100 unless told"

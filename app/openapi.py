@@ -85,11 +85,21 @@ _ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
 _BOOLEAN = {"type": "boolean"}
 
 _WINDOW = (
-    Parameter("from", _INSTANT, "start of the window, included; 24 hours before `to` unless told"),
+    Parameter(
+        "from",
+        _INSTANT,
+        "start of the window, included; 24 hours before `to` unless told, 31 days and an hour before it at most "
+        "(`ENERGY_MAX_WINDOW_DAYS`; the hour is for a change of clocks)",
+    ),
     Parameter("to", _INSTANT, "end of the window, not included; now unless told"),
 )
 _HEALTH_WINDOW = (
-    Parameter("from", _INSTANT, "start of the window, included; 180 days before `to` unless told"),
+    Parameter(
+        "from",
+        _INSTANT,
+        "start of the window, included; 180 days before `to` unless told, 366 days and an hour before it at most "
+        "(`ENERGY_MAX_HEALTH_DAYS`)",
+    ),
     Parameter("to", _INSTANT, "end of the window, not included; now unless told"),
 )
 _CUT = (

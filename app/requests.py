@@ -31,6 +31,8 @@ DEFAULT_LIST_LIMIT = 100
 DEFAULT_WINDOW = timedelta(hours=24)
 # Batteries and chargers age over months.
 DEFAULT_HEALTH_WINDOW = timedelta(days=180)
+# What a window of the most days may have beyond them: a month in which clocks go back is an hour longer than its days.
+CLOCK_CHANGE = timedelta(hours=1)
 LARGEST_BIGINT = 2**63 - 1
 LONGEST_DURATION_S = 1e9
 OPERATOR_HEADER = "X-Operator"
@@ -246,7 +248,10 @@ def instant(request: Request, name: str) -> datetime | None:
 
 
 def window(request: Request, max_days: int, default: timedelta = DEFAULT_WINDOW) -> Window:
-    """The window from `from` to `to`: up to now, and 24 hours (or another default) long, unless told."""
+    """The window from `from` to `to`: up to now, and 24 hours (or another default) long, unless told.
+
+    Raises :class:`InvalidParameter` where it is empty, or longer than the days and the hour of a change of clocks.
+    """
     to = instant(request, "to") or datetime.now(UTC)
     try:
         begins = instant(request, "from") or to - min(default, timedelta(days=max_days))
@@ -254,8 +259,10 @@ def window(request: Request, max_days: int, default: timedelta = DEFAULT_WINDOW)
         raise InvalidParameter("to: is too early", {"field": "to"}) from None
     if begins >= to:
         raise InvalidParameter("`from` has to be earlier than `to`", {"field": "from"})
-    if to - begins > timedelta(days=max_days):
-        raise InvalidParameter(f"a window is {max_days} days at most", {"field": "from"})
+    if to - begins > timedelta(days=max_days) + CLOCK_CHANGE:
+        raise InvalidParameter(
+            f"a window is {max_days} days at most, and the hour of a change of clocks", {"field": "from"}
+        )
     return Window(begins, to)
 
 

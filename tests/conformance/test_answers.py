@@ -381,6 +381,24 @@ def test_a_charger_that_fed_nobody_or_was_silent_says_so(client: Client) -> None
     assert client.get("/v1/analytics/health/meters/M-1").json["reason"] == "no_readings"
 
 
+def test_a_month_in_which_the_clocks_go_back_is_answered_whole(client: Client) -> None:
+    client.ingest(vehicle_reading("V-1"), meter_reading("M-1"))
+    # October by the clock of Berlin.
+    begins, ends = (
+        datetime.fromisoformat(f"{edge}:00") for edge in ("2026-10-01T00:00:00+02", "2026-11-01T00:00:00+01")
+    )
+    assert ends - begins == 31 * DAY + HOUR
+    for path in ("performance/V-1", "performance/V-1/explain", "meters/M-1", "fleet", "losses", "health/V-1"):
+        ask(client, path, begins, ends)
+    for path in ("performance/V-1/series", "fleet/series"):
+        series = ask(client, path, begins, ends, bucket="day", timezone="Europe/Berlin")
+        assert len(series["buckets"]) == 31
+    too_long = client.get("/v1/analytics/fleet", from_=(begins - timedelta(seconds=1)).isoformat(), to=ends.isoformat())
+    assert (too_long.status, too_long.json["field"]) == (422, "from")
+    assert too_long.json["detail"] == "a window is 31 days at most, and the hour of a change of clocks"
+    ask(client, "health/V-1", ends - 366 * DAY - HOUR, ends)
+
+
 def test_health_has_a_longer_window_with_a_limit_of_its_own(client: Client) -> None:
     client.ingest(vehicle_reading("V-1"), meter_reading("M-1"))
     for path in ("health/V-1", "health/meters/M-1"):
