@@ -1,13 +1,13 @@
 """Lines of a file sorted by the day (UTC) of their readings, on disk: a file of months in whatever order becomes days.
 
-Days are what chunks are made of, and what rollups are completed by. A line that bears no timestamp comes with the first
-day, to be refused with the others.
+Days are what chunks are made of, and what rollups are completed by. A line that says no time, or one at the ends of the
+calendar, is of no day, and is there to be refused.
 """
 
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,8 @@ class DaySpool:
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="energy-import-")
-        self._held: dict[datetime, list[Line]] = {}
+        self._held: dict[datetime | None, list[Line]] = {}
         self._lines_held = 0
-        self._undated: list[Line] = []
         # Lines by day.
         self.counts: Counter[datetime] = Counter()
 
@@ -42,27 +41,20 @@ class DaySpool:
 
     def add(self, line: Line) -> None:
         """Keep a line for its day."""
-        at = timestamp_of(line)
-        if at is None:
-            self._undated.append(line)
-            return
-        day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        day = _day(line)
         self._held.setdefault(day, []).append(line)
-        self.counts[day] += 1
+        if day is not None:
+            self.counts[day] += 1
         self._lines_held += 1
         if self._lines_held >= MAX_LINES_HELD:
             self._write()
-
-    def undated(self) -> list[Line]:
-        """Lines without a timestamp that can be read."""
-        return self._undated
 
     def days(self) -> list[datetime]:
         """The midnights that the days begin with, in order."""
         return sorted(self.counts)
 
-    def lines(self, day: datetime) -> Iterator[Line]:
-        """The lines of a day in the order they were added."""
+    def lines(self, day: datetime | None) -> Iterator[Line]:
+        """The lines of a day, or those of no day, in the order they were added."""
         path = self._path(day)
         if path.exists():
             with path.open("rb") as file:
@@ -80,5 +72,17 @@ class DaySpool:
         self._held.clear()
         self._lines_held = 0
 
-    def _path(self, day: datetime) -> Path:
-        return Path(self._directory.name) / f"{day:%Y-%m-%d}"
+    def _path(self, day: datetime | None) -> Path:
+        return Path(self._directory.name) / ("undated" if day is None else day.date().isoformat())
+
+
+def _day(line: Line) -> datetime | None:
+    """The midnight (UTC) that the day of a line begins with; None where it says no time, or its day has no end."""
+    at = timestamp_of(line)
+    if at is None:
+        return None
+    try:
+        midnight = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    except OverflowError:
+        return None
+    return None if midnight.date() == date.max else midnight

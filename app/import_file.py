@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, cast
 
@@ -355,7 +355,7 @@ def _shifted(line: Line, shift: timedelta) -> Line:
         instant = _instant(values.get(name))
         if instant is not None:
             try:
-                values[name] = instant + shift
+                values[name] = (instant + shift).astimezone(UTC)
             except OverflowError:
                 return Line(line.number, {}, f"{name} {instant.isoformat()} cannot be shifted by {shift.days} days")
     return line._replace(values=values) if values else line

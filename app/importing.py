@@ -217,7 +217,7 @@ async def _load_by_day(
                     spool.add(line)
             except ImportFileError as error:
                 damage = error
-            for lines in _batches(iter(spool.undated()), size):
+            for lines in _batches(spool.lines(None), size):
                 await _load_readings(reader, writer, lines, summary)
                 summary.lines += len(lines)
             rows = await database.fetch_all("days_imported", {"fingerprint": fingerprint})

@@ -12,8 +12,11 @@ from typing import Any
 
 import msgspec
 import psycopg
+import pytest
 from psycopg.rows import TupleRow
 
+from app.day_spool import DaySpool
+from app.import_file import ImportFile, Line
 from tests.readings import meter_reading, now, vehicle_reading
 from tests.service import ROOT, command
 
@@ -134,3 +137,39 @@ def test_only_readings_have_days(own_database: str, tmp_path: Path) -> None:
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 1
     assert "--by-day is for readings" in done.stderr
+
+
+def test_timestamps_at_the_ends_of_the_calendar_spoil_their_lines_only(
+    own: Connection, own_database: str, tmp_path: Path
+) -> None:
+    # The first is in the year 0 of UTC; the day of the second has no end.
+    path = tmp_path / "history.csv"
+    ends = ("0001-01-01T00:00:00+05:00", "9999-12-31T12:00:00Z")
+    lines = [f"M-1,1,230,{at}" for at in (*ends, days_ago(1).isoformat())]
+    path.write_text("\n".join(["meterId,kwhConsumedAc,voltage,timestamp", *lines]))
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert done.returncode == 0, done.stderr
+    assert "1 kept, 0 there already, 0 conflicts, 2 bad" in done.stdout
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[:2]] == ["line 2", "line 3"]
+    assert own.execute(LOADED).fetchall() == [(days_ago(1), 1)]
+
+
+def test_lines_that_say_no_time_wait_on_disk_like_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("app.day_spool.MAX_LINES_HELD", 10)
+    lines = [Line(number, {"meterId": "M-1", "timestamp": "?"}) for number in range(25)]
+    with DaySpool() as spool:
+        for line in lines:
+            spool.add(line)
+        [file] = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert file.stat().st_size > 0
+        assert list(spool.lines(None)) == lines
+        assert spool.days() == []
+
+
+def test_a_timestamp_shifted_to_a_year_that_utc_has_not_spoils_its_line_only(tmp_path: Path) -> None:
+    path = tmp_path / "history.ndjson"
+    path.write_bytes(b'{"meterId": "M-1", "timestamp": "0001-01-01T00:00:00+05:00"}\n')
+    [line] = ImportFile(path).lines(timedelta(hours=1))
+    assert line.fault is not None
+    assert "cannot be shifted" in line.fault
