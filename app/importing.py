@@ -50,7 +50,9 @@ class Summary:
     conflicts: int = 0
     bad: int = 0
     too_old: int = 0
+    in_future: int = 0
     loaded_before: int = 0
+    days_to_repeat: int = 0
     listed: list[str] = field(default_factory=list)
     oldest: datetime | None = None
     newest: datetime | None = None
@@ -59,6 +61,11 @@ class Summary:
         """Note a line that is not kept; only the first ones are listed."""
         if len(self.listed) < MAX_BAD_LINES_LISTED:
             self.listed.append(f"line {number}: {what}")
+
+    @property
+    def refused_for_age(self) -> int:
+        """Lines refused for now: a longer retention, or time, lets them in."""
+        return self.too_old + self.in_future
 
     def saw(self, instant: datetime) -> None:
         """Widen the range of time that the file covers."""
@@ -202,7 +209,8 @@ async def _load_by_day(
 ) -> None:
     """Load readings a day at a time, oldest first, so that each rollup is computed once and each chunk written once.
 
-    Days that an earlier run was over with are left out.
+    Days that an earlier run was over with are left out. A day of which a line was refused for its age is not over: the
+    next run reads it again.
     """
     reader = Reader(settings, await horizon(database))
     writer = Writer(database, settings)
@@ -227,13 +235,16 @@ async def _load_by_day(
                     summary.loaded_before += spool.counts[day]
                     summary.lines += spool.counts[day]
                     continue
-                began = datetime.now(UTC)
+                began, refused_before = datetime.now(UTC), summary.refused_for_age
                 for lines in _batches(spool.lines(day), size):
                     await _load_readings(reader, writer, lines, summary)
                     summary.lines += len(lines)
                     summary.last_line = lines[-1].number
                 await call(url, "complete_load", {"from": day, "to": day + timedelta(days=1)})
-                await _remember_day(database, fingerprint, day, spool.counts[day], began)
+                if summary.refused_for_age > refused_before:
+                    summary.days_to_repeat += 1
+                else:
+                    await _remember_day(database, fingerprint, day, spool.counts[day], began)
     finally:
         await writer.close()
     if damage is not None:
@@ -278,6 +289,7 @@ async def _load_readings(reader: Reader, writer: Writer, lines: Sequence[Line], 
         summary.accepted += len(batch) - len(written.duplicates) - len(written.conflicts)
         summary.bad += len(batch.errors)
         summary.too_old += sum(error.code == "timestamp_too_old" for error in batch.errors)
+        summary.in_future += sum(error.code == "timestamp_in_future" for error in batch.errors)
         for error in (*batch.errors, *map(conflict, written.conflicts)):
             told[sound[error.index].number] = f"{error.code}: " + ": ".join(filter(None, (error.field, error.detail)))
         recorded_us = [row[1] for row in (*batch.meters, *batch.vehicles)]
@@ -377,6 +389,11 @@ def _tell(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: b
         _say(f"from {summary.oldest.isoformat()} to {summary.newest.isoformat()}")
     if summary.too_old and not is_shifted:
         _say("older than the history is kept; --end-at now replays the file as if it ended now")
+    if summary.days_to_repeat:
+        _say(
+            f"days that are not over: {summary.days_to_repeat}, since lines of theirs are older than the history is kept "
+            "or in the future; run it again when these are taken"
+        )
 
 
 def _say(text: str) -> None:

@@ -139,6 +139,39 @@ def test_only_readings_have_days(own_database: str, tmp_path: Path) -> None:
     assert "--by-day is for readings" in done.stderr
 
 
+def test_a_day_with_readings_too_old_is_not_over_and_comes_in_once_they_are_taken(
+    own: Connection, own_database: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "history.ndjson"
+    old, yesterday = days_ago(500), days_ago(1)
+    write(path, [reading for day in (old, yesterday) for reading in of_a_day(day, 1)])
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert "4 kept, 0 there already, 0 conflicts, 4 bad" in done.stdout
+    assert "days that are not over: 1," in done.stdout
+    assert own.execute(LOADED).fetchall() == [(yesterday, 4)]
+    # Nothing has changed, and so nothing comes in; what the first run was over with stays over.
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert "0 kept, 0 there already, 0 conflicts, 4 bad" in done.stdout
+    assert "days that are not over: 1," in done.stdout
+    for kind in ("meter", "vehicle"):
+        own.execute(f"CALL api.set_policy('{kind}_telemetry_history', drop_after => 'never')".encode())
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert done.returncode == 0, done.stderr
+    assert "4 kept, 0 there already, 0 conflicts, 0 bad" in done.stdout
+    assert "not over" not in done.stdout
+    assert own.execute(LOADED).fetchall() == [(old, 4), (yesterday, 4)]
+    check_complete(own, 4)
+
+
+def test_a_day_with_readings_in_the_future_is_not_over(own: Connection, own_database: str, tmp_path: Path) -> None:
+    path = tmp_path / "history.ndjson"
+    write(path, [meter_reading("D-1", now() + DAY)])
+    done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
+    assert done.returncode == 1
+    assert "days that are not over: 1," in done.stdout
+    assert own.execute(LOADED).fetchall() == []
+
+
 def test_timestamps_at_the_ends_of_the_calendar_spoil_their_lines_only(
     own: Connection, own_database: str, tmp_path: Path
 ) -> None:
