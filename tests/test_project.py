@@ -258,6 +258,52 @@ def test_every_named_query_is_run_and_every_query_run_exists() -> None:
     assert _names_looked_up() == set(queries.load())
 
 
+_CREATED = re.compile(r"CREATE (?:FUNCTION|PROCEDURE) api\.(\w+)")
+_NAMED = re.compile(r"\bapi\.(\w+)")
+
+
+def _without_comments(path: Path) -> str:
+    sql = re.sub(r"--.*", "", path.read_text(encoding="utf-8"))
+    return re.sub(r"COMMENT ON [^;']+ IS\s+(?:'(?:[^']|'')*'\s*)+;", "", sql)
+
+
+def _created_and_named(path: Path) -> tuple[set[str], set[str]]:
+    """What a file creates in schema api, and what it names there; a function that names itself alone does not count."""
+    created: set[str] = set()
+    named: set[str] = set()
+    current: set[str] = set()
+    # Bodies stand between dollars, each after the head that it belongs to.
+    for number, part in enumerate(_without_comments(path).split("$$")):
+        if number % 2:
+            named |= set(_NAMED.findall(part)) - current
+        else:
+            current = set(_CREATED.findall(part))
+            named |= set(_NAMED.findall(_CREATED.sub("", part)))
+            created |= current
+    return created, named
+
+
+def test_every_function_of_schema_api_is_asked_for() -> None:
+    created: set[str] = set()
+    named: set[str] = set()
+    for path in sorted((ROOT / "sql").rglob("*.sql")):
+        # What is granted or commented on is not asked for by that.
+        if path.parent.name not in ("grants", "comments"):
+            here, there = _created_and_named(path)
+            created |= here
+            named |= there
+    for path in (*_python_files("app"), ROOT / "README.md", ROOT / "sql" / "README.md"):
+        named |= set(_NAMED.findall(path.read_text(encoding="utf-8")))
+    assert created
+    assert created - named == set()
+
+
+def test_no_two_files_of_schema_api_have_one_number() -> None:
+    numbers = [path.name.split("_")[0] for path in sorted((ROOT / "sql" / "api").glob("*.sql"))]
+    assert all(re.fullmatch(r"\d{3}", number) for number in numbers)
+    assert [number for number in set(numbers) if numbers.count(number) > 1] == []
+
+
 @pytest.mark.parametrize("folder", ["sql/timescale", "sql/postgres", "migrations/timescale", "migrations/postgres"])
 def test_a_file_of_one_profile_says_why_it_differs(folder: str) -> None:
     files = sorted((ROOT / folder).glob("*.sql"))

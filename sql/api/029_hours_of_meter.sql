@@ -1,5 +1,6 @@
--- api.meter_hours for a caller that has its meters row by row, one call each: there the meter is known only when the
--- statement runs, and an "or" over all meters could not be looked up by index.
+-- One row a whole hour of a meter: the rollup, its energy by what the meter's kWh values mean. For a caller that has its
+-- meters row by row, one call each: there the meter is known only when the statement runs, and an "or" over all meters
+-- could not be looked up by index.
 
 CREATE FUNCTION api.hours_of_meter(meter text, hours_from timestamptz, hours_to timestamptz)
 RETURNS TABLE (
@@ -28,4 +29,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.hours_of_meter(text, timestamptz, timestamptz) IS
-'api.meter_hours of one meter, by a meter that is known only when the statement runs: readings, AC energy (kWh) and whether it is estimated.';
+'One row a whole hour of [hours_from, hours_to) in which a meter has a reading: readings, AC energy (kWh), and whether the energy rests on a rollup alone where the history would have been asked.';

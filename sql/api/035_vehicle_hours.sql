@@ -1,4 +1,5 @@
--- One row a vehicle and whole hour, as api.meter_hours gives it for meters.
+-- One row a vehicle and whole hour: the rollup, its energy by what the vehicle's kWh values mean. only_vehicle is written
+-- so that the planner folds it away, where it is null as where it is given.
 
 CREATE FUNCTION api.vehicle_hours(hours_from timestamptz, hours_to timestamptz, only_vehicle text DEFAULT NULL)
 RETURNS TABLE (
