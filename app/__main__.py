@@ -87,7 +87,7 @@ def _compare(options: argparse.Namespace, settings: Settings) -> int:
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
     if options.workers is not None:
         settings = Settings.from_environment({**os.environ, "ENERGY_WORKERS": options.workers})
-    with stopped_by_signals() as stop, database(settings) as url:
+    with stopped_by_signals() as stop, database(settings, stops_without=True) as url:
         if settings.workers > 1:
             serve_with_workers(settings, url, stop, lambda address: _say(f"serving at {address}"))
             _say("stopping")
@@ -117,7 +117,11 @@ def _roles(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG
 
 
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
-    with stopped_by_signals() as stop, database(settings) as url, serving(settings, url, stop) as address:
+    with (
+        stopped_by_signals() as stop,
+        database(settings, stops_without=True) as url,
+        serving(settings, url, stop) as address,
+    ):
         demo.run(address, stop=stop, seconds=options.seconds, vehicles=options.vehicles, seed=options.seed)
     return 0
 

@@ -16,6 +16,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -322,6 +323,32 @@ class EmbeddedServer:
                     "that the service may write there, or set ENERGY_DATA_DIR to another directory"
                 ) from error
             raise
+
+    def watch(self, on_end: Callable[[], None]) -> None:
+        """Have a thread log it and call `on_end` where the started server ends by itself, before it is stopped."""
+        process = self._process
+        assert process is not None
+
+        def wait() -> None:
+            process.wait()
+            if self._process is process:
+                log.error("%s", self._how_it_ended(process))
+                on_end()
+
+        threading.Thread(target=wait, name="postgres-watch", daemon=True).start()
+
+    def check(self) -> None:
+        """Raises :class:`EmbeddedServerError` where the started server has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise EmbeddedServerError(
+                f"{self._how_it_ended(self._process)}; the next start recovers what was committed"
+            )
+
+    def _how_it_ended(self, process: subprocess.Popen[bytes]) -> str:
+        status = process.returncode
+        how = f"killed by signal {-status}" if status < 0 else f"with status {status}"
+        told = f"{self.data_dir / 'server.log'} says more"
+        return f"the embedded PostgreSQL, process {process.pid}, ended by itself, {how}; {told}"
 
     def stop(self) -> None:
         """Stop the server, ending its sessions, and let go of the data directory; does nothing where it is stopped.

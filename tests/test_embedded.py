@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -58,8 +59,8 @@ def _keep_a_row(server: EmbeddedServer) -> None:
         connection.execute("INSERT INTO kept VALUES (42)")
 
 
-def _wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
+def _wait_until(condition: Callable[[], object], timeout_s: float = 10) -> None:
+    deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -191,6 +192,33 @@ def test_a_postmaster_whose_service_was_killed_is_taken_over(directory: Path) ->
         assert server.pid != orphan
         assert _ask(server, "SELECT 1") == 1
         _wait_until(lambda: not embedded._serves(orphan, server.data_dir / "cluster"))
+
+
+@pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["demo", "--vehicles", "3"]], ids=" ".join)
+def test_a_service_whose_postmaster_is_killed_says_so_and_ends_and_its_next_start_recovers(
+    directory: Path, command: list[str]
+) -> None:
+    environment = {**os.environ, "ENERGY_DATA_DIR": str(directory / "data"), "ENERGY_PORT": "0"}
+    for is_killed in (True, False):
+        output = directory / f"output-{is_killed}"
+        with output.open("w") as written, subprocess.Popen(
+            [sys.executable, "-m", "app", *command],
+            env=environment,
+            cwd=Path(embedded.__file__).parents[1],
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        ) as service:  # fmt: skip
+            try:
+                _wait_until(lambda: re.search(r"(?i)^(serving|served) at ", output.read_text(), re.M), 60)  # noqa: B023
+                found = re.search(r"is ready in .*, process (\d+)$", output.read_text(), re.M)
+                assert found is not None
+                os.kill(int(found[1]) if is_killed else service.pid, signal.SIGKILL if is_killed else signal.SIGTERM)
+                assert service.wait(30) == (1 if is_killed else 0)
+            finally:
+                service.kill()
+        ended = f"the embedded PostgreSQL, process {found[1]}, ended by itself, killed by signal 9; "
+        assert (f" ERROR energy.embedded: {ended}" in output.read_text()) == is_killed
+        assert (f"\nenergy: {ended}" in output.read_text()) == is_killed
 
 
 @on_linux
