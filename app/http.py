@@ -1,5 +1,7 @@
 """HTTP: decode, call, encode."""
 
+from functools import wraps
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,7 +22,7 @@ from app import (
 )
 from app.errors import DatabaseLost, UnknownMeter, UnknownVehicle
 from app.models import DeviceId, Status
-from app.openapi import document
+from app.openapi import document, query_parameters
 from app.replies import json as _json
 from app.replies import service as _service
 
@@ -164,8 +166,21 @@ async def home(request: Request) -> Response:  # noqa: ARG001
     return Response(pages.home(), media_type="text/html")
 
 
-ROUTES = [
-    Route(ingest_http.PATH, ingest_http.ingest, methods=["POST"]),
+def _checked(route: Route) -> Route:
+    """The route, with a query held to the parameters that the description lists for it."""
+    [method] = (route.methods or set()) - {"HEAD"}
+    known = query_parameters(method, route.path)
+
+    @wraps(route.endpoint)
+    async def endpoint(request: Request) -> Response:
+        requests.check_parameters(request, known)
+        response: Response = await route.endpoint(request)
+        return response
+
+    return Route(route.path, endpoint, methods=[method])
+
+
+_ANSWERS = [
     Route("/v1/analytics/performance/{id}", vehicle_performance),
     Route("/v1/analytics/performance/{id}/explain", vehicle_explanation),
     Route("/v1/analytics/performance/{id}/series", vehicle_series),
@@ -181,6 +196,12 @@ ROUTES = [
     Route("/v1/live/vehicles/{id}", live_vehicle),
     *assignments_http.ROUTES,
     *devices_http.ROUTES,
+]
+ROUTES = [
+    # It checks its parameters itself, where it has any.
+    Route(ingest_http.PATH, ingest_http.ingest, methods=["POST"]),
+    *map(_checked, _ANSWERS),
+    # Probes and browsers may add parameters of their own.
     Route("/livez", livez),
     Route("/readyz", readyz),
     Route("/metrics", prometheus),

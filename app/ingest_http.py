@@ -15,11 +15,13 @@ from app import metrics, requests
 from app.errors import NoReadingAccepted, ProblemError, StrictRejected
 from app.ingest import Written
 from app.models import IngestResult, ReadingError
+from app.openapi import query_parameters
 from app.problems import on_disconnect, on_unforeseen, problem
 from app.readings import Batch, conflict
 from app.service import Service
 
 PATH = "/v1/ingest"
+PARAMETERS = query_parameters("POST", PATH)
 
 _encoder = msgspec.json.Encoder()
 _CONTENT_TYPE = (b"content-type", requests.JSON.encode())
@@ -63,6 +65,7 @@ async def _ingest(scope: Scope, receive: Receive) -> IngestResult:
             batch = service.reader.decode_json(await requests.body(request, max_bytes, held))
     else:
         request = Request(scope, receive)
+        requests.check_parameters(request, PARAMETERS)
         strict = requests.flag(request, "strict") or False
         media_type = requests.media_type(request, (requests.JSON, requests.NDJSON))
         body = await requests.body(request, max_bytes, held)

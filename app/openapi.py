@@ -220,11 +220,11 @@ OPERATIONS = (
         parameters=_HEALTH_WINDOW,
     ),
     Operation("GET", "/v1/live/meters", "Meters with their newest readings", LiveMeters, None, 200, (422, 503), _LIVE),
-    Operation("GET", "/v1/live/meters/{id}", "A meter's newest reading", LiveMeter, problems=(404, 503)),
+    Operation("GET", "/v1/live/meters/{id}", "A meter's newest reading", LiveMeter, problems=(404, 422, 503)),
     Operation(
         "GET", "/v1/live/vehicles", "Vehicles with their newest readings", LiveVehicles, None, 200, (422, 503), _LIVE
     ),
-    Operation("GET", "/v1/live/vehicles/{id}", "A vehicle's newest reading", LiveVehicle, problems=(404, 503)),
+    Operation("GET", "/v1/live/vehicles/{id}", "A vehicle's newest reading", LiveVehicle, problems=(404, 422, 503)),
     Operation(
         "POST",
         "/v1/assignments",
@@ -280,7 +280,7 @@ OPERATIONS = (
         "/v1/assignments/{id}",
         "An assignment with its newest 100 changes; a voided one too",
         AssignmentHistory,
-        problems=(404, 503),
+        problems=(404, 422, 503),
     ),
     Operation(
         "PATCH",
@@ -305,7 +305,7 @@ OPERATIONS = (
         "/v1/meters/{id}",
         "A meter, and what its kWh values meant at all times",
         MeterDetails,
-        problems=(404, 503),
+        problems=(404, 422, 503),
     ),
     Operation(
         "PUT",
@@ -321,7 +321,7 @@ OPERATIONS = (
         "/v1/vehicles/{id}",
         "A vehicle, and what its kWh values meant at all times",
         VehicleDetails,
-        problems=(404, 503),
+        problems=(404, 422, 503),
     ),
     Operation(
         "PUT",
@@ -336,7 +336,7 @@ OPERATIONS = (
         "/v1/fleet/defaults",
         "What kWh values mean where nothing is said of a device, at all times",
         FleetDefaults,
-        problems=(503,),
+        problems=(422, 503),
     ),
     Operation(
         "PUT",
@@ -368,6 +368,13 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": components},
     }
+
+
+def query_parameters(method: str, path: str) -> tuple[str, ...]:
+    """Names of the parameters that an operation takes in its query. Raises :class:`KeyError` where there is no such
+    operation."""
+    listed = {(operation.method, operation.path): operation.parameters for operation in OPERATIONS}
+    return tuple(parameter.name for parameter in listed[method, path] if parameter.place == "query")
 
 
 def _schemas() -> tuple[dict[str, Any], dict[str, Any]]:

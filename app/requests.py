@@ -208,6 +208,19 @@ def _told(name: str, text: str | None, longest: int) -> str | None:
     return text.strip()
 
 
+def check_parameters(request: Request, known: Sequence[str]) -> None:
+    """Raises :class:`InvalidParameter` where the query has a parameter that is not known, or one that comes twice: what
+    was meant would be left out of the answer unsaid."""
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            told = f"this request knows {', '.join(known) or 'none'}"
+            raise InvalidParameter(f"{name}: no such parameter; {told}", {"field": name})
+        if name in seen:
+            raise InvalidParameter(f"{name}: given twice", {"field": name})
+        seen.add(name)
+
+
 def device_id(request: Request, unknown: type[ProblemError]) -> str:
     """The device that the path names; `unknown` is raised where no device can have such an id."""
     try:

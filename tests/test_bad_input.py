@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import msgspec
 import pytest
 
 from app import migrate
-from app.openapi import OPERATIONS
+from app.openapi import OPERATIONS, Operation
 from tests.readings import meter_reading, minutes_ago, now, vehicle_reading
 from tests.servers import Server
 from tests.service import Answer, Client, running_service
@@ -700,6 +700,42 @@ def test_a_parameter_that_cannot_be_used_is_refused_by_name(
         )
         document = _assert_problem(answer, 422, "invalid_parameter")
         assert document["field"] == name, text
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [operation for operation in OPERATIONS if operation.path.startswith("/v1/")],
+    ids=lambda operation: f"{operation.method} {operation.path}",
+)
+def test_a_parameter_that_is_not_known_or_comes_twice_is_refused_with_those_that_are(
+    service: Client, operation: Operation
+) -> None:
+    def refused(query: str) -> Any:
+        path = operation.path.replace("{id}", "1")
+        body = None if operation.body is None else b"{}"
+        answer = service.request(operation.method, f"{path}?{query}", body, {} if body is None else _JSON)
+        return _assert_problem(answer, 422, "invalid_parameter")
+
+    known = [parameter.name for parameter in operation.parameters if parameter.place == "query"]
+    for name in ("start", "vehicleid", "Strict", "%20from", "x", ""):
+        document = refused("&".join([*(f"{one}=1" for one in known), f"{name}=1"]))
+        assert document["field"] == unquote(name)
+        assert document["detail"].endswith(f": no such parameter; this request knows {', '.join(known) or 'none'}")
+    for name in known:
+        document = refused(f"{name}=1&{name}=1")
+        assert (document["field"], document["detail"]) == (name, f"{name}: given twice")
+
+
+def test_a_parameter_that_is_not_known_keeps_a_reading_out(service: Client) -> None:
+    meter_id = _new_id()
+    for query in ("?Strict=true", "?strict=true&strict=true"):
+        _assert_problem(_send(service, _body(meter_reading(meter_id)), query=query), 422, "invalid_parameter")
+    assert service.get(f"/v1/live/meters/{meter_id}").status == 404
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/"])
+def test_probes_and_pages_leave_parameters_alone(service: Client, path: str) -> None:
+    assert service.get(path, of="a probe").status == 200
 
 
 def test_a_window_that_ends_before_it_begins_or_is_too_long_is_refused(service: Client) -> None:
