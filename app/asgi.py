@@ -5,7 +5,7 @@ import gc
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from prometheus_client import Histogram
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import metrics
 from app.config import Settings
 from app.db import Database, call
-from app.errors import EnergyError
+from app.errors import BodyTooLarge, EnergyError
 from app.http import ROUTES
 from app.ingest import Writer, horizon
 from app.ingest_http import PATH as INGEST_PATH
@@ -31,6 +31,10 @@ logger = logging.getLogger("energy.service")
 HORIZON_PERIOD_S = 60.0
 HORIZON_RETRY_S = 1.0
 UPKEEP_PERIOD_S = 3600.0
+# What is read of a body that was refused before it was read whole, and thrown away. A connection that is closed while
+# its client still sends is reset, and the client may never see why it was refused.
+MAX_BYTES_DISCARDED = 32 * 1024 * 1024
+DISCARD_TIMEOUT_S = 30.0
 
 
 def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) -> ASGIApp:
@@ -91,8 +95,18 @@ async def _keep_up(url: str) -> None:
         await asyncio.sleep(UPKEEP_PERIOD_S)
 
 
+async def _discard(receive: Receive) -> None:
+    """Reads what is left of a body, within the limits, until it ends or its client goes away."""
+    left = MAX_BYTES_DISCARDED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_TIMEOUT_S):
+            while left > 0 and (message := await receive()).get("more_body"):
+                left -= len(message["body"])
+
+
 class _Measured:
-    """Counts and times answers by route and status. Readings take a short cut past the router."""
+    """Counts and times answers by route and status, and lets a body that is refused come to its end. Readings take a
+    short cut past the router."""
 
     def __init__(self, app: Starlette) -> None:
         self._app = app
@@ -103,17 +117,32 @@ class _Measured:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        is_refused = has_ended = False
 
-        async def measure(message: Message) -> None:
+        async def take() -> Message:
+            nonlocal has_ended
+            message = await receive()
+            has_ended = not message.get("more_body")
+            return message
+
+        async def give(message: Message) -> None:
+            nonlocal is_refused
             if message["type"] == "http.response.start":
                 self._observe(scope, message["status"], time.perf_counter() - began)
+                is_refused = message["status"] >= 400
+                if message["status"] == BodyTooLarge.status and not has_ended:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            elif is_refused and not has_ended and not message.get("more_body"):
+                await send({**message, "more_body": True})
+                await _discard(take)
+                message = {"type": "http.response.body"}
             await send(message)
 
         if scope["path"] == INGEST_PATH and scope["method"] == "POST":
             scope["app"], scope["endpoint"] = self._app, ingest
-            await ingest(scope, receive, measure)
+            await ingest(scope, take, give)
         else:
-            await self._app(scope, receive, measure)
+            await self._app(scope, take, give)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         endpoint = scope.get("endpoint")

@@ -25,6 +25,8 @@ PARAMETERS = query_parameters("POST", PATH)
 
 _encoder = msgspec.json.Encoder()
 _CONTENT_TYPE = (b"content-type", requests.JSON.encode())
+# Who expects to be told to go on is to be refused before that, by the length of the body.
+_NOT_PLAIN = frozenset({b"content-encoding", b"expect"})
 
 
 class Ingest:
@@ -78,7 +80,7 @@ def _is_plain(scope: Scope) -> bool:
     if scope["query_string"]:
         return False
     for name, value in scope["headers"]:
-        if name == b"content-encoding" or (name == b"content-type" and value != b"application/json"):
+        if name in _NOT_PLAIN or (name == b"content-type" and value != b"application/json"):
             return False
     return True
 

@@ -10,6 +10,7 @@ import http.client
 import itertools
 import random
 import socket
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
@@ -161,6 +162,50 @@ def test_a_body_larger_than_the_limit_is_refused_with_a_length_and_without(servi
     _assert_problem(_send(service, body), 413, "body_too_large")
     chunks = [body[begin : begin + 65_536] for begin in range(0, len(body), 65_536)]
     _assert_problem(_streamed(service, chunks, _JSON), 413, "body_too_large")
+
+
+def _sent_whole(client: Client, head: str, body: bytes) -> bytes:
+    """What is answered to a client that looks for an answer only when it has sent all of its body, and has the
+    connection closed then."""
+    parts = urlsplit(client.address)
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=30) as connection:
+        sent = f"{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(sent.encode())
+        # The answer may be there before the body is, which a service in a hurry would close the connection upon.
+        time.sleep(0.1)
+        for begin in range(0, len(body), 65_536):
+            connection.sendall(body[begin : begin + 65_536])
+        answer = bytearray()
+        while received := connection.recv(65_536):
+            answer += received
+    return bytes(answer)
+
+
+@pytest.mark.parametrize(
+    ("head", "size", "code"),
+    [
+        ("POST /v1/ingest", _MAX_BODY_BYTES + 1, b"body_too_large"),
+        ("POST /v1/ingest", 3 * _MAX_BODY_BYTES, b"body_too_large"),
+        ("POST /v1/assignments", 3 * _MAX_BODY_BYTES, b"body_too_large"),
+        ("POST /v1/ingest?strict=maybe", 1_000_000, b"invalid_parameter"),
+        ("PUT /v1/ingest", 1_000_000, b"method_not_allowed"),
+        ("POST /v1/nothing", 1_000_000, b"unknown_route"),
+    ],
+)
+def test_who_sends_on_after_being_refused_is_told_why(service: Client, head: str, size: int, code: bytes) -> None:
+    answer = _sent_whole(service, head, b" " * size)
+    assert b'"code":"%b"' % code in answer
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+def test_who_waits_to_be_told_to_go_on_is_refused_before_sending(service: Client) -> None:
+    parts = urlsplit(service.address)
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=10) as connection:
+        length = f"Content-Length: {_MAX_BODY_BYTES + 1}"
+        connection.sendall(f"POST /v1/ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{length}\r\n\r\n".encode())
+        answer = connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in answer
 
 
 def test_bodies_that_come_slowly_are_bounded_together_and_small_ones_pass(postgres_server: Server) -> None:
