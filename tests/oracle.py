@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 EVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -36,6 +37,24 @@ class Counted(NamedTuple):
     at: datetime
     kwh: Fraction | None
     step: Literal["", "baseline", "reset", "rollover"]
+
+
+class Assignment(NamedTuple):
+    """A meter fed a vehicle in [begins, ends); ends is None where it still does."""
+
+    meter: str
+    vehicle: str
+    begins: datetime
+    ends: datetime | None
+
+
+class Stretch(NamedTuple):
+    """A meter's time in which it fed one vehicle, or nobody."""
+
+    meter: str
+    vehicle: str | None
+    begins: datetime
+    ends: datetime
 
 
 @dataclass
@@ -97,4 +116,25 @@ def total(counts: Sequence[Counted], begins: datetime, ends: datetime) -> Total:
     result = Total()
     for one in counts[bisect_left(counts, begins, key=lambda c: c.at) : bisect_left(counts, ends, key=lambda c: c.at)]:
         result.add(one)
+    return result
+
+
+def fed(meter: str, at: datetime, assignments: Sequence[Assignment]) -> str | None:
+    """Whom a meter feeds at an instant: the vehicle it is assigned to, else the one of its own id, or nobody where that
+    one ever had an assignment. So whatever a meter draws is drawn for one vehicle at most."""
+    for one in assignments:
+        if one.meter == meter and one.begins <= at and (one.ends is None or at < one.ends):
+            return one.vehicle
+    return None if any(one.vehicle == meter for one in assignments) else meter
+
+
+def stretches(
+    meters: Iterable[str], assignments: Sequence[Assignment], begins: datetime, ends: datetime
+) -> list[Stretch]:
+    """The window of each meter, cut where one of its assignments begins or ends."""
+    result: list[Stretch] = []
+    for meter in meters:
+        edges = {edge for one in assignments if one.meter == meter for edge in (one.begins, one.ends) if edge}
+        cuts = sorted({begins, ends, *(edge for edge in edges if begins < edge < ends)})
+        result += [Stretch(meter, fed(meter, start, assignments), start, end) for start, end in pairwise(cuts)]
     return result

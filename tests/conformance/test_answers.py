@@ -152,6 +152,60 @@ def test_the_fleet_is_the_sum_of_its_devices_cut_hours_and_sessions_included(
     assert fleet["seen"] == {"meters": 6, "vehicles": sum(1 for one in vehicles if one["readings"]["vehicle"])}
 
 
+def test_no_kwh_is_given_to_two_vehicles_where_meters_and_vehicles_share_ids(
+    client: Client, connection: Connection
+) -> None:
+    # Four meters and four vehicles of the same ids. S-1 fed S-2 at times and the vehicle S-1 otherwise; S-2 fed S-3 all
+    # the time, so that the vehicles S-2 and S-3 draw nothing by their ids; S-4 fed S-3 before the window, and V-5 in a
+    # part of it. The meter S-1 is a register. Every answer has to share out the same energy.
+    begins = hours_ago(24 * 3)
+    names = [f"S-{number}" for number in (1, 2, 3, 4)]
+    for number, name in enumerate(names):
+        if number:
+            drawn(connection, name, begins, begins + 10 * HOUR, 6.0 + number)
+        charged(connection, name, begins, begins + 10 * HOUR, 3.0 + number / 2)
+    counts = [("S-1", at, 100.0 + i * i / 8, 230.0) for i, at in enumerate(instants(begins, begins + 10 * HOUR))]
+    insert_meter_readings(connection, counts)
+    connection.execute("INSERT INTO telemetry.meter (meter_id, energy_reading) VALUES ('S-1', 'register')")
+    assign(connection, "S-1", "S-2", begins + HOUR + 5 * MINUTE, begins + 3 * HOUR)
+    assign(connection, "S-1", "S-2", begins + 5 * HOUR + 15 * MINUTE, begins + 6 * HOUR + 35 * MINUTE)
+    assign(connection, "S-2", "S-3", begins, begins + 10 * HOUR)
+    assign(connection, "S-4", "S-3", begins - 2 * HOUR, begins)
+    assign(connection, "S-4", "V-5", begins + 4 * HOUR + 25 * MINUTE, begins + 7 * HOUR + 45 * MINUTE)
+    refresh(connection, begins, begins + DAY)
+    for window in ((begins + 35 * MINUTE, begins + 8 * HOUR + 10 * MINUTE), (begins + HOUR, begins + 2 * HOUR)):
+        fleet = ask(client, "fleet", *window)
+        meters = {name: ask(client, f"meters/{name}", *window) for name in names}
+        vehicles = {name: ask(client, f"performance/{name}", *window) for name in [*names, "V-5"]}
+        energies = {name: one["totalEnergy"]["acConsumedKwh"] for name, one in vehicles.items()}
+        assert fleet["acAttributedKwh"] == pytest.approx(sum(energy or 0 for energy in energies.values()), abs=1e-5)
+        assert fleet["acAttributedKwh"] == pytest.approx(
+            sum(one["acAttributedKwh"] for one in meters.values()), abs=1e-5
+        )
+        assert fleet["readings"]["vehicle"] == sum(one["readings"]["vehicle"] for one in vehicles.values())
+        assert fleet["acUnattributedKwh"] == pytest.approx(meters["S-3"]["acConsumedKwh"], abs=1e-5)
+        by_hour = ask(client, "fleet/series", *window, bucket="hour", timezone="UTC")["buckets"]
+        assert sum(one["acAttributedKwh"] for one in by_hour) == pytest.approx(fleet["acAttributedKwh"], abs=1e-5)
+        lost = ask(client, "losses", *window, below=1.0)["vehicles"]["listed"]
+        assert {one["id"]: one["acConsumedKwh"] for one in lost}.items() <= energies.items()
+        for name, energy in energies.items():
+            shares = [
+                fed["acConsumedKwh"]
+                for one in meters.values()
+                for fed in one["vehicles"]
+                if fed["vehicleId"] == name and fed["acConsumedKwh"] is not None
+            ]
+            assert vehicles[name]["meters"] == [
+                meter for meter, one in meters.items() if any(fed["vehicleId"] == name for fed in one["vehicles"])
+            ]
+            series = ask(client, f"performance/{name}/series", *window, bucket="hour", timezone="UTC")["buckets"]
+            hours = [one["totalEnergy"]["acConsumedKwh"] for one in series]
+            feeds = ask(client, f"performance/{name}/explain", *window)["feeds"]
+            for told in (shares, hours, [feed["energyKwh"] for feed in feeds]):
+                known = [one for one in told if one is not None]
+                assert (sum(known) if known else None) == (None if energy is None else pytest.approx(energy, abs=1e-5))
+
+
 def test_a_fleet_of_registers_answers_as_the_same_fleet_of_intervals(client: Client, connection: Connection) -> None:
     # Twice the same energies: M-1 and V-1 read intervals, M-2 and V-2 count them, and are reset at one time.
     begins = hours_ago(24 * 3)

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from app import migrate
 from app.queries import query
 from tests.conformance.test_assignments import START, hour
+from tests.readings import insert_meter_readings
 from tests.servers import Server, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]
@@ -171,5 +172,16 @@ def test_the_meters_that_fed_a_vehicle_in_a_window_are_found_by_index(many: Conn
     window = {"vehicle": "V-1", "from": hour(HOURS - 24), "to": hour(HOURS)}
     statement = b"SELECT * FROM api.vehicle_feeds(%(vehicle)s, %(from)s, %(to)s)"
     found, read = rows_read(many, statement, window)
+    assert found == 24
+    assert read <= MOST_READ
+
+
+def test_the_time_in_which_a_meter_fed_the_vehicle_of_its_id_is_found_by_index(many: Connection) -> None:
+    # The vehicle was never assigned, the meter a thousand times, to another.
+    window = {"vehicle": "M-1", "from": hour(HOURS - 24), "to": hour(HOURS)}
+    with many.transaction(force_rollback=True):
+        insert_meter_readings(many, [("M-1", hour(HOURS), 0.2, 230.0)])
+        statement = b"SELECT * FROM api.vehicle_feeds(%(vehicle)s, %(from)s, %(to)s)"
+        found, read = rows_read(many, statement, window)
     assert found == 24
     assert read <= MOST_READ

@@ -1,7 +1,7 @@
 """Energy of intervals and registers: any readings, any window, equal to the oracle's full scan."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 from app import migrate
 from app.queries import query
 from tests import oracle
-from tests.oracle import Kind, Reading
+from tests.oracle import Kind, Reading, Stretch
 from tests.readings import hours_ago
 from tests.servers import Server, stop_jobs
 
@@ -32,7 +32,7 @@ TOLERANCE_KWH = 1e-9
 EXAMPLES = int(os.environ.get("ENERGY_TEST_EXAMPLES", "40"))
 
 METERS = ("M-1", "M-2")
-VEHICLES = ("V-1", "V-2", "M-1")
+VEHICLES = ("V-1", "M-1", "M-2")
 # Everything happens in a month that ended days ago: its chunks are made once, and no job or clock comes into it.
 SPAN = 30 * DAY
 
@@ -99,22 +99,29 @@ class Expected:
 
         return cls(world, counted(world.meters), counted(world.vehicles))
 
-    def feeds(self, vehicle: str, begins: datetime, ends: datetime) -> list[tuple[str, datetime, datetime]]:
-        """The meters that fed a vehicle in [begins, ends), each with its part of it."""
-        own = [row for row in self.world.assignments if row[1] == vehicle]
-        if not own:
-            return [(vehicle, begins, ends)] if self.meters.get(vehicle) else []
+    def stretches(self, begins: datetime, ends: datetime) -> list[Stretch]:
+        """Whom each meter fed in [begins, ends), of those heard from and those assigned."""
         start = month_starts()
-        clipped = [
-            (meter, max(begins, start + since), ends if until is None else min(ends, start + until))
-            for meter, _, since, until in own
+        assignments = [
+            oracle.Assignment(meter, vehicle, start + since, None if until is None else start + until)
+            for meter, vehicle, since, until in self.world.assignments
         ]
-        return [feed for feed in clipped if feed[1] < feed[2]]
+        heard = {meter for meter, counts in self.meters.items() if counts}
+        return oracle.stretches(sorted(heard | {one.meter for one in assignments}), assignments, begins, ends)
+
+    def feeds(self, vehicle: str, begins: datetime, ends: datetime) -> list[Stretch]:
+        """The meters that fed a vehicle in [begins, ends), each with its part of it; by its id, only one heard from."""
+        assigned = any(row[1] == vehicle for row in self.world.assignments)
+        return [
+            one
+            for one in self.stretches(begins, ends)
+            if one.vehicle == vehicle and (assigned or self.meters.get(one.meter))
+        ]
 
     def grid(self, vehicle: str, begins: datetime, ends: datetime) -> oracle.Total:
         """What came from the grid for a vehicle."""
         result = oracle.Total()
-        for meter, since, until in self.feeds(vehicle, begins, ends):
+        for meter, _, since, until in self.feeds(vehicle, begins, ends):
             for one in self.meters.get(meter, []):
                 if since <= one.at < until:
                     result.add(one)
@@ -152,11 +159,13 @@ def check_performance(
         feeds = expected.feeds(vehicle, begins, ends)
         grid = expected.grid(vehicle, begins, ends)
         battery = oracle.total(expected.vehicles.get(vehicle, []), begins, ends)
-        _, ac, dc, ratio, _, meters, meter_readings, vehicle_readings, _, _, *rest = row
+        _, ac, dc, ratio, _, meters, meter_readings, vehicle_readings, coverage, _, *rest = row
         assert same_kwh(ac, grid.kwh), (vehicle, window, ac, grid)
         assert same_kwh(dc, battery.kwh), (vehicle, window, dc, battery)
-        assert meters == sorted({prefix + feed[0] for feed in feeds})
+        assert meters == sorted({prefix + feed.meter for feed in feeds})
         assert (meter_readings, vehicle_readings) == (grid.readings, battery.readings)
+        fed = sum((feed.ends - feed.begins for feed in feeds), timedelta(0))
+        assert coverage == (pytest.approx(min(1.0, grid.readings * MINUTE / fed)) if fed else None)
         steps = [side.steps.get(step, 0) for step in ("reset", "rollover") for side in (grid, battery)]
         assert rest[:4] == steps, (vehicle, window, rest, steps)
         assert rest[4] is False
@@ -184,6 +193,51 @@ def check_hours(connection: Connection, expected: Expected, prefix: str, window:
                 exact = oracle.total(counted, hour, hour + HOUR)
                 assert same_kwh(energy, exact.kwh), (kind, device, hour, energy, exact)
                 assert (readings, resets, is_estimated) == (exact.readings, exact.steps.get("reset", 0), False)
+
+
+def check_feeds(connection: Connection, expected: Expected, prefix: str, window: tuple[datetime, datetime]) -> None:
+    """Hold to the oracle whom the meters fed, asked of each vehicle, of each meter and of the fleet: no energy is given
+    to two vehicles. Stretches that meet are one."""
+    begins, ends = window
+    heard = {vehicle for vehicle, counts in expected.vehicles.items() if counts}
+    assigned = {row[1] for row in expected.world.assignments}
+    exact = expected.stretches(begins, ends)
+    of_fleet = connection.execute(
+        "SELECT meter_id, vehicle_id, feed_from, feed_to FROM api.fleet_feeds(%s, %s) WHERE starts_with(meter_id, %s)",
+        [begins, ends, prefix],
+    ).fetchall()
+    of_meters = [
+        (prefix + meter, *row)
+        for meter in {one.meter for one in exact if expected.meters.get(one.meter)}
+        for row in connection.execute(
+            "SELECT vehicle_id, feed_from, feed_to FROM api.meter_feeds(%s, %s, %s)", [prefix + meter, begins, ends]
+        ).fetchall()
+    ]
+    of_vehicles = [
+        (row[0], prefix + vehicle, *row[1:])
+        for vehicle in heard | assigned
+        for row in connection.execute(
+            "SELECT meter_id, feed_from, feed_to FROM api.vehicle_feeds(%s, %s, %s)", [prefix + vehicle, begins, ends]
+        ).fetchall()
+    ]
+    fed = joined(
+        (prefix + one.meter, prefix + one.vehicle, one.begins, one.ends)
+        for one in exact
+        if one.vehicle in assigned or (one.vehicle in heard and expected.meters.get(one.meter))
+    )
+    assert joined(row for row in of_fleet if row[1] is not None) == fed, window
+    assert joined(of_meters) == [row for row in fed if expected.meters.get(row[0].removeprefix(prefix))], window
+    assert joined(of_vehicles) == fed, window
+
+
+def joined(rows: Iterable[tuple[str, str, datetime, datetime]]) -> list[tuple[str, str, datetime, datetime]]:
+    """Stretches in order, those of one meter and vehicle that meet made one."""
+    result: list[tuple[str, str, datetime, datetime]] = []
+    for meter, vehicle, since, until in sorted(rows):
+        if result and result[-1][:2] == (meter, vehicle) and result[-1][3] == since:
+            since = result.pop()[2]
+        result.append((meter, vehicle, since, until))
+    return result
 
 
 # A world in the database
@@ -268,20 +322,25 @@ def say_kinds(connection: Connection, prefix: str, world: World) -> None:
                 )
 
 
-def build(site: Site, prefix: str, world: World) -> None:
-    """Say what devices are, assign them, keep their first readings and, after a refresh, the late ones."""
-    connection = site.connection(world)
+def say_assignments(connection: Connection, prefix: str, world: World) -> None:
+    """Say which meter fed which vehicle, and when."""
     start = month_starts()
-    connection.execute("DELETE FROM telemetry.fleet_default")
-    if world.default_is_register:
-        for kind in ("meter", "vehicle"):
-            connection.execute("SELECT api.set_fleet_default(%s, 'register', NULL, NULL)", [kind])
-    say_kinds(connection, prefix, world)
     for meter, vehicle, since, until in world.assignments:
         connection.execute(
             "INSERT INTO telemetry.assignment (meter_id, vehicle_id, during) VALUES (%s, %s, tstzrange(%s, %s))",
             [prefix + meter, prefix + vehicle, start + since, None if until is None else start + until],
         )
+
+
+def build(site: Site, prefix: str, world: World) -> None:
+    """Say what devices are, assign them, keep their first readings and, after a refresh, the late ones."""
+    connection = site.connection(world)
+    connection.execute("DELETE FROM telemetry.fleet_default")
+    if world.default_is_register:
+        for kind in ("meter", "vehicle"):
+            connection.execute("SELECT api.set_fleet_default(%s, 'register', NULL, NULL)", [kind])
+    say_kinds(connection, prefix, world)
+    say_assignments(connection, prefix, world)
     if world.late_every:
         # The first of every few readings come after a refresh: hours that are materialised get another first value.
         step = world.late_every + 1
@@ -313,6 +372,7 @@ def check_answers(connection: Connection, prefix: str, world: World) -> None:
     for since, until in world.windows:
         window = (month_starts() + since, month_starts() + until)
         check_performance(connection, expected, prefix, window)
+        check_feeds(connection, expected, prefix, window)
         check_hours(connection, expected, prefix, window)
 
 
@@ -361,6 +421,17 @@ BY_HAND = {
     "from_register_to_interval_within_an_hour": both(
         steps(500, 501, 1, 2, 3), [(None, "register", None), (NOON + 20 * MINUTE, "interval", None)]
     ),
+    "a_meter_of_a_vehicles_id_that_feeds_another": replace(
+        both(steps(100, 101, 103, 106, 110), REGISTER), assignments=[("M-1", "V-1", timedelta(0), None)]
+    ),
+    "a_meter_of_a_vehicles_id_that_feeds_others_at_times": replace(
+        both(steps(*range(1, 40)), [(None, "interval", None)]),
+        assignments=[
+            ("M-1", "V-1", NOON + 5 * MINUTE, NOON + 15 * MINUTE),
+            ("M-1", "V-2", NOON + 15 * MINUTE, NOON + 3 * HOUR + 20 * MINUTE),
+            ("M-1", "V-1", NOON + 5 * HOUR, NOON + 6 * HOUR),
+        ],
+    ),
     "another_register_from_an_instant_on": both(
         steps(500, 501, 700, 702), [(None, "register", 1000), (NOON + 20 * MINUTE, "register", None)]
     ),
@@ -384,6 +455,7 @@ def built_by_hand(site: Site) -> Connection:
         for name, world in BY_HAND.items():
             if part.start:
                 say_kinds(site.whole, f"{name}:", world)
+                say_assignments(site.whole, f"{name}:", world)
             insert(site.whole, f"{name}:", world, part)
         site.refresh(World({}, {}))
     return site.whole
@@ -457,7 +529,8 @@ def devices(draw: st.DrawFn) -> Device:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Two meters, three vehicles, who fed whom, and windows whose ends are readings as often as not."""
+    """Two meters, two vehicles of the same ids and another, who fed whom, and windows whose ends are readings as often
+    as not."""
     meters = {name: draw(devices()) for name in METERS}
     vehicles = {name: draw(devices()) for name in VEHICLES}
     known = [row[0] for device in (*meters.values(), *vehicles.values()) for row in device[0]]

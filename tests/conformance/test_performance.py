@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 
+from tests import oracle
 from tests.readings import hours_ago, meter_reading, minutes_ago, now, vehicle_reading
 from tests.service import Client
 
@@ -64,17 +65,16 @@ class Figures:
 
 def expected(world: World, vehicle_id: str, begins: datetime, ends: datetime) -> Figures:
     """What the performance of a vehicle in [begins, ends) has to be."""
-    own = [assignment for assignment in world.assignments if assignment["vehicleId"] == vehicle_id]
-    feeds = [
-        (assignment["meterId"], max(assignment["from"], begins), min(assignment.get("to") or ends, ends))
-        for assignment in own
+    assignments = [
+        oracle.Assignment(one["meterId"], one["vehicleId"], one["from"], one.get("to")) for one in world.assignments
     ]
-    if not own and any(reading.get("meterId") == vehicle_id for reading in world.readings):
-        feeds = [(vehicle_id, begins, ends)]
-    feeds = [feed for feed in feeds if feed[1] < feed[2]]
+    heard = {reading["meterId"] for reading in world.readings if "meterId" in reading}
+    if any(one.vehicle == vehicle_id for one in assignments):
+        heard |= {one.meter for one in assignments}
+    feeds = [one for one in oracle.stretches(heard, assignments, begins, ends) if one.vehicle == vehicle_id]
     grid = [
         reading["kwhConsumedAc"]
-        for meter_id, feed_from, feed_to in feeds
+        for meter_id, _, feed_from, feed_to in feeds
         for reading in world.readings
         if reading.get("meterId") == meter_id and feed_from <= reading["timestamp"] < feed_to
     ]
@@ -92,7 +92,7 @@ def expected(world: World, vehicle_id: str, begins: datetime, ends: datetime) ->
         battery_temp_mean_c=(
             sum(_as_float4(reading["batteryTemp"]) for reading in battery) / len(battery) if battery else None
         ),
-        meters=sorted({meter_id for meter_id, _, _ in feeds}),
+        meters=sorted({feed.meter for feed in feeds}),
         meter_readings=len(grid),
         vehicle_readings=len(battery),
     )
@@ -394,6 +394,27 @@ def test_a_vehicle_never_assigned_is_paired_with_the_meter_of_its_own_id(client:
     world.post(client, [], [{"meterId": "M-9", "vehicleId": "D-1", "from": start - 2 * DAY, "to": start - DAY}])
     figures = check(client, world, "D-1", start + 15 * MINUTE, start + 3 * HOUR)
     assert (figures.meters, figures.energy_ac_kwh) == ([], None)
+
+
+def test_a_vehicle_never_assigned_does_not_get_what_the_meter_of_its_id_drew_for_another(client: Client) -> None:
+    start = hours_ago(40)
+    world = World()
+    world.post(
+        client,
+        both_at([start + 10 * MINUTE * i for i in range(30)], "D-1", "D-1"),
+        [{"meterId": "D-1", "vehicleId": "D-2", "from": start + HOUR, "to": start + 2 * HOUR}],
+    )
+    window = (start + 15 * MINUTE, start + 3 * HOUR)
+    own, other = (check(client, world, vehicle, *window) for vehicle in ("D-1", "D-2"))
+    assert (own.meters, own.meter_readings, other.meters, other.meter_readings) == (["D-1"], 10, ["D-1"], 6)
+    # The coverage is of the time in which it did feed the vehicle.
+    told = ask(client, "D-1", *window)
+    assert told["coverage"]["meter"] == pytest.approx(10 / 105, abs=1e-4)
+    assert told["reasons"]["acConsumedKwh"] is None
+    # While it feeds the other, nothing is known of what this one drew.
+    told = ask(client, "D-1", start + HOUR, start + 2 * HOUR)
+    assert (told["meters"], told["totalEnergy"]["acConsumedKwh"], told["coverage"]["meter"]) == ([], None, None)
+    assert told["reasons"]["acConsumedKwh"] == told["reasons"]["efficiencyRatio"] == "no_assignment"
 
 
 def test_a_vehicle_is_not_paired_with_a_meter_that_feeds_another_vehicle_only_by_name(client: Client) -> None:
