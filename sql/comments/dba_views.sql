@@ -1,3 +1,17 @@
+COMMENT ON VIEW api.chunk IS
+'The chunks there are (postgres profile: each relation, as its only chunk), without their sizes, which take longer to find out: api.chunk_size has these.';
+COMMENT ON COLUMN api.chunk.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN api.chunk.chunk IS 'The chunk''s table.';
+COMMENT ON COLUMN api.chunk.range_from IS 'Beginning of its range of time; postgres profile: midnight (UTC) before the first day kept.';
+COMMENT ON COLUMN api.chunk.range_to IS 'End of its range of time, not included; postgres profile: now.';
+COMMENT ON COLUMN api.chunk.is_compressed IS 'Whether it is in the columnstore.';
+COMMENT ON VIEW api.retention_lag IS
+'How far the oldest rows of each relation that drops any are past their time. Normal: overdue_by below normal_lag. More: retention does not run, or fails: see its job, or upkeep (postgres profile), in api.job_health.';
+COMMENT ON COLUMN api.retention_lag.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN api.retention_lag.drop_after IS 'Age at which its policy wants rows dropped.';
+COMMENT ON COLUMN api.retention_lag.oldest_from IS 'Its oldest row; timescale profile: the beginning of its oldest chunk. Null: there is none.';
+COMMENT ON COLUMN api.retention_lag.overdue_by IS 'By how much that is older than drop_after; negative where it is younger.';
+COMMENT ON COLUMN api.retention_lag.normal_lag IS 'What overdue_by stays below while retention runs: a day, and the length of a chunk, which is dropped whole.';
 COMMENT ON VIEW api.chunk_size IS
 'What each chunk takes on disk (postgres profile: each relation, as its only chunk). Normal: chunks older than columnstore_after are compressed, 5 to 12 times smaller. One that is not: see api.columnstore_lag.';
 COMMENT ON COLUMN api.chunk_size.relation IS 'Name of the relation in schema telemetry.';
@@ -19,7 +33,7 @@ COMMENT ON COLUMN api.refresh_lag.normal_lag IS 'What the lag stays below while 
 COMMENT ON COLUMN api.refresh_lag.backlog_ranges IS 'Ranges of time that changed since they were refreshed, or that no refresh was ever asked for.';
 COMMENT ON COLUMN api.refresh_lag.backlog_from IS 'Beginning of the first of these ranges; null: none.';
 COMMENT ON COLUMN api.refresh_lag.backlog_to IS 'End of the last of these ranges; null: none.';
-COMMENT ON COLUMN api.refresh_lag.backlog_h IS 'Length of these ranges together, hours; overlapping ones count twice.';
+COMMENT ON COLUMN api.refresh_lag.backlog_h IS 'Length of these ranges together, each widened to whole hours (of the daily rollup: days), hours; what overlaps counts once.';
 COMMENT ON VIEW api.job_health IS
 'How the jobs of the database and upkeep fare. Normal: last_status Success, last_succeeded_at no older than two periods. Failed: last_error says why; CALL public.run_job(job_id) runs it at once and shows the error. Never ran: no free background worker (timescaledb.max_background_workers, max_worker_processes).';
 COMMENT ON COLUMN api.job_health.relation IS 'Relation the job works for; null: all of them.';
@@ -31,7 +45,7 @@ COMMENT ON COLUMN api.job_health.last_succeeded_at IS 'When it last ended well; 
 COMMENT ON COLUMN api.job_health.last_status IS 'How its newest run ended: Success, Failed, Running or failed (upkeep), never ran.';
 COMMENT ON COLUMN api.job_health.runs IS 'Runs there were; null: not counted.';
 COMMENT ON COLUMN api.job_health.failures IS 'Runs that failed; null: not counted.';
-COMMENT ON COLUMN api.job_health.last_error IS 'Message of its newest failure that is remembered.';
+COMMENT ON COLUMN api.job_health.last_error IS 'Message of its newest failure that is remembered; TimescaleDB shows it to members of the owner alone.';
 COMMENT ON COLUMN api.job_health.is_scheduled IS 'Whether it runs by itself; false: somebody switched it off with alter_job.';
 COMMENT ON VIEW api.relation_size IS
 'What each relation takes on disk, in all and a day. Normal: histories 5 to 12 times smaller in the columnstore, all but the newest chunks there.';
@@ -45,7 +59,7 @@ COMMENT ON COLUMN api.relation_size.compression_ratio IS 'How many times smaller
 COMMENT ON COLUMN api.relation_size.range_from IS 'Beginning of its oldest chunk.';
 COMMENT ON COLUMN api.relation_size.range_to IS 'End of its newest chunk.';
 COMMENT ON COLUMN api.relation_size.settled_bytes_per_day IS
-'What a day of it takes in the columnstore, or as it is where nothing is there yet, bytes.';
+'What a day of it takes, bytes: by the newest seven chunks in the columnstore, or others where none is there yet; postgres profile: by the size of a row and the rows of the last week.';
 COMMENT ON COLUMN api.relation_size.is_growing IS 'Whether nothing is dropped yet in return for what comes.';
 COMMENT ON VIEW api.readings_per_day IS
 'Readings of the last 14 days by day (UTC), from the daily rollups. Normal: 1440 a device that reports each minute. Half of that: devices or the network are down.';
@@ -75,3 +89,7 @@ COMMENT ON COLUMN api.cache_hits.chunk IS 'Its newest chunk.';
 COMMENT ON COLUMN api.cache_hits.blocks_read IS 'Blocks of table and indexes that were not in memory.';
 COMMENT ON COLUMN api.cache_hits.heap_hit_ratio IS 'Share of the table''s blocks found in memory; null: none was wanted.';
 COMMENT ON COLUMN api.cache_hits.index_hit_ratio IS 'Share of the indexes'' blocks found in memory; null: none was wanted.';
+COMMENT ON VIEW api.job_workers IS
+'Jobs of the database against the background workers there are for them. Normal: no more jobs than workers. More: jobs wait for each other, or fail to start; raise timescaledb.max_background_workers and max_worker_processes. Postgres profile: no jobs, and no workers for them.';
+COMMENT ON COLUMN api.job_workers.jobs IS 'Jobs that are scheduled.';
+COMMENT ON COLUMN api.job_workers.workers IS 'Jobs that can run at once; null: postgres profile.';

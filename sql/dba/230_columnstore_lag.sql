@@ -8,6 +8,6 @@ SELECT
     max(now() - chunk.range_to - policy.columnstore_after)
         FILTER (WHERE now() - chunk.range_to > policy.columnstore_after) AS overdue_by
 FROM api.policy
-JOIN api.chunk_size AS chunk USING (relation)
+JOIN api.chunk USING (relation)
 WHERE NOT chunk.is_compressed AND chunk.range_from < now()
 GROUP BY policy.relation, policy.columnstore_after;

@@ -12,7 +12,7 @@ SELECT
     )::bigint AS estimated_bytes,
     pg_relation_size(index.indexrelid)
     / nullif(ceil(heap.reltuples::float8 * (12 + 8 * ceil(key.width_bytes / 8.0)) / (8152 * 0.9)) * 8192, 0) AS bloat_ratio
-FROM api.chunk_size AS chunk
+FROM api.chunk
 JOIN pg_catalog.pg_class AS heap ON heap.oid = chunk.chunk AND heap.reltuples > 0
 JOIN pg_catalog.pg_index AS index ON index.indrelid = heap.oid
 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = heap.relnamespace

@@ -6,7 +6,23 @@ LANGUAGE sql STABLE
 -- Of so many parts, compiling takes longer than running.
 SET jit = off
 AS $$
-    WITH found AS MATERIALIZED (
+    WITH size AS MATERIALIZED (
+        SELECT
+            relation_size.relation,
+            relation_size.columnstore_bytes,
+            relation_size.compression_ratio,
+            relation_size.settled_bytes_per_day,
+            relation_size.is_growing
+        FROM api.relation_size
+    ),
+    outlook AS MATERIALIZED (
+        SELECT disk.disk_free_bytes, disk.days_left
+        FROM api.disk_outlook(
+            free_bytes,
+            (SELECT coalesce(sum(size.settled_bytes_per_day) FILTER (WHERE size.is_growing), 0) FROM size)::bigint
+        ) AS disk
+    ),
+    found AS MATERIALIZED (
         -- Jobs, those that fail of the same cause together
         SELECT
             failed.severity,
@@ -69,13 +85,13 @@ AS $$
         SELECT
             CASE
                 WHEN lag.backlog_from < now() - source.drop_after + interval '7 days' THEN 'critical'
-                WHEN lag.backlog_from < now() - policy.refresh_start_offset OR lag.backlog_h > 48 THEN 'warning'
+                WHEN lag.backlog_from < now() - policy.refresh_start_offset OR lag.backlog_h > 48 * bucket.hours THEN 'warning'
                 ELSE 'note'
             END,
             lag.relation,
             format(
                 '%s hours between %s and %s may have readings that it does not show yet%s',
-                ceil(lag.backlog_h),
+                lag.backlog_h,
                 lag.backlog_from,
                 lag.backlog_to,
                 CASE
@@ -110,7 +126,7 @@ AS $$
             size.relation,
             format('the columnstore makes it only %s times smaller', round(size.compression_ratio::numeric, 1)),
             'Many late readings in few chunks? See api.chunk_size.'
-        FROM api.relation_size AS size
+        FROM size
         WHERE size.relation LIKE '%\_history' AND size.compression_ratio < 3 AND size.columnstore_bytes > 100000000
         UNION ALL
         SELECT
@@ -131,14 +147,15 @@ AS $$
             'disk',
             format('it is full in %s days', floor(outlook.days_left)),
             'Drop sooner (api.set_policy), or get a larger disk.'
-        FROM api.disk_outlook(free_bytes) AS outlook
+        FROM outlook
         WHERE outlook.days_left < 30
         UNION ALL
         SELECT 'note', 'disk', 'its size is not known', 'CALL api.set_disk_size(''500 GB'');'
-        FROM api.disk_outlook(free_bytes) AS outlook
+        FROM outlook
         WHERE outlook.disk_free_bytes IS NULL
         -- Indexes and memory
         UNION ALL
+        CROSS JOIN LATERAL (SELECT CASE WHEN lag.relation LIKE '%\_daily' THEN 24 ELSE 1 END AS hours) AS bucket
         SELECT
             'warning',
             bloat.relation,

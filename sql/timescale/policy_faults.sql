@@ -11,11 +11,7 @@ AS $$
 DECLARE
     jobs_wanted bigint;
     jobs_now bigint;
-    workers CONSTANT bigint := least(
-        -- Of TimescaleDB's own, one is the launcher and one the scheduler of this database.
-        current_setting('timescaledb.max_background_workers')::bigint - 2,
-        current_setting('max_worker_processes')::bigint - 2
-    );
+    workers CONSTANT bigint := (SELECT load.workers FROM api.job_workers AS load);
     memory_bytes CONSTANT bigint := pg_size_bytes(current_setting('effective_cache_size'));
     hot_bytes bigint;
 BEGIN

@@ -2,7 +2,8 @@
 -- two logs: of the source (what changed since a refresh looked last) and of the rollup (what a refresh has not reached).
 -- In the second, ranges that were refreshed never and ranges that changed look alike. What changed lies within a chunk of
 -- the source; of a range that crosses chunks, those count which it covers whole: the rest is mostly time before the first
--- row, or between days that were loaded apart.
+-- row, or between days that were loaded apart. A refresh goes by whole buckets, so they are what counts: the log of a late
+-- reading is an instant.
 
 CREATE VIEW api.refresh_lag AS
 WITH rollup AS (
@@ -54,7 +55,10 @@ pending AS (
     SELECT
         rollup.relation,
         greatest(
-            _timescaledb_functions.to_timestamp(logged.lowest), api.history_horizon(rollup.source)
+            _timescaledb_functions.to_timestamp(logged.lowest),
+            -- A bucket that the horizon cuts is refreshed no more.
+            CASE WHEN rollup.relation LIKE '%\_daily' THEN api.day_ceiling(api.history_horizon(rollup.source))
+                ELSE api.hour_ceiling(api.history_horizon(rollup.source)) END
         ) AS pending_from,
         least(
             _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1),
@@ -64,7 +68,7 @@ pending AS (
     JOIN logged USING (relation)
     WHERE rollup.refreshed_to IS NOT NULL
 ),
-waiting AS (
+changed AS (
     SELECT
         pending.relation,
         greatest(pending.pending_from, source_chunk.range_start) AS pending_from,
@@ -78,6 +82,22 @@ waiting AS (
                 (pending.pending_from >= source_chunk.range_start AND pending.pending_to <= source_chunk.range_end)
                 OR (pending.pending_from <= source_chunk.range_start AND pending.pending_to >= source_chunk.range_end)
             )
+),
+widened AS (
+    SELECT
+        changed.relation,
+        tstzrange(
+            CASE WHEN changed.relation LIKE '%\_daily' THEN api.day_floor(changed.pending_from)
+                ELSE api.hour_floor(changed.pending_from) END,
+            CASE WHEN changed.relation LIKE '%\_daily' THEN api.day_ceiling(changed.pending_to)
+                ELSE api.hour_ceiling(changed.pending_to) END
+        ) AS buckets
+    FROM changed
+),
+waiting AS (
+    SELECT widened.relation, count(*) AS ranges, range_agg(widened.buckets) AS buckets
+    FROM widened
+    GROUP BY widened.relation
 )
 SELECT
     rollup.relation,
@@ -86,18 +106,15 @@ SELECT
     rollup.refresh_end_offset
     + CASE WHEN rollup.relation LIKE '%\_daily' THEN interval '24 hours' ELSE interval '1 hour' END
     + 2 * rollup.refresh_every AS normal_lag,
-    coalesce(backlog.ranges, 0) AS backlog_ranges,
-    backlog.backlog_from,
-    backlog.backlog_to,
-    coalesce(backlog.hours, 0) AS backlog_h
+    coalesce(waiting.ranges, 0) AS backlog_ranges,
+    lower(waiting.buckets) AS backlog_from,
+    upper(waiting.buckets) AS backlog_to,
+    coalesce(
+        (
+            SELECT sum(extract(epoch FROM upper(bucket) - lower(bucket)) / 3600)
+            FROM unnest(waiting.buckets) AS bucket
+        ),
+        0
+    )::float8 AS backlog_h
 FROM rollup
-LEFT JOIN (
-    SELECT
-        waiting.relation,
-        count(*) AS ranges,
-        min(waiting.pending_from) AS backlog_from,
-        max(waiting.pending_to) AS backlog_to,
-        sum(extract(epoch FROM waiting.pending_to - waiting.pending_from) / 3600)::float8 AS hours
-    FROM waiting
-    GROUP BY waiting.relation
-) AS backlog USING (relation);
+LEFT JOIN waiting USING (relation);
