@@ -5,11 +5,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from app import __version__, copying, demo, doctor, importing, migrate, policies
 from app.config import Settings
-from app.errors import OperatorError
+from app.errors import OperatorError, RoleLacksRight
 from app.serve import any_database, configure_logging, database, serve_with_workers, serving, stopped_by_signals
 
 
@@ -137,8 +138,13 @@ def _policies(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _doctor(options: argparse.Namespace, settings: Settings) -> int:
-    with database(settings) as url:
-        return doctor.run(url, options)
+    if settings.database_url is None:
+        with database(settings) as url:
+            return doctor.run(url, options)
+    # A role that only reads may look too, and is not told of the schema's release.
+    with suppress(RoleLacksRight):
+        migrate.check(settings.database_url)
+    return doctor.run(settings.database_url, options)
 
 
 def _say(text: str) -> None:

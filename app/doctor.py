@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow
 
-from app.errors import DatabaseUnavailable
+from app.errors import ConfigurationError, DatabaseUnavailable
 from app.queries import query
 
 Connection = psycopg.Connection[TupleRow]
@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(url: str, options: argparse.Namespace) -> int:
     """Print findings and figures; returns 0 where all is well or there are notes alone, 3 for warnings, 4 for worse.
 
-    Raises :class:`DatabaseUnavailable`, also where the database is lost on the way.
+    Raises :class:`DatabaseUnavailable`, also where the database is lost on the way, and :class:`ConfigurationError`
+    where devices are to be silent for what is no length of time.
     """
     try:
         with psycopg.connect(url, autocommit=True, application_name="energy-doctor") as connection:
@@ -73,6 +74,7 @@ def _examine(connection: Connection, silent_for: str) -> list[Section]:
     connection.execute("SET timezone = 'UTC'")
     connection.execute("SET default_transaction_read_only = on")
     connection.execute("SET jit = off")
+    _check_interval(connection, silent_for)
     connection.execute("SELECT set_config('statement_timeout', %s, false)", [str(QUESTION_TIMEOUT_S * 1000)])
     parameters = {
         "silent_for": silent_for,
@@ -86,6 +88,7 @@ def _examine(connection: Connection, silent_for: str) -> list[Section]:
         "relations": query("doctor_relations"),
         "readings a day": query("doctor_readings"),
         "columnstore": query("doctor_columnstore"),
+        "retention": query("doctor_retention"),
         "rollups": query("doctor_rollups"),
         "late readings": query("doctor_lateness"),
         "jobs": query("doctor_jobs"),
@@ -95,6 +98,15 @@ def _examine(connection: Connection, silent_for: str) -> list[Section]:
         "newest chunks": query("doctor_chunks"),
     }
     return [_ask(connection, title, statement, parameters) for title, statement in questions.items()]
+
+
+def _check_interval(connection: Connection, silent_for: str) -> None:
+    try:
+        [(is_negative,)] = connection.execute("SELECT %s::interval < '0'", [silent_for]).fetchall()
+    except psycopg.DataError:
+        is_negative = True
+    if is_negative:
+        raise ConfigurationError(f"--silent-for wants a length of time, such as '90 minutes', and got {silent_for!r}")
 
 
 def _ask(connection: Connection, title: str, statement: bytes, parameters: Mapping[str, Any]) -> Section:
@@ -122,8 +134,10 @@ def _free_bytes(connection: Connection) -> int | None:
 
 def _worst(sections: Sequence[Section]) -> str:
     found = {str(row[0]) for section in sections if section.title == "findings" for row in section.rows}
-    if any(section.failure for section in sections):
-        found.add("warning")
+    for section in sections:
+        if section.failure is not None:
+            # Where the findings themselves are missing, nobody knows how bad it is.
+            found.add("critical" if section.title == "findings" else "warning")
     return max(found, key=list(EXIT_STATUS).index, default="")
 
 

@@ -87,8 +87,19 @@ def migrate(url: str, storage_profile: str = "auto") -> Migrated:
         installed = _installation(connection)
         profile = _choose_profile(connection, installed, storage_profile)
         applied = _apply_when_locks_are_free(connection, profile)
+        _warn_of_too_few_workers(connection)
     logger.info("migrated: profile %s, applied %s", profile, ", ".join(applied) or "nothing")
     return Migrated(profile, applied)
+
+
+def _warn_of_too_few_workers(connection: psycopg.Connection[TupleRow]) -> None:
+    row = connection.execute("SELECT jobs, workers FROM api.job_workers WHERE jobs > workers").fetchone()
+    if row is not None:
+        logger.warning(
+            "the database has %d jobs, but the server has background workers for %d at once: some will fail to start; "
+            "raise timescaledb.max_background_workers and max_worker_processes, and restart the server",
+            *row,
+        )
 
 
 def check(url: str) -> Installation:

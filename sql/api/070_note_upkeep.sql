@@ -1,4 +1,4 @@
--- Upkeep that fails leaves a start without an end, which api.finding tells.
+-- Upkeep that fails is tried again within the hour, so what tells is when it last succeeded: that stays until it does again.
 
 CREATE PROCEDURE api.note_upkeep(is_over boolean)
 LANGUAGE sql
@@ -7,7 +7,7 @@ AS $$
     VALUES (clock_timestamp(), NULL)
     ON CONFLICT (is_the_only_row) DO UPDATE SET
         started_at = CASE WHEN is_over THEN run.started_at ELSE excluded.started_at END,
-        finished_at = CASE WHEN is_over THEN clock_timestamp() END
+        finished_at = CASE WHEN is_over THEN clock_timestamp() ELSE run.finished_at END
 $$;
 
 COMMENT ON PROCEDURE api.note_upkeep(boolean) IS

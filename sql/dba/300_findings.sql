@@ -25,29 +25,55 @@ AS $$
     found AS MATERIALIZED (
         -- Jobs, those that fail of the same cause together
         SELECT
-            failed.severity,
+            CASE WHEN bool_or(failed.is_critical) THEN 'critical' ELSE 'warning' END AS severity,
             string_agg(concat_ws(' of ', failed.job, failed.relation), ', ' ORDER BY failed.relation, failed.job) AS subject,
-            format('the newest run failed (%s of %s): %s', sum(failed.failures), sum(failed.runs), failed.last_error)
-                AS message,
+            format('the newest run failed (%s of %s): %s', sum(failed.failures), sum(failed.runs), failed.cause) AS message,
             CASE
-                WHEN failed.last_error LIKE 'cannot drop portal%'
+                WHEN failed.cause LIKE 'cannot drop portal%'
                     THEN 'The work was committed before this error, but the job runs less often after it: this minor release of PostgreSQL needs a newer TimescaleDB.'
+                WHEN failed.cause = 'failed to start job'
+                    THEN 'No background worker was free: raise timescaledb.max_background_workers and max_worker_processes, and restart the server.'
+                WHEN failed.cause = 'message visible to the owner only'
+                    THEN 'As the owner: SELECT * FROM api.job_health;'
                 ELSE format('CALL public.run_job(%s) runs it at once and shows the error.', min(failed.job_id))
             END AS action
         FROM (
             SELECT
-                job.*,
+                job.job,
+                job.relation,
+                job.job_id,
+                job.runs,
+                job.failures,
                 CASE
-                    WHEN job.last_error LIKE 'cannot drop portal%' THEN 'warning'
-                    WHEN
-                        coalesce(job.last_succeeded_at, '-infinity') < now() - greatest(3 * job.every, interval '1 hour')
-                        THEN 'critical'
-                    ELSE 'warning'
-                END AS severity
+                    WHEN job.last_error LIKE 'failed to start%' THEN 'failed to start job'
+                    ELSE coalesce(job.last_error, 'no message is kept')
+                END AS cause,
+                -- What the message would tell may be no more than a warning.
+                coalesce(
+                    job.last_error NOT LIKE 'cannot drop portal%'
+                    AND job.last_error <> 'message visible to the owner only',
+                    true
+                )
+                AND coalesce(job.last_succeeded_at, '-infinity') < now() - greatest(3 * job.every, interval '1 hour')
+                    AS is_critical
             FROM api.job_health AS job
             WHERE job.last_status = 'Failed'
         ) AS failed
-        GROUP BY failed.severity, failed.last_error
+        GROUP BY failed.cause
+        UNION ALL
+        SELECT
+            'warning',
+            'jobs',
+            format(
+                'they are %s, but the server has background workers for %s at once (timescaledb.max_background_workers = %s, max_worker_processes = %s)',
+                load.jobs,
+                load.workers,
+                current_setting('timescaledb.max_background_workers', true),
+                current_setting('max_worker_processes')
+            ),
+            'Raise both settings and restart the server, or switch a policy off.'
+        FROM api.job_workers AS load
+        WHERE load.jobs > load.workers
         UNION ALL
         SELECT
             'warning',
@@ -58,20 +84,45 @@ AS $$
         WHERE NOT job.is_scheduled
         UNION ALL
         SELECT
-            'critical',
+            CASE
+                WHEN run.drops AND run.last_started_at IS NOT NULL AND run.idle_since < now() - interval '1 day'
+                    THEN 'critical'
+                ELSE 'warning'
+            END,
             'upkeep',
-            format('it began at %s and is not over: it failed, or hangs', job.last_started_at),
-            'See the log of the service; CALL api.upkeep() shows the error.'
-        FROM api.job_health AS job
-        WHERE job.job = 'upkeep' AND job.last_succeeded_at IS NULL AND job.last_started_at < now() - interval '1 hour'
+            CASE
+                WHEN run.last_started_at IS NULL THEN 'it never ran'
+                ELSE format(
+                    'it %s, and began last at %s: it fails, hangs or is not called',
+                    coalesce('last succeeded at ' || date_trunc('second', run.last_succeeded_at), 'never succeeded'),
+                    date_trunc('second', run.last_started_at)
+                )
+            END,
+            'Is the service running, and what does its log say? CALL api.upkeep() does the work and shows the error.'
+        FROM (
+            SELECT
+                job.last_started_at,
+                job.last_succeeded_at,
+                -- Where it never succeeded, since there has been something to keep.
+                coalesce(
+                    job.last_succeeded_at,
+                    (SELECT min(chunk.range_from) FROM api.chunk WHERE chunk.relation LIKE '%\_history')
+                ) AS idle_since,
+                EXISTS (SELECT FROM api.policy WHERE policy.drop_after IS NOT NULL) AS drops
+            FROM api.job_health AS job
+            WHERE job.job = 'upkeep'
+        ) AS run
+        WHERE run.idle_since < now() - interval '3 hours' AND (run.drops OR run.last_started_at IS NOT NULL)
         UNION ALL
         SELECT
             'warning',
-            'upkeep',
-            'it has not run for three hours',
-            'Is the service running? CALL api.upkeep() does its work.'
-        FROM (SELECT max(job.last_started_at) AS started_at FROM api.job_health AS job WHERE job.job = 'upkeep') AS run
-        WHERE run.started_at < now() - interval '3 hours'
+            lag.relation,
+            format(
+                'its oldest rows are older than drop_after (%s) by %s', lag.drop_after, date_trunc('hour', lag.overdue_by)
+            ),
+            'See retention, or upkeep, in api.job_health.'
+        FROM api.retention_lag AS lag
+        WHERE lag.overdue_by > lag.normal_lag
         -- Rollups
         UNION ALL
         SELECT
@@ -104,6 +155,7 @@ AS $$
             ),
             format('CALL api.refresh_rollups(%L, %L);', lag.backlog_from, lag.backlog_to)
         FROM api.refresh_lag AS lag
+        CROSS JOIN LATERAL (SELECT CASE WHEN lag.relation LIKE '%\_daily' THEN 24 ELSE 1 END AS hours) AS bucket
         JOIN api.policy USING (relation)
         JOIN api.policy AS source ON source.relation = api.source_relation(lag.relation)
         WHERE lag.backlog_h > 0
@@ -139,7 +191,13 @@ AS $$
             format('CALL api.set_policy(%L, columnstore_after => %L);', late.relation, late.late_p90)
         FROM api.lateness() AS late
         JOIN api.policy USING (relation)
-        WHERE late.late_readings >= 100 AND late.late_p90 > policy.columnstore_after
+        WHERE
+            late.late_readings >= 100
+            AND late.late_p90 > policy.columnstore_after
+            -- The postgres profile has the policy and no columnstore.
+            AND EXISTS (
+                SELECT FROM api.job_health AS job WHERE job.relation = late.relation AND job.job = 'columnstore'
+            )
         -- Disk
         UNION ALL
         SELECT
@@ -155,7 +213,6 @@ AS $$
         WHERE outlook.disk_free_bytes IS NULL
         -- Indexes and memory
         UNION ALL
-        CROSS JOIN LATERAL (SELECT CASE WHEN lag.relation LIKE '%\_daily' THEN 24 ELSE 1 END AS hours) AS bucket
         SELECT
             'warning',
             bloat.relation,
@@ -186,6 +243,7 @@ AS $$
         FROM (
             SELECT device.device_type, count(*) AS devices
             FROM api.silent_devices(silent_longer_than) AS device
+            WHERE device.last_recorded_at IS NOT NULL
             GROUP BY device.device_type
         ) AS silent
         JOIN (
@@ -193,6 +251,15 @@ AS $$
             UNION ALL
             SELECT 'vehicle', count(*) FROM api.live_vehicle_state
         ) AS fleet USING (device_type)
+        UNION ALL
+        SELECT
+            'note',
+            device.device_type || 's',
+            format('%s are listed and were never heard of', count(*)),
+            'SELECT * FROM api.silent_devices() WHERE last_recorded_at IS NULL;'
+        FROM api.silent_devices(silent_longer_than) AS device
+        WHERE device.last_recorded_at IS NULL
+        GROUP BY device.device_type
         UNION ALL
         SELECT
             'warning',

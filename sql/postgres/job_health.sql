@@ -8,9 +8,14 @@ SELECT
     interval '1 hour' AS every,
     run.started_at AS last_started_at,
     run.finished_at AS last_succeeded_at,
-    CASE WHEN run.finished_at IS NULL THEN 'Running or failed' ELSE 'Success' END AS last_status,
+    CASE
+        WHEN run.started_at IS NULL THEN 'never ran'
+        WHEN run.finished_at >= run.started_at THEN 'Success'
+        ELSE 'Running or failed'
+    END AS last_status,
     NULL::bigint AS runs,
     NULL::bigint AS failures,
     NULL::text AS last_error,
     true AS is_scheduled
-FROM telemetry.upkeep_run AS run;
+FROM (VALUES (true)) AS listed (is_the_only_row)
+LEFT JOIN telemetry.upkeep_run AS run USING (is_the_only_row);

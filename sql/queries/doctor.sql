@@ -26,6 +26,9 @@ SELECT relation, columnstore_after, oldest_uncompressed_from, oldest_uncompresse
 FROM api.columnstore_lag
 ORDER BY relation;
 
+-- name: doctor_retention
+SELECT relation, drop_after, oldest_from, overdue_by, normal_lag FROM api.retention_lag ORDER BY relation;
+
 -- name: doctor_rollups
 SELECT relation, materialised_before, lag, normal_lag, backlog_ranges, backlog_from, backlog_to, backlog_h
 FROM api.refresh_lag

@@ -16,9 +16,18 @@ SELECT
     coalesce(stats.last_run_status, 'never ran') AS last_status,
     coalesce(stats.total_runs, 0) AS runs,
     coalesce(stats.total_failures, 0) AS failures,
-    failure.err_message AS last_error,
+    CASE
+        WHEN failure.err_message IS NOT NULL THEN failure.err_message
+        -- As TimescaleDB decides who sees it.
+        WHEN
+            stats.total_failures > 0
+            AND NOT pg_has_role(current_user, job.owner::oid, 'MEMBER')
+            AND NOT pg_has_role(current_user, database.datdba, 'MEMBER')
+            THEN 'message visible to the owner only'
+    END AS last_error,
     job.scheduled AS is_scheduled
 FROM timescaledb_information.jobs AS job
+JOIN pg_catalog.pg_database AS database ON database.datname = current_database()
 LEFT JOIN timescaledb_information.job_stats AS stats ON stats.job_id = job.job_id
 LEFT JOIN LATERAL (
     SELECT err_message
@@ -36,9 +45,14 @@ SELECT
     interval '1 hour',
     run.started_at,
     run.finished_at,
-    CASE WHEN run.finished_at IS NULL THEN 'Running or failed' ELSE 'Success' END,
+    CASE
+        WHEN run.started_at IS NULL THEN 'never ran'
+        WHEN run.finished_at >= run.started_at THEN 'Success'
+        ELSE 'Running or failed'
+    END,
     NULL,
     NULL,
     NULL,
     true
-FROM telemetry.upkeep_run AS run;
+FROM (VALUES (true)) AS listed (is_the_only_row)
+LEFT JOIN telemetry.upkeep_run AS run USING (is_the_only_row);

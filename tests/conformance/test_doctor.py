@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import doctor
+from app import doctor, migrate
 from app.__main__ import main
 from app.errors import DatabaseUnavailable
 from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, minutes_ago, now
+from tests.servers import Server, signed_in, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -22,6 +23,32 @@ ONLY_TIMESCALE = pytest.mark.parametrize("server", ["timescale"], indirect=True)
 HISTORY = "meter_telemetry_history"
 DAY = timedelta(days=1)
 WAIT_S = 60
+FAILED_TO_START = """
+    WITH history AS (
+        INSERT INTO _timescaledb_internal.bgw_job_stat_history (
+            job_id, pid, execution_start, execution_finish, succeeded, data
+        )
+        SELECT
+            %(job)s, 1, now() - %(age)s, now() - %(age)s, false,
+            jsonb_build_object(
+                'job', '{}'::jsonb,
+                'error_data',
+                jsonb_build_object('message', format('failed to start job Job %%s failed to start', %(job)s::integer))
+            )
+    )
+    INSERT INTO _timescaledb_internal.bgw_job_stat (
+        job_id, last_start, last_finish, next_start, last_successful_finish, last_run_success, total_runs,
+        total_duration, total_duration_failures, total_successes, total_failures, total_crashes,
+        consecutive_failures, consecutive_crashes
+    )
+    VALUES (
+        %(job)s, now() - %(age)s, now() - %(age)s, now(), '-infinity', false, 1, '0', '0', 0, 1, 0, 1, 0
+    )
+    ON CONFLICT (job_id) DO UPDATE SET
+        last_start = excluded.last_start, last_finish = excluded.last_finish,
+        last_successful_finish = excluded.last_successful_finish, last_run_success = excluded.last_run_success,
+        total_runs = excluded.total_runs, total_failures = excluded.total_failures
+"""
 
 Examine = Callable[[Connection], tuple[int, dict[str, Any]]]
 
@@ -79,10 +106,74 @@ def test_where_all_is_well_there_is_no_finding_and_each_wrong_is_found(own: Conn
     own.execute("UPDATE telemetry.live_meter_state SET recorded_at = now() - interval '2 hours' WHERE meter_id < 'M-3'")
     status, document = examine(own)
     assert (status, findings(document)["meters"][0]) == (3, "warning")
-    own.execute("UPDATE telemetry.upkeep_run SET started_at = now() - interval '2 hours', finished_at = NULL")
+    own.execute("UPDATE telemetry.upkeep_run SET finished_at = now() - interval '2 days'")
     status, document = examine(own)
     assert (status, findings(document)["upkeep"][0]) == (4, "critical")
     assert [found["severity"] for found in document["findings"]] == ["critical", "warning"]
+
+
+def test_upkeep_is_judged_by_when_it_last_succeeded_however_often_it_is_tried(own: Connection) -> None:
+    upkeep = "SELECT severity, message FROM api.findings() WHERE subject = 'upkeep'"
+    status = "SELECT last_status FROM api.job_health WHERE job = 'upkeep'"
+    # Nothing is kept yet, so nothing is due.
+    assert own.execute(upkeep).fetchall() == []
+    assert own.execute(status).fetchone() == ("never ran",)
+    insert_meter_readings(own, [("M-1", now() - 2 * DAY, 0.5, 230.0)])
+    assert own.execute(upkeep).fetchall() == [("warning", "it never ran")]
+    own.execute("CALL api.upkeep()")
+    assert own.execute(upkeep).fetchall() == []
+    assert own.execute(status).fetchone() == ("Success",)
+    for hours, severity in ((2, None), (4, "warning"), (25, "critical")):
+        own.execute(
+            "UPDATE telemetry.upkeep_run SET finished_at = now() - %s * interval '1 hour', started_at = now()", (hours,)
+        )
+        own.execute("CALL api.note_upkeep(is_over => false)")
+        found = own.execute(upkeep).fetchall()
+        assert [row[0] for row in found] == ([severity] if severity else [])
+        assert own.execute(status).fetchone() == ("Running or failed",)
+    assert "last succeeded at" in found[0][1]
+    own.execute("UPDATE telemetry.policy SET drop_after = NULL")
+    assert own.execute(upkeep).fetchall() == [("warning", found[0][1])]
+    own.execute("UPDATE telemetry.upkeep_run SET finished_at = NULL")
+    assert "it never succeeded, and began last at" in own.execute(upkeep).fetchall()[0][1]
+    own.execute("DELETE FROM telemetry.upkeep_run")
+    assert own.execute(upkeep).fetchall() == []
+
+
+def test_rows_that_should_have_been_dropped_are_found(own: Connection) -> None:
+    # Nobody drops: jobs stand still, and nobody calls upkeep.
+    insert_meter_readings(own, [("M-1", now() - 400 * DAY - timedelta(hours=20), 0.5, 230.0)])
+    found = "SELECT severity, message FROM api.findings() WHERE message LIKE 'its oldest rows are older%'"
+    assert own.execute(found).fetchall() == []
+    insert_meter_readings(own, [("M-2", now() - 420 * DAY, 0.5, 230.0)])
+    [(severity, message)] = own.execute(found).fetchall()
+    assert severity == "warning"
+    assert message.startswith("its oldest rows are older than drop_after (400 days) by 20 days")
+    own.execute("UPDATE telemetry.policy SET drop_after = '500 days' WHERE relation = %s", (HISTORY,))
+    assert own.execute(found).fetchall() == []
+    own.execute("UPDATE telemetry.policy SET drop_after = '410 days' WHERE relation IN ('meter_hourly', 'meter_daily')")
+    own.execute("CALL api.refresh_rollups(now() - interval '499 days', now())")
+    if not is_timescale(own):
+        subjects = "SELECT subject FROM api.findings() WHERE message LIKE 'its oldest rows are older%'"
+        assert own.execute(subjects).fetchall() == [("meter_daily",), ("meter_hourly",)]
+
+
+def test_a_fleet_that_grows_is_measured_by_its_last_week(own: Connection) -> None:
+    """Sixty days of one meter, then ten of a hundred: the average over all of them would be a seventh of what comes."""
+    today = now().replace(hour=0, minute=0, second=0)
+    for days, meters in ((range(11, 70), 1), (range(1, 11), 100)):
+        instants = [today - day * DAY + timedelta(minutes=30 * i) for day in days for i in range(48)]
+        insert_meter_readings(own, ((f"M-{i}", at, 0.5, 230.0) for i in range(meters) for at in instants))
+    own.execute("CALL api.refresh_rollups(now() - interval '80 days', now())")
+    own.execute("VACUUM ANALYZE")
+    [(per_day, total)] = own.execute(
+        "SELECT settled_bytes_per_day, total_bytes FROM api.relation_size WHERE relation = %s", (HISTORY,)
+    ).fetchall()
+    # Nearly all of it came in ten days of the seventy.
+    assert 3 * total / 70 < per_day < 1.3 * total / 10
+    [(growing,)] = own.execute("SELECT growing_bytes_per_day FROM api.disk_outlook()").fetchall()
+    assert growing > per_day
+    assert own.execute("SELECT growing_bytes_per_day FROM api.disk_outlook(NULL, 5)").fetchone() == (5,)
 
 
 def test_a_disk_that_fills_up_is_found_in_time(own: Connection) -> None:
@@ -186,6 +277,68 @@ def test_a_backlog_of_late_readings_shows_until_it_is_refreshed(own: Connection,
 
 
 @ONLY_TIMESCALE
+def test_a_backlog_is_counted_in_whole_buckets_each_once(own: Connection) -> None:
+    """A late reading is an instant to TimescaleDB's log, and a whole hour to the refresh that shows it."""
+    backlog = "SELECT backlog_h FROM api.refresh_lag WHERE relation = %s"
+    keep_fleet(own)
+    start = now().replace(minute=0, second=0) - 20 * DAY
+    hours = [start + timedelta(hours=2 * i) for i in range(200)]
+    insert_meter_readings(own, (("M-1", at, 0.5, 230.0) for at in hours))
+    own.execute("CALL api.refresh_rollups(now() - interval '30 days', now())")
+    assert own.execute(backlog, ("meter_hourly",)).fetchone() == (0,)
+    for minutes in (10, 20, 50):
+        for at in hours:
+            insert_meter_readings(own, [(f"M-{minutes}", at + timedelta(minutes=minutes), 0.5, 230.0)])
+    assert own.execute(backlog, ("meter_hourly",)).fetchone() == (200,)
+    found = "SELECT severity, message FROM api.findings() WHERE subject = 'meter_hourly'"
+    [(severity, message)] = own.execute(found).fetchall()
+    assert (severity, message.split(" between ")[0]) == ("warning", "200 hours")
+    # The hours once refreshed, the days have it before them: all of the days, and each of them once.
+    own.execute(
+        "CALL public.refresh_continuous_aggregate('telemetry.meter_hourly', %s::timestamptz, %s::timestamptz)",
+        (start, start + 17 * DAY),
+    )
+    assert own.execute(backlog, ("meter_hourly",)).fetchone() == (0,)
+    days = {at.date() for at in hours}
+    assert own.execute(backlog, ("meter_daily",)).fetchone() == (24 * len(days),)
+
+
+@ONLY_TIMESCALE
+def test_more_jobs_than_workers_are_one_finding_and_a_warning_of_migrate(
+    own: Connection, own_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = "SELECT severity, message FROM api.findings() WHERE subject = 'jobs'"
+    assert own.execute(found).fetchall() == []
+    migrate.migrate(own_database)
+    assert "background workers" not in caplog.text
+    [(jobs, workers)] = own.execute("SELECT jobs, workers FROM api.job_workers").fetchall()
+    for _ in range(workers - jobs + 1):
+        own.execute("SELECT public.add_job('telemetry.upkeep_job', '1 day')")
+    [(severity, message)] = own.execute(found).fetchall()
+    assert severity == "warning"
+    assert message.startswith(f"they are {workers + 1}, but the server has background workers for {workers} at once")
+    migrate.migrate(own_database)
+    assert f"the database has {workers + 1} jobs, but the server has background workers for {workers}" in caplog.text
+
+
+@ONLY_TIMESCALE
+def test_jobs_that_failed_to_start_are_one_finding(own: Connection) -> None:
+    """Written into TimescaleDB's statistics as it writes it: each message names its job."""
+    jobs = own.execute(
+        "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention'"
+    ).fetchall()
+    for age, (job,) in enumerate(jobs):
+        own.execute(FAILED_TO_START, {"job": job, "age": timedelta(hours=age)})
+    assert len(jobs) == 2
+    assert own.execute("SELECT subject, message FROM api.findings() WHERE message LIKE '%%start job%%'").fetchall() == [
+        (
+            "retention of meter_telemetry_history, retention of vehicle_telemetry_history",
+            "the newest run failed (2 of 2): failed to start job",
+        )
+    ]
+
+
+@ONLY_TIMESCALE
 def test_a_job_that_fails_is_found_with_its_message(own: Connection) -> None:
     own.execute("""
         CREATE PROCEDURE telemetry.fail(job_id integer, config jsonb)
@@ -199,7 +352,73 @@ def test_a_job_that_fails_is_found_with_its_message(own: Connection) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert rows[0][0] == "critical"
-    assert own.execute("SELECT last_error FROM api.job_health WHERE job = 'fail'").fetchone() == ("the tape is full",)
+    error = "SELECT last_error FROM api.job_health WHERE job = 'fail'"
+    assert own.execute(error).fetchone() == ("the tape is full",)
+    # TimescaleDB shows messages to members of the owner alone. Who does not see one cannot tell how bad it is.
+    for role in ("energy_writer", "energy_reader"):
+        with psycopg.connect(signed_in(own.info.dsn, role)) as other:
+            assert other.execute(error).fetchone() == ("message visible to the owner only",)
+            severities = other.execute(
+                "SELECT severity FROM api.findings() WHERE message LIKE '%owner only'"
+            ).fetchall()
+            assert severities == [("warning",)]
+
+
+@pytest.mark.parametrize("role", ["energy_owner", "energy_writer", "energy_reader"])
+def test_every_role_may_ask_everything(
+    fresh_database: str,
+    server: Server,
+    role: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    migrate.create_roles(fresh_database)
+    stop_jobs(fresh_database, server.profile)
+    migrate.migrate(signed_in(fresh_database, "energy_owner"))
+    with psycopg.connect(signed_in(fresh_database, "energy_owner"), autocommit=True) as owner:
+        keep_fleet(owner)
+        owner.execute("CALL api.upkeep()")
+    monkeypatch.setenv("DATABASE_URL", signed_in(fresh_database, role))
+    assert main(["doctor", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [title for title, answer in document.items() if isinstance(answer, dict)] == []
+    assert len(document["newest chunks"]) >= 6
+    assert {found["severity"] for found in document["findings"]} <= {"note"}
+
+
+def test_late_readings_are_no_reason_to_change_a_columnstore_where_there_is_none(own: Connection) -> None:
+    late = [now() - 5 * DAY - timedelta(minutes=i) for i in range(200)]
+    insert_meter_readings(own, (("M-1", at, 0.5, 230.0) for at in late))
+    found = own.execute("SELECT action FROM api.findings() WHERE action LIKE '%columnstore_after%'").fetchall()
+    assert len(found) == (1 if is_timescale(own) else 0)
+
+
+def test_a_device_that_was_listed_and_never_heard_of_is_silent(own: Connection, examine: Examine) -> None:
+    keep_fleet(own)
+    own.execute("CALL api.upkeep()")
+    own.execute("CALL api.set_disk_size('1 TB')")
+    own.execute("INSERT INTO telemetry.meter (meter_id) VALUES ('M-1'), ('M-listed')")
+    own.execute("INSERT INTO telemetry.vehicle (vehicle_id) SELECT 'V-listed-' || n FROM generate_series(1, 20) AS n")
+    assert own.execute("SELECT device_id, last_recorded_at FROM api.silent_devices() LIMIT 1").fetchall() == [
+        ("M-listed", None)
+    ]
+    _, document = examine(own)
+    # A fleet that is listed beforehand is no alarm.
+    assert findings(document) == {
+        "meters": ("note", "1 are listed and were never heard of"),
+        "vehicles": ("note", "20 are listed and were never heard of"),
+    }
+
+
+@pytest.mark.parametrize("silent_for", ["banana", "-1 hour", "1e99 years"])
+def test_what_is_no_length_of_time_is_refused_before_anything_is_asked(
+    own_database: str, silent_for: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", own_database)
+    assert main(["doctor", f"--silent-for={silent_for}"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("energy: --silent-for wants a length of time, such as '90 minutes', and got ")
 
 
 def test_a_question_that_fails_leaves_the_others_and_the_table_says_so(
@@ -207,7 +426,8 @@ def test_a_question_that_fails_leaves_the_others_and_the_table_says_so(
 ) -> None:
     own.execute("DROP VIEW api.cache_hits CASCADE")
     monkeypatch.setenv("DATABASE_URL", own_database)
-    assert main(["doctor"]) == 3
+    # How bad it is, nobody knows then.
+    assert main(["doctor"]) == 4
     shown = capsys.readouterr().out
     assert shown.startswith("FINDINGS\n  could not be asked: ")
     assert "CACHE\n  could not be asked: relation" in shown
