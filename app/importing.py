@@ -391,8 +391,8 @@ def _tell(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: b
         _say("older than the history is kept; --end-at now replays the file as if it ended now")
     if summary.days_to_repeat:
         _say(
-            f"days that are not over: {summary.days_to_repeat}, since lines of theirs are older than the history is kept "
-            "or in the future; run it again when these are taken"
+            f"days that are not over: {summary.days_to_repeat}, since lines of theirs are older than the history is "
+            "kept or in the future; run it again when these are taken"
         )
 
 
