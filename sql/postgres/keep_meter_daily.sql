@@ -1,6 +1,7 @@
 -- Differs by necessity because there are no continuous aggregates here: the daily rollup is a table that this statement
 -- trigger adds to, after the one of the hourly rollup and in the transaction that keeps the readings. Rows are taken in
--- order of the key, as every writer of this table does, so that concurrent writers never deadlock.
+-- order of the key, as every writer of this table does, so that concurrent writers never deadlock. A refresh computes
+-- the same figures again, from the hours.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_meter_daily()
 RETURNS trigger
@@ -55,6 +56,49 @@ $$;
 COMMENT ON FUNCTION telemetry.keep_meter_daily() IS
 'Statement trigger of meter_telemetry_history (postgres profile): adds the readings to meter_daily.';
 
+CREATE OR REPLACE PROCEDURE telemetry.recompute_meter_daily(range_from timestamptz, range_to timestamptz)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE telemetry.meter_daily IN SHARE ROW EXCLUSIVE MODE;
+
+    DELETE FROM telemetry.meter_daily AS daily
+    USING telemetry.live_meter_state AS device
+    WHERE
+        daily.meter_id = device.meter_id
+        AND daily.bucket_start >= range_from
+        AND daily.bucket_start < range_to;
+
+    INSERT INTO telemetry.meter_daily (
+        meter_id, bucket_start, readings, energy_ac_sum_kwh, energy_ac_min_kwh, energy_ac_max_kwh,
+        energy_ac_first_kwh, energy_ac_last_kwh, first_recorded_at, last_recorded_at, voltage_sum_v,
+        voltage_min_v, voltage_max_v
+    )
+    SELECT
+        hourly.meter_id,
+        api.day_floor(hourly.bucket_start),
+        sum(hourly.readings)::bigint,
+        sum(hourly.energy_ac_sum_kwh),
+        min(hourly.energy_ac_min_kwh),
+        max(hourly.energy_ac_max_kwh),
+        (array_agg(hourly.energy_ac_first_kwh ORDER BY hourly.first_recorded_at))[1],
+        (array_agg(hourly.energy_ac_last_kwh ORDER BY hourly.last_recorded_at DESC))[1],
+        min(hourly.first_recorded_at),
+        max(hourly.last_recorded_at),
+        sum(hourly.voltage_sum_v),
+        min(hourly.voltage_min_v),
+        max(hourly.voltage_max_v)
+    FROM telemetry.live_meter_state AS device
+    JOIN telemetry.meter_hourly AS hourly ON hourly.meter_id = device.meter_id
+    WHERE hourly.bucket_start >= range_from AND hourly.bucket_start < range_to
+    GROUP BY 1, 2;
+END
+$$;
+
+COMMENT ON PROCEDURE telemetry.recompute_meter_daily(timestamptz, timestamptz) IS
+'Computes the days of [range_from, range_to), whole days (UTC), from meter_hourly again; writers wait until it commits (postgres profile).';
+
 DO $$
 BEGIN
     -- Where the trigger is new, the table is filled with the days that were kept before it. Creating a trigger keeps
@@ -68,27 +112,7 @@ BEGIN
             REFERENCING NEW TABLE AS inserted
             FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_meter_daily();
 
-        INSERT INTO telemetry.meter_daily (
-            meter_id, bucket_start, readings, energy_ac_sum_kwh, energy_ac_min_kwh, energy_ac_max_kwh,
-            energy_ac_first_kwh, energy_ac_last_kwh, first_recorded_at, last_recorded_at, voltage_sum_v,
-            voltage_min_v, voltage_max_v
-        )
-        SELECT
-            hourly.meter_id,
-            api.day_floor(hourly.bucket_start),
-            sum(hourly.readings)::bigint,
-            sum(hourly.energy_ac_sum_kwh),
-            min(hourly.energy_ac_min_kwh),
-            max(hourly.energy_ac_max_kwh),
-            (array_agg(hourly.energy_ac_first_kwh ORDER BY hourly.first_recorded_at))[1],
-            (array_agg(hourly.energy_ac_last_kwh ORDER BY hourly.last_recorded_at DESC))[1],
-            min(hourly.first_recorded_at),
-            max(hourly.last_recorded_at),
-            sum(hourly.voltage_sum_v),
-            min(hourly.voltage_min_v),
-            max(hourly.voltage_max_v)
-        FROM telemetry.meter_hourly AS hourly
-        GROUP BY 1, 2;
+        CALL telemetry.recompute_meter_daily('-infinity', 'infinity');
     END IF;
 END
 $$;

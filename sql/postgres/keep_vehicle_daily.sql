@@ -1,6 +1,7 @@
 -- Differs by necessity because there are no continuous aggregates here: the daily rollup is a table that this statement
 -- trigger adds to, after the one of the hourly rollup and in the transaction that keeps the readings. Rows are taken in
--- order of the key, as every writer of this table does, so that concurrent writers never deadlock.
+-- order of the key, as every writer of this table does, so that concurrent writers never deadlock. A refresh computes
+-- the same figures again, from the hours.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_vehicle_daily()
 RETURNS trigger
@@ -69,6 +70,53 @@ $$;
 COMMENT ON FUNCTION telemetry.keep_vehicle_daily() IS
 'Statement trigger of vehicle_telemetry_history (postgres profile): adds the readings to vehicle_daily.';
 
+CREATE OR REPLACE PROCEDURE telemetry.recompute_vehicle_daily(range_from timestamptz, range_to timestamptz)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE telemetry.vehicle_daily IN SHARE ROW EXCLUSIVE MODE;
+
+    DELETE FROM telemetry.vehicle_daily AS daily
+    USING telemetry.live_vehicle_state AS device
+    WHERE
+        daily.vehicle_id = device.vehicle_id
+        AND daily.bucket_start >= range_from
+        AND daily.bucket_start < range_to;
+
+    INSERT INTO telemetry.vehicle_daily (
+        vehicle_id, bucket_start, readings, energy_dc_sum_kwh, energy_dc_min_kwh, energy_dc_max_kwh,
+        energy_dc_first_kwh, energy_dc_last_kwh, first_recorded_at, last_recorded_at, soc_first_pct,
+        soc_last_pct, soc_min_pct, soc_max_pct, battery_temp_sum_c, battery_temp_min_c, battery_temp_max_c
+    )
+    SELECT
+        hourly.vehicle_id,
+        api.day_floor(hourly.bucket_start),
+        sum(hourly.readings)::bigint,
+        sum(hourly.energy_dc_sum_kwh),
+        min(hourly.energy_dc_min_kwh),
+        max(hourly.energy_dc_max_kwh),
+        (array_agg(hourly.energy_dc_first_kwh ORDER BY hourly.first_recorded_at))[1],
+        (array_agg(hourly.energy_dc_last_kwh ORDER BY hourly.last_recorded_at DESC))[1],
+        min(hourly.first_recorded_at),
+        max(hourly.last_recorded_at),
+        (array_agg(hourly.soc_first_pct ORDER BY hourly.first_recorded_at))[1],
+        (array_agg(hourly.soc_last_pct ORDER BY hourly.last_recorded_at DESC))[1],
+        min(hourly.soc_min_pct),
+        max(hourly.soc_max_pct),
+        sum(hourly.battery_temp_sum_c),
+        min(hourly.battery_temp_min_c),
+        max(hourly.battery_temp_max_c)
+    FROM telemetry.live_vehicle_state AS device
+    JOIN telemetry.vehicle_hourly AS hourly ON hourly.vehicle_id = device.vehicle_id
+    WHERE hourly.bucket_start >= range_from AND hourly.bucket_start < range_to
+    GROUP BY 1, 2;
+END
+$$;
+
+COMMENT ON PROCEDURE telemetry.recompute_vehicle_daily(timestamptz, timestamptz) IS
+'Computes the days of [range_from, range_to), whole days (UTC), from vehicle_hourly again; writers wait until it commits (postgres profile).';
+
 DO $$
 BEGIN
     -- Where the trigger is new, the table is filled with the days that were kept before it. Creating a trigger keeps
@@ -82,31 +130,7 @@ BEGIN
             REFERENCING NEW TABLE AS inserted
             FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_vehicle_daily();
 
-        INSERT INTO telemetry.vehicle_daily (
-            vehicle_id, bucket_start, readings, energy_dc_sum_kwh, energy_dc_min_kwh, energy_dc_max_kwh,
-            energy_dc_first_kwh, energy_dc_last_kwh, first_recorded_at, last_recorded_at, soc_first_pct,
-            soc_last_pct, soc_min_pct, soc_max_pct, battery_temp_sum_c, battery_temp_min_c, battery_temp_max_c
-        )
-        SELECT
-            hourly.vehicle_id,
-            api.day_floor(hourly.bucket_start),
-            sum(hourly.readings)::bigint,
-            sum(hourly.energy_dc_sum_kwh),
-            min(hourly.energy_dc_min_kwh),
-            max(hourly.energy_dc_max_kwh),
-            (array_agg(hourly.energy_dc_first_kwh ORDER BY hourly.first_recorded_at))[1],
-            (array_agg(hourly.energy_dc_last_kwh ORDER BY hourly.last_recorded_at DESC))[1],
-            min(hourly.first_recorded_at),
-            max(hourly.last_recorded_at),
-            (array_agg(hourly.soc_first_pct ORDER BY hourly.first_recorded_at))[1],
-            (array_agg(hourly.soc_last_pct ORDER BY hourly.last_recorded_at DESC))[1],
-            min(hourly.soc_min_pct),
-            max(hourly.soc_max_pct),
-            sum(hourly.battery_temp_sum_c),
-            min(hourly.battery_temp_min_c),
-            max(hourly.battery_temp_max_c)
-        FROM telemetry.vehicle_hourly AS hourly
-        GROUP BY 1, 2;
+        CALL telemetry.recompute_vehicle_daily('-infinity', 'infinity');
     END IF;
 END
 $$;

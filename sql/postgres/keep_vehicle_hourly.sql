@@ -1,6 +1,7 @@
 -- Differs by necessity because there are no continuous aggregates here: the hourly rollup is a table that this statement
 -- trigger adds to, in the transaction that keeps the readings. Rows are taken in order of the key, as every writer of
--- this table does, so that concurrent writers never deadlock.
+-- this table does, so that concurrent writers never deadlock. A refresh computes the same
+-- figures again, from the history.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_vehicle_hourly()
 RETURNS trigger
@@ -70,6 +71,55 @@ $$;
 
 COMMENT ON FUNCTION telemetry.keep_vehicle_hourly() IS
 'Statement trigger of vehicle_telemetry_history (postgres profile): adds the readings to vehicle_hourly.';
+
+CREATE OR REPLACE PROCEDURE telemetry.recompute_vehicle_hourly(range_from timestamptz, range_to timestamptz)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE telemetry.vehicle_hourly IN SHARE ROW EXCLUSIVE MODE;
+
+    DELETE FROM telemetry.vehicle_hourly AS hourly
+    USING telemetry.live_vehicle_state AS device
+    WHERE
+        hourly.vehicle_id = device.vehicle_id
+        AND hourly.bucket_start >= range_from
+        AND hourly.bucket_start < range_to;
+
+    INSERT INTO telemetry.vehicle_hourly (
+        vehicle_id, bucket_start, readings,
+        energy_dc_sum_kwh, energy_dc_min_kwh, energy_dc_max_kwh, energy_dc_first_kwh, energy_dc_last_kwh,
+        first_recorded_at, last_recorded_at,
+        soc_first_pct, soc_last_pct, soc_min_pct, soc_max_pct,
+        battery_temp_sum_c, battery_temp_min_c, battery_temp_max_c
+    )
+    SELECT
+        history.vehicle_id,
+        api.hour_floor(history.recorded_at),
+        count(*),
+        sum(history.energy_dc_kwh),
+        min(history.energy_dc_kwh),
+        max(history.energy_dc_kwh),
+        (array_agg(history.energy_dc_kwh ORDER BY history.recorded_at))[1],
+        (array_agg(history.energy_dc_kwh ORDER BY history.recorded_at DESC))[1],
+        min(history.recorded_at),
+        max(history.recorded_at),
+        (array_agg(history.soc_pct ORDER BY history.recorded_at))[1],
+        (array_agg(history.soc_pct ORDER BY history.recorded_at DESC))[1],
+        min(history.soc_pct),
+        max(history.soc_pct),
+        sum(history.battery_temp_c::float8),
+        min(history.battery_temp_c),
+        max(history.battery_temp_c)
+    FROM telemetry.live_vehicle_state AS device
+    JOIN telemetry.vehicle_telemetry_history AS history ON history.vehicle_id = device.vehicle_id
+    WHERE history.recorded_at >= range_from AND history.recorded_at < range_to
+    GROUP BY 1, 2;
+END
+$$;
+
+COMMENT ON PROCEDURE telemetry.recompute_vehicle_hourly(timestamptz, timestamptz) IS
+'Computes the hours of [range_from, range_to), whole hours (UTC), from vehicle_telemetry_history again; writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN

@@ -15,8 +15,11 @@ Connection = psycopg.Connection[TupleRow]
 # table, which a trigger function keeps.
 ROLLUPS = {"meter_hourly", "vehicle_hourly", "meter_daily", "vehicle_daily"}
 # What jobs do in one, with their owner's rights, a function that deletes does in the other, with its own.
-ONLY_POSTGRES_FUNCTIONS = {("telemetry", f"keep_{rollup}", "") for rollup in ROLLUPS} | {
-    ("telemetry", "delete_expired", "relation_name text, rows_at_most bigint")
+RANGE = "IN range_from timestamp with time zone, IN range_to timestamp with time zone"
+ONLY_POSTGRES_FUNCTIONS = {
+    *(("telemetry", f"keep_{rollup}", "") for rollup in ROLLUPS),
+    *(("telemetry", f"recompute_{rollup}", RANGE) for rollup in ROLLUPS),
+    ("telemetry", "delete_expired", "relation_name text, rows_at_most bigint"),
 }
 ONLY_TIMESCALE_FUNCTIONS = {("telemetry", "upkeep_job", "IN job_id integer, IN config jsonb")}
 

@@ -1,6 +1,7 @@
 -- Differs by necessity because there are no continuous aggregates here: the hourly rollup is a table that this statement
 -- trigger adds to, in the transaction that keeps the readings. Rows are taken in order of the key, as every writer of
--- this table does, so that concurrent writers never deadlock.
+-- this table does, so that concurrent writers never deadlock. A refresh computes the same
+-- figures again, from the history.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_meter_hourly()
 RETURNS trigger
@@ -57,6 +58,51 @@ $$;
 
 COMMENT ON FUNCTION telemetry.keep_meter_hourly() IS
 'Statement trigger of meter_telemetry_history (postgres profile): adds the readings to meter_hourly.';
+
+CREATE OR REPLACE PROCEDURE telemetry.recompute_meter_hourly(range_from timestamptz, range_to timestamptz)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE telemetry.meter_hourly IN SHARE ROW EXCLUSIVE MODE;
+
+    DELETE FROM telemetry.meter_hourly AS hourly
+    USING telemetry.live_meter_state AS device
+    WHERE
+        hourly.meter_id = device.meter_id
+        AND hourly.bucket_start >= range_from
+        AND hourly.bucket_start < range_to;
+
+    INSERT INTO telemetry.meter_hourly (
+        meter_id, bucket_start, readings,
+        energy_ac_sum_kwh, energy_ac_min_kwh, energy_ac_max_kwh, energy_ac_first_kwh, energy_ac_last_kwh,
+        first_recorded_at, last_recorded_at,
+        voltage_sum_v, voltage_min_v, voltage_max_v, voltage_square_sum_v2
+    )
+    SELECT
+        history.meter_id,
+        api.hour_floor(history.recorded_at),
+        count(*),
+        sum(history.energy_ac_kwh),
+        min(history.energy_ac_kwh),
+        max(history.energy_ac_kwh),
+        (array_agg(history.energy_ac_kwh ORDER BY history.recorded_at))[1],
+        (array_agg(history.energy_ac_kwh ORDER BY history.recorded_at DESC))[1],
+        min(history.recorded_at),
+        max(history.recorded_at),
+        sum(history.voltage_v::float8),
+        min(history.voltage_v),
+        max(history.voltage_v),
+        sum(history.voltage_v::float8 * history.voltage_v::float8)
+    FROM telemetry.live_meter_state AS device
+    JOIN telemetry.meter_telemetry_history AS history ON history.meter_id = device.meter_id
+    WHERE history.recorded_at >= range_from AND history.recorded_at < range_to
+    GROUP BY 1, 2;
+END
+$$;
+
+COMMENT ON PROCEDURE telemetry.recompute_meter_hourly(timestamptz, timestamptz) IS
+'Computes the hours of [range_from, range_to), whole hours (UTC), from meter_telemetry_history again; writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN
