@@ -52,17 +52,19 @@ class VehicleReading(Struct):
 class AnyReading(Struct, gc=False):
     """Either kind of reading, decoded in one pass; the keys that are set tell which. A test holds it to the two.
 
+    A key that is null is one that is absent: devices of either kind may send the keys of both.
+
     Ids are any text here: `app.rows` checks them, once for each device.
     """
 
-    meterId: str | UnsetType = UNSET
-    kwhConsumedAc: EnergyKwh | UnsetType = UNSET
-    voltage: VoltageV | UnsetType = UNSET
-    vehicleId: str | UnsetType = UNSET
-    soc: SocPct | UnsetType = UNSET
-    kwhDeliveredDc: EnergyKwh | UnsetType = UNSET
-    batteryTemp: BatteryTempC | UnsetType = UNSET
-    timestamp: Instant | UnsetType = UNSET
+    meterId: str | None = None
+    kwhConsumedAc: EnergyKwh | None = None
+    voltage: VoltageV | None = None
+    vehicleId: str | None = None
+    soc: SocPct | None = None
+    kwhDeliveredDc: EnergyKwh | None = None
+    batteryTemp: BatteryTempC | None = None
+    timestamp: Instant | None = None
 
 
 class ReadingError(Struct):

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET
 
 from app.config import Settings
 from app.errors import MalformedBody, NoReadingAccepted, TooManyReadings
@@ -65,6 +64,8 @@ class _Refused(Exception):
 
 # What msgspec raises on bytes that are not JSON: too deep an array and bad UTF-8 have exceptions of their own.
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_NULL = msgspec.Raw(b"null")
 
 _one = msgspec.json.Decoder(AnyReading)
 _many = msgspec.json.Decoder(list[AnyReading])
@@ -153,14 +154,14 @@ class Reader:
         try:
             for place, reading in enumerate(readings):
                 at = (reading.timestamp - EPOCH) // MICROSECOND  # type: ignore[operator]
-                if reading.vehicleId is UNSET:
+                if reading.vehicleId is None:
                     if not oldest_meter <= at <= newest:
                         raise _Refused
                     fields = pack_meter(8, at, 8, reading.kwhConsumedAc, 4, reading.voltage)
                     device: Any = reading.meterId
                     meters.append((device, at, place, meter_beginnings[device] + fields))
                 else:
-                    if reading.meterId is not UNSET or not oldest_vehicle <= at <= newest:
+                    if reading.meterId is not None or not oldest_vehicle <= at <= newest:
                         raise _Refused
                     fields = pack_vehicle(8, at, 4, reading.soc, 8, reading.kwhDeliveredDc, 4, reading.batteryTemp)
                     device = reading.vehicleId
@@ -197,10 +198,12 @@ class Reader:
             return ReadingError(index, "not_an_object", None, "a reading is a JSON object")
         except _NOT_JSON as error:
             return ReadingError(index, "malformed_line", None, f"the line is not JSON: {error}")
-        if ("meterId" in given) == ("vehicleId" in given):
-            code = "both_ids" if "meterId" in given else "no_id"
+        # A null id is an absent one; another field that is null is told as such.
+        of_meter, of_vehicle = (given.get(name, _NULL) != _NULL for name in ("meterId", "vehicleId"))
+        if of_meter == of_vehicle:
+            code = "both_ids" if of_meter else "no_id"
             return ReadingError(index, code, None, "a reading has either a meterId or a vehicleId")
-        kind: type[MeterReading | VehicleReading] = MeterReading if "meterId" in given else VehicleReading
+        kind: type[MeterReading | VehicleReading] = MeterReading if of_meter else VehicleReading
         values: dict[str, Any] = {}
         for spec in msgspec.structs.fields(kind):
             name = spec.encode_name

@@ -8,6 +8,7 @@ import struct
 import typing
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -189,7 +190,7 @@ def test_either_kind_decodes_as_it_would_alone(kind: type[msgspec.Struct]) -> No
     either = {spec.encode_name: typing.get_args(spec.type) for spec in msgspec.structs.fields(AnyReading)}
     for spec in msgspec.structs.fields(kind):
         expected = str if spec.type is DeviceId else spec.type
-        assert either[spec.encode_name] == (expected, msgspec.UnsetType), spec.encode_name
+        assert either[spec.encode_name] == (expected, NoneType), spec.encode_name
         assert spec.required
 
 
@@ -228,7 +229,7 @@ _VEHICLE = vehicle_reading()
         ({**_METER, "meterId": "Zähler"}, "invalid_id", "meterId"),
         ({**_VEHICLE, "vehicleId": "V\n"}, "invalid_id", "vehicleId"),
         ({**_METER, "meterId": 101}, "wrong_type", "meterId"),
-        ({**_METER, "meterId": None}, "wrong_type", "meterId"),
+        ({**_METER, "meterId": None}, "no_id", None),
         ({**_METER, "voltage": "230"}, "wrong_type", "voltage"),
         ({**_METER, "voltage": True}, "wrong_type", "voltage"),
         ({**_METER, "voltage": None}, "wrong_type", "voltage"),
@@ -312,6 +313,27 @@ def test_fields_of_the_other_kind_are_unknown_keys(reading: dict[str, Any], fore
     ):
         assert _faults(decoded) == []
         assert _rows(decoded) == expected
+
+
+@pytest.mark.parametrize("reading", [_METER, _VEHICLE], ids=["meter", "vehicle"])
+def test_a_null_id_is_an_absent_id(reading: dict[str, Any]) -> None:
+    """Alone the readings are decoded in one pass, beside a bad one item by item."""
+    absent = dict.fromkeys({*_METER, *_VEHICLE} - {*reading})
+    expected = _rows(_READER.decode_json(_array([reading])))
+    for extra in (absent, {name: None for name in absent if name.endswith("Id")}):
+        full = {**extra, **reading}
+        alone, beside, spaced = (
+            _READER.decode_json(body)
+            for body in (_array([full]), _array([full, _NO_OBJECT]), _array([full]).replace(b":null", b" : null "))
+        )
+        assert [_faults(batch) for batch in (alone, beside, spaced)] == [[], [(1, "not_an_object", None)], []]
+        assert [_rows(batch) for batch in (alone, beside, spaced)] == [expected] * 3
+    nobody = {name: None if name.endswith("Id") else value for name, value in reading.items()}
+    assert _faults(_READER.decode_json(_array([{**absent, **nobody}, nobody]))) == [
+        (0, "no_id", None),
+        (1, "no_id", None),
+    ]
+    assert _faults(_READER.decode_lines(_lines([{**_METER, **_VEHICLE}]))) == [(0, "both_ids", None)]
 
 
 @pytest.mark.parametrize("first", ["230.0", '"x"', "-1", "null"])
