@@ -4,7 +4,7 @@ The database itself keeps a meter to one vehicle at a time and a vehicle to one 
 the way.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -35,6 +35,7 @@ from app.models import (
 from app.queries import query
 
 _T = TypeVar("_T")
+_NO_ITEMS: Mapping[int, int] = {}
 
 
 class Author(NamedTuple):
@@ -55,7 +56,9 @@ async def create(database: Database, wanted: Sequence[NewAssignment], author: Au
         added = await _add_all(connection, wanted)
         overlaps = [outcome for outcome in added if isinstance(outcome, Overlap)]
         if overlaps:
-            raise _overlap_problem(wanted, overlaps)
+            # Those that fit are not kept either, so their ids name nothing.
+            items = {outcome.id: index for index, outcome in enumerate(added) if isinstance(outcome, Assignment)}
+            raise _overlap_problem(wanted, overlaps, items)
         return [outcome for outcome in added if isinstance(outcome, Assignment)]
 
     for index, assignment in enumerate(wanted):
@@ -258,10 +261,10 @@ def there_already(wanted: NewAssignment, overlap: Overlap) -> Assignment | None:
     return next((o for o in overlap.overlaps if (o.meterId, o.vehicleId, o.from_, o.to) == same), None)
 
 
-def describe(wanted: NewAssignment, overlap: Overlap) -> str:
-    """A sentence naming what an assignment overlaps."""
+def describe(wanted: NewAssignment, overlap: Overlap, items: Mapping[int, int] = _NO_ITEMS) -> str:
+    """A sentence naming what an assignment overlaps; `items` are the ids that items of the request would have had."""
     what = f"{wanted.meterId} to {wanted.vehicleId} from {wanted.from_.isoformat()}"
-    return f"{what} overlaps {_named(overlap.overlaps)}"
+    return f"{what} overlaps {_named(overlap.overlaps, items)}"
 
 
 async def _writing(database: Database, author: Author, work: Callable[[Connection], Awaitable[_T]]) -> _T:
@@ -387,15 +390,21 @@ def _recorded(row: TupleRow) -> RecordedChange:
     return RecordedChange(*row[:7], *values)
 
 
-def _named(assignments: Sequence[Assignment]) -> str:
+def _named(assignments: Sequence[Assignment], items: Mapping[int, int] = _NO_ITEMS) -> str:
     return "; ".join(
-        f"assignment {other.id} ({other.meterId} to {other.vehicleId}, from {other.from_.isoformat()}, "
+        (f"item {items[other.id]} of this request" if other.id in items else f"assignment {other.id}")
+        + f" ({other.meterId} to {other.vehicleId}, from {other.from_.isoformat()}, "
         + (f"to {other.to.isoformat()})" if other.to else "still open)")
         for other in assignments
     )
 
 
-def _overlap_problem(wanted: Sequence[NewAssignment], overlaps: list[Overlap]) -> AssignmentOverlap:
-    return AssignmentOverlap(
-        describe(wanted[overlaps[0].index], overlaps[0]), {"conflicts": msgspec.to_builtins(overlaps)}
-    )
+def _overlap_problem(
+    wanted: Sequence[NewAssignment], overlaps: list[Overlap], items: Mapping[int, int] = _NO_ITEMS
+) -> AssignmentOverlap:
+    conflicts = msgspec.to_builtins(overlaps)
+    for conflict in conflicts:
+        for other in conflict["overlaps"]:
+            if other["id"] in items:
+                other["item"], other["id"] = items[other["id"]], None
+    return AssignmentOverlap(describe(wanted[overlaps[0].index], overlaps[0], items), {"conflicts": conflicts})

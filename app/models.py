@@ -286,7 +286,8 @@ class AssignmentHistory(Struct):
 
 
 class Overlap(Struct):
-    """One assignment of a request and those kept (or earlier in the request) that it overlaps."""
+    """One assignment of a request and those that it overlaps: kept ones, and those before it in the request, which get
+    an id that is theirs only if the request is kept."""
 
     index: int
     overlaps: list[Assignment]

@@ -38,8 +38,8 @@ def listed(client: Client, **query: Any) -> list[Any]:
     return found
 
 
-def overlapped(answer: Any) -> dict[int, list[int]]:
-    """What a 409 names: by index in the request, the ids overlapped."""
+def overlapped(answer: Any) -> dict[int, list[int | None]]:
+    """What a 409 names: by index in the request, the ids overlapped; null for other items of it."""
     assert answer.status == 409, answer.body
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json["code"] == "assignment_overlap"
@@ -112,12 +112,19 @@ def test_an_overlap_names_both_where_the_meter_and_the_vehicle_are_taken(client:
 
 
 def test_overlaps_within_a_request_are_named(client: Client) -> None:
-    array = [wanted("M-1", "V-1", 0, 2), wanted("M-1", "V-2", 1, 3), wanted("M-3", "V-1", 1, 3)]
+    """What is overlapped is not kept either: an id of it would name nothing, or another one later."""
+    kept = created(client, "M-9", "V-2", 2, 4)
+    array = [wanted("M-7", "V-7", 0), wanted("M-1", "V-1", 0, 2), wanted("M-1", "V-2", 1, 3), wanted("M-3", "V-1", 1)]
     answer = client.post("/v1/assignments", array)
-    assert set(overlapped(answer)) == {1, 2}
+    assert overlapped(answer) == {2: [None, kept], 3: [None]}
     for conflict in answer.json["conflicts"]:
-        assert [(o["meterId"], o["vehicleId"]) for o in conflict["overlaps"]] == [("M-1", "V-1")]
-    assert listed(client) == []
+        first, *others = conflict["overlaps"]
+        assert (first["item"], first["meterId"], first["vehicleId"]) == (1, "M-1", "V-1")
+        assert all("item" not in other for other in others)
+    said = f"M-1 to V-2 from {hour(1).isoformat()} overlaps item 1 of this request (M-1 to V-1, from "
+    assert answer.json["detail"].startswith(said)
+    assert f"; assignment {kept} (M-9 to V-2, from " in answer.json["detail"]
+    assert [assignment["id"] for assignment in listed(client)] == [kept]
 
 
 def test_assignments_that_touch_do_not_overlap(client: Client) -> None:
