@@ -1,12 +1,14 @@
 """The project as a whole: how its modules import each other, what its files promise each other, that it lints clean."""
 
 import ast
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -343,6 +345,52 @@ def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
                 break
             rows.append(line)
     assert rows == _expected_rows(), f"the README's configuration table should be:\n\n{expected}\n"
+
+
+# What a constant of a module is called that bounds something: how much, how many, how long, how often.
+_BOUNDS = re.compile(
+    r"(MAX|LONGEST|DEFAULT|PAUSE)_\w+|BACKLOG"
+    r"|[A-Z]\w*_(BYTES|HELD|SHOWN|LISTED|PER_\w+|(TIMEOUT|PERIOD|RETRY|INTERVAL|SILENCE)_M?S)"
+)
+
+
+def _bounds_of_the_code() -> Iterator[tuple[str, str]]:
+    """Module and name of each public constant that bounds something."""
+    for path in _python_files("app"):
+        for node in _parsed(path).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            for target in targets:
+                if isinstance(target, ast.Name) and _BOUNDS.fullmatch(target.id):
+                    yield path.stem, target.id
+
+
+def _bounds_of_the_readme() -> Iterator[tuple[str, str, float]]:
+    """Module, name and value of each constant in the README's limits; a row may have several names of one module."""
+    table = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .split("\n| limit | value | meaning |\n| --- | --- | --- |\n")[1]
+    )
+    for row in table.split("\n\n")[0].splitlines():
+        names, values, _ = row.strip("|").split(" | ", 2)
+        if match := re.fullmatch(r"`(\w+)\.([A-Z_]+)`((?:, `[A-Z_]+`)*)", names.strip()):
+            module, first, rest = match.groups()
+            for name, value in zip([first, *re.findall(r"[A-Z_]+", rest)], values.split(", "), strict=True):
+                yield module, name, float(value)
+
+
+def _tellings(value: Any) -> tuple[float, ...]:
+    """The numbers by which a value may be told: a time in days or in hours, an instant by its year."""
+    if isinstance(value, timedelta):
+        return value / timedelta(days=1), value / timedelta(hours=1)
+    return (value.year,) if isinstance(value, datetime) else (float(value),)
+
+
+def test_the_readme_lists_every_limit_of_the_code_with_its_value() -> None:
+    listed = list(_bounds_of_the_readme())
+    assert set(_bounds_of_the_code()) - {(module, name) for module, name, _ in listed} == set()
+    for module, name, value in listed:
+        assert value in _tellings(getattr(importlib.import_module(f"app.{module}"), name)), f"{module}.{name}"
 
 
 def test_the_example_environment_names_settings_that_exist() -> None:
