@@ -1,4 +1,4 @@
-"""A real answer of every endpoint, as docs/ANSWERS.md and the table in the README show them: python -m tests.examples.
+"""A real answer of every endpoint, as docs/ANSWERS.md shows them: python -m tests.examples.
 
 The service runs on an empty database of the postgres profile, into which three weeks of a small fleet are put: V-202 at
 the charger M-101 that turned bad on the 13th, V-203 at the slow socket M-102, and M-103 that feeds nobody. Instants of
@@ -20,10 +20,6 @@ from tests.servers import Server, start
 from tests.service import ROOT, Answer, Client, running_service
 
 ANSWERS = ROOT / "docs" / "ANSWERS.md"
-README = ROOT / "README.md"
-BEGINS = "<!-- Written by python -m tests.examples: a test holds it to what the service answers. -->\n"
-ENDS = "<!-- End of what is written. -->\n"
-LONGEST_IN_README = 150
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -181,26 +177,12 @@ def documented(told: Sequence[tuple[Example, Answer]]) -> str:
     return "\n".join(parts)
 
 
-def tabled(told: Sequence[tuple[Example, Answer]]) -> str:
-    """The README's table: the beginning of each answer."""
-    rows = ["| request | answer, as it begins |", "| --- | --- |"]
-    for example, answer in told:
-        kind = answer.headers.get("content-type", "no content")
-        is_shown = kind == "application/json" and example.path != "/openapi.json"
-        text = _steady(answer.body).decode() if is_shown else kind
-        shown = text if len(text) <= LONGEST_IN_README else text[:LONGEST_IN_README] + " …"
-        rows.append(f"| `{example.method} {example.path}` | `{shown.replace('|', chr(92) + '|')}` |")
-    return "\n".join(rows) + "\n"
-
-
 def main() -> None:
-    """Write both."""
+    """Write docs/ANSWERS.md."""
     with start("postgres") as server:
         told = answers(server)
     ANSWERS.parent.mkdir(exist_ok=True)
     ANSWERS.write_text(documented(told), encoding="utf-8")
-    head, rest = README.read_text(encoding="utf-8").split(BEGINS)
-    README.write_text(head + BEGINS + tabled(told) + ENDS + rest.split(ENDS)[1], encoding="utf-8")
     sys.stdout.write(f"{len(told)} answers written\n")
 
 
