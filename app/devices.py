@@ -1,7 +1,7 @@
 """What is known of meters and vehicles and is no reading: parameters in, structs out.
 
-Devices are those listed here and those heard of. What their kWh values mean may change at an instant; what is said of
-the time before stays.
+Devices are those listed here, those heard of, and those that an assignment names. What their kWh values mean may change
+at an instant; what is said of the time before stays.
 """
 
 from collections.abc import Sequence
@@ -64,10 +64,11 @@ async def vehicles(database: Database, *, after: str = "", limit: int = 100) -> 
 
 
 async def meter(database: Database, meter_id: str) -> MeterDetails:
-    """A meter. Raises :class:`UnknownMeter` where it was neither listed nor heard of, :class:`DatabaseLost`."""
+    """A meter. Raises :class:`UnknownMeter` where no reading, assignment or listing names it;
+    :class:`DatabaseLost`."""
     kinds = await _kinds(database, "meter", meter_id)
     if not kinds:
-        raise UnknownMeter(f"no meter {meter_id} was listed or heard of")
+        raise UnknownMeter(f"no reading, assignment or listing names meter {meter_id}")
     rows = await database.fetch_all("listed_meter", {"device_id": meter_id})
     [rated_power_kw] = rows[0] if rows else [None]
     # None begins later than now, so the last is what holds.
@@ -85,10 +86,11 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
 
 
 async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
-    """A vehicle. Raises :class:`UnknownVehicle` where it was neither listed nor heard of, :class:`DatabaseLost`."""
+    """A vehicle. Raises :class:`UnknownVehicle` where no reading, assignment or listing names it;
+    :class:`DatabaseLost`."""
     kinds = await _kinds(database, "vehicle", vehicle_id)
     if not kinds:
-        raise UnknownVehicle(f"no vehicle {vehicle_id} was listed or heard of")
+        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
     rows = await database.fetch_all("listed_vehicle", {"device_id": vehicle_id})
     rated_power_kw, battery_capacity_kwh = rows[0] if rows else (None, None)
     kind = kinds[-1]

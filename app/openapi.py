@@ -299,7 +299,9 @@ OPERATIONS = (
         problems=(404, 422, 503),
         parameters=_AUTHOR,
     ),
-    Operation("GET", "/v1/meters", "Meters listed or heard of", Meters, None, 200, (422, 503), _PAGE),
+    Operation(
+        "GET", "/v1/meters", "Meters listed, heard of, or named by an assignment", Meters, None, 200, (422, 503), _PAGE
+    ),
     Operation(
         "GET",
         "/v1/meters/{id}",
@@ -315,7 +317,16 @@ OPERATIONS = (
         MeterChange,
         problems=(400, 404, 413, 415, 422, 503),
     ),
-    Operation("GET", "/v1/vehicles", "Vehicles listed or heard of", Vehicles, None, 200, (422, 503), _PAGE),
+    Operation(
+        "GET",
+        "/v1/vehicles",
+        "Vehicles listed, heard of, or named by an assignment",
+        Vehicles,
+        None,
+        200,
+        (422, 503),
+        _PAGE,
+    ),
     Operation(
         "GET",
         "/v1/vehicles/{id}",

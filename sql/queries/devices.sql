@@ -1,95 +1,159 @@
 -- name: meters
+-- The first ids of each: those listed, those heard of, and those that assignments name, of which each is found once,
+-- however many assignments it has.
+WITH RECURSIVE assigned (meter_id, place) AS (
+    (
+        SELECT earliest.meter_id, 1
+        FROM api.assignment AS earliest
+        WHERE earliest.meter_id > %(after)s
+        ORDER BY earliest.meter_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.meter_id, assigned.place + 1
+    FROM assigned
+    CROSS JOIN LATERAL (
+        SELECT other.meter_id
+        FROM api.assignment AS other
+        WHERE other.meter_id > assigned.meter_id
+        ORDER BY other.meter_id
+        LIMIT 1
+    ) AS following
+    WHERE assigned.place < %(row_limit)s
+)
 SELECT
     page.meter_id,
-    page.is_listed,
-    coalesce(page.energy_reading, fleet.energy_reading),
-    CASE WHEN page.energy_reading IS NULL THEN fleet.register_modulus_kwh ELSE page.register_modulus_kwh END,
-    page.energy_reading IS NULL,
+    listed.meter_id IS NOT NULL,
+    coalesce(listed.energy_reading, fleet.energy_reading),
+    CASE WHEN listed.energy_reading IS NULL THEN fleet.register_modulus_kwh ELSE listed.register_modulus_kwh END,
+    listed.energy_reading IS NULL,
     nullif(
         greatest(
             (SELECT max(past.until) FROM api.meter_kind_past AS past WHERE past.meter_id = page.meter_id),
-            CASE WHEN page.energy_reading IS NULL THEN fleet.kind_from END
+            CASE WHEN listed.energy_reading IS NULL THEN fleet.kind_from END
         ),
         '-infinity'
     ),
-    page.rated_power_kw
+    listed.rated_power_kw
 FROM (
     (
-        SELECT listed.meter_id, true AS is_listed, listed.energy_reading, listed.register_modulus_kwh, listed.rated_power_kw
-        FROM api.meter AS listed
-        WHERE listed.meter_id > %(after)s
-        ORDER BY listed.meter_id
+        SELECT one.meter_id
+        FROM api.meter AS one
+        WHERE one.meter_id > %(after)s
+        ORDER BY one.meter_id
         LIMIT %(row_limit)s
     )
-    UNION ALL
+    UNION
     (
-        SELECT live.meter_id, false, NULL, NULL, NULL
+        SELECT live.meter_id
         FROM api.live_meter_state AS live
-        WHERE
-            live.meter_id > %(after)s
-            AND NOT EXISTS (SELECT FROM api.meter AS listed WHERE listed.meter_id = live.meter_id)
+        WHERE live.meter_id > %(after)s
         ORDER BY live.meter_id
         LIMIT %(row_limit)s
     )
+    UNION
+    SELECT assigned.meter_id
+    FROM assigned
     ORDER BY meter_id
     LIMIT %(row_limit)s
 ) AS page
+LEFT JOIN api.meter AS listed
+    ON listed.meter_id = page.meter_id
 JOIN api.fleet_default_kind AS fleet
     ON fleet.device_type = 'meter' AND fleet.kind_from <= now() AND fleet.kind_to > now()
 ORDER BY page.meter_id;
 
 -- name: vehicles
+-- The first ids of each: those listed, those heard of, and those that assignments name, of which each is found once,
+-- however many assignments it has.
+WITH RECURSIVE assigned (vehicle_id, place) AS (
+    (
+        SELECT earliest.vehicle_id, 1
+        FROM api.assignment AS earliest
+        WHERE earliest.vehicle_id > %(after)s
+        ORDER BY earliest.vehicle_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.vehicle_id, assigned.place + 1
+    FROM assigned
+    CROSS JOIN LATERAL (
+        SELECT other.vehicle_id
+        FROM api.assignment AS other
+        WHERE other.vehicle_id > assigned.vehicle_id
+        ORDER BY other.vehicle_id
+        LIMIT 1
+    ) AS following
+    WHERE assigned.place < %(row_limit)s
+)
 SELECT
     page.vehicle_id,
-    page.is_listed,
-    coalesce(page.energy_reading, fleet.energy_reading),
-    CASE WHEN page.energy_reading IS NULL THEN fleet.register_modulus_kwh ELSE page.register_modulus_kwh END,
-    page.energy_reading IS NULL,
+    listed.vehicle_id IS NOT NULL,
+    coalesce(listed.energy_reading, fleet.energy_reading),
+    CASE WHEN listed.energy_reading IS NULL THEN fleet.register_modulus_kwh ELSE listed.register_modulus_kwh END,
+    listed.energy_reading IS NULL,
     nullif(
         greatest(
             (SELECT max(past.until) FROM api.vehicle_kind_past AS past WHERE past.vehicle_id = page.vehicle_id),
-            CASE WHEN page.energy_reading IS NULL THEN fleet.kind_from END
+            CASE WHEN listed.energy_reading IS NULL THEN fleet.kind_from END
         ),
         '-infinity'
     ),
-    page.rated_power_kw,
-    page.battery_capacity_kwh
+    listed.rated_power_kw,
+    listed.battery_capacity_kwh
 FROM (
     (
-        SELECT
-            listed.vehicle_id,
-            true AS is_listed,
-            listed.energy_reading,
-            listed.register_modulus_kwh,
-            listed.rated_power_kw,
-            listed.battery_capacity_kwh
-        FROM api.vehicle AS listed
-        WHERE listed.vehicle_id > %(after)s
-        ORDER BY listed.vehicle_id
+        SELECT one.vehicle_id
+        FROM api.vehicle AS one
+        WHERE one.vehicle_id > %(after)s
+        ORDER BY one.vehicle_id
         LIMIT %(row_limit)s
     )
-    UNION ALL
+    UNION
     (
-        SELECT live.vehicle_id, false, NULL, NULL, NULL, NULL
+        SELECT live.vehicle_id
         FROM api.live_vehicle_state AS live
-        WHERE
-            live.vehicle_id > %(after)s
-            AND NOT EXISTS (SELECT FROM api.vehicle AS listed WHERE listed.vehicle_id = live.vehicle_id)
+        WHERE live.vehicle_id > %(after)s
         ORDER BY live.vehicle_id
         LIMIT %(row_limit)s
     )
+    UNION
+    SELECT assigned.vehicle_id
+    FROM assigned
     ORDER BY vehicle_id
     LIMIT %(row_limit)s
 ) AS page
+LEFT JOIN api.vehicle AS listed
+    ON listed.vehicle_id = page.vehicle_id
 JOIN api.fleet_default_kind AS fleet
     ON fleet.device_type = 'vehicle' AND fleet.kind_from <= now() AND fleet.kind_to > now()
 ORDER BY page.vehicle_id;
 
 -- name: kinds_of_device
+WITH said AS (
+    SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to
+    FROM api.device_kind
+    WHERE device_type = %(device_type)s AND device_id = %(device_id)s
+),
+unsaid AS (
+    -- Of a device that is known by an assignment alone, nothing is said.
+    SELECT fleet.energy_reading, fleet.register_modulus_kwh, true AS is_fleet_default, fleet.kind_from, fleet.kind_to
+    FROM api.fleet_default_kind AS fleet
+    WHERE
+        fleet.device_type = %(device_type)s
+        AND NOT EXISTS (SELECT FROM said)
+        AND CASE %(device_type)s
+            WHEN 'meter' THEN EXISTS (SELECT FROM api.assignment WHERE assignment.meter_id = %(device_id)s)
+            ELSE EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = %(device_id)s)
+        END
+)
 SELECT
     energy_reading, register_modulus_kwh, is_fleet_default, nullif(kind_from, '-infinity'), nullif(kind_to, 'infinity')
-FROM api.device_kind
-WHERE device_type = %(device_type)s AND device_id = %(device_id)s
+FROM (
+    SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to FROM said
+    UNION ALL
+    SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to FROM unsaid
+) AS kind
 ORDER BY kind_from;
 
 -- name: listed_meter

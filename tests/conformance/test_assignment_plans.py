@@ -101,6 +101,23 @@ def test_a_page_of_all_assignments_reads_that_page(many: Connection, after: int)
     assert read <= 22
 
 
+@pytest.mark.parametrize("kind", ["meters", "vehicles"])
+@pytest.mark.parametrize(("after", "answered"), [("", 21), ("M-other-140", 21), ("W", 0)])
+def test_a_page_of_devices_reads_one_assignment_of_each(many: Connection, kind: str, after: str, answered: int) -> None:
+    # M-1 and V-1 have a thousand, and no other device is known by anything else.
+    statement = query("meters") if kind == "meters" else query("vehicles")
+    found, read = rows_read(many, statement, {"after": after, "row_limit": 21})
+    assert found == answered
+    assert read <= answered + 1
+
+
+def test_a_device_that_assignments_name_is_found_by_one_of_them(many: Connection) -> None:
+    for device_type, device_id in (("meter", "M-1"), ("vehicle", "V-1")):
+        asked = {"device_type": device_type, "device_id": device_id}
+        found, read = rows_read(many, query("kinds_of_device"), asked)
+        assert (found, read) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("asked", "answered"),
     [

@@ -80,6 +80,25 @@ def test_a_device_heard_of_reads_intervals_and_is_not_listed(client: Client, kin
     assert client.get(f"/v1/{kind}s").json == {f"{kind}s": [expected], "next": None}
 
 
+def test_a_device_that_only_an_assignment_names_is_known(client: Client, kind: str) -> None:
+    other = "vehicle" if kind == "meter" else "meter"
+    changed_at = minutes_ago(60)
+    assert client.post("/v1/assignments", {f"{kind}Id": "D-1", f"{other}Id": "O-1", "from": changed_at}).status == 201
+    default = {"energyReading": "register", "registerModulusKwh": 1000, "since": changed_at}
+    assert client.put(DEFAULTS, {f"{kind}s": default}).status == 200
+    told = known(client, kind)
+    assert told.pop("kinds") == [
+        said("interval", None, None, changed_at, fleet_default=True),
+        said("register", 1000, changed_at, None, fleet_default=True),
+    ]
+    assert (told[f"{kind}Id"], told["listed"], told["energyReading"], told["ratedPowerKw"]) == (
+        "D-1", False, "register", None,
+    )  # fmt: skip
+    assert client.get(f"/v1/{kind}s").json == {f"{kind}s": [told], "next": None}
+    unknown = client.get(f"/v1/{kind}s/O-1")
+    assert (unknown.status, unknown.json["code"]) == (404, f"unknown_{kind}")
+
+
 def test_a_device_is_listed_before_it_is_heard_of(client: Client, kind: str) -> None:
     told = put(client, kind, {"ratedPowerKw": 11, "energyReading": "register", "registerModulusKwh": 1e6})
     assert (told["listed"], told["ratedPowerKw"], told["since"]) == (True, 11, None)
@@ -192,15 +211,19 @@ def test_a_device_that_is_not_json_is_malformed_and_an_id_of_no_device_unknown(c
     assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7])
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8, 9])
 def test_pages_visit_every_device_once_in_order_of_id(client: Client, kind: str, limit: int) -> None:
     reading = meter_reading if kind == "meter" else vehicle_reading
     client.ingest(*(reading(f"D-{i}") for i in (1, 3, 4)))
     for i in (0, 2, 4, 5):
         put(client, kind, {"ratedPowerKw": 11 + i}, f"D-{i}")
+    other = "vehicle" if kind == "meter" else "meter"
+    for i, minutes in ((3, 60), (5, 60), (6, 60), (6, 50), (6, 40), (7, 60)):
+        ends = {"from": minutes_ago(minutes), "to": minutes_ago(minutes - 5)}
+        assert client.post("/v1/assignments", {f"{kind}Id": f"D-{i}", f"{other}Id": f"O-{i}", **ends}).status == 201
     visited: list[Any] = []
     after: dict[str, str] = {}
-    for _ in range(7):
+    for _ in range(9):
         page = client.get(f"/v1/{kind}s", limit=limit, **after).json
         assert len(page[f"{kind}s"]) <= limit
         visited += page[f"{kind}s"]
@@ -214,6 +237,8 @@ def test_pages_visit_every_device_once_in_order_of_id(client: Client, kind: str,
         ("D-3", False, None),
         ("D-4", True, 15),
         ("D-5", True, 16),
+        ("D-6", False, None),
+        ("D-7", False, None),
     ]
 
 
