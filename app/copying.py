@@ -5,12 +5,14 @@ so that rollups hear of old readings too. A copy that was stopped is started aga
 All else goes whole, with its triggers off, so that what they once wrote is copied and not written anew.
 """
 
+import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isclose
 from typing import Any, NamedTuple
 
 import psycopg
@@ -29,6 +31,8 @@ DAY = timedelta(days=1)
 # Rollups are completed after so many days of readings: fewer chunks are open at once than in one go.
 DAYS_PER_REFRESH = 10
 MAX_DIFFERENCES_LISTED = 100
+# What sums of rollups may differ by, as a share of them: far above what the order of adding makes, far below a reading.
+SUM_TOLERANCE = 1e-9
 
 
 class Relation(NamedTuple):
@@ -51,13 +55,28 @@ class Relation(NamedTuple):
         return sql.SQL(", ").join(map(sql.Identifier, self.columns))
 
 
+class Fingerprint(NamedTuple):
+    """Rows and checksum of a relation, of a history or a rollup those of a day; of a rollup its sums too."""
+
+    rows: int = 0
+    checksum: int = 0
+    sums: Sequence[float] = ()
+
+    def agrees(self, other: "Fingerprint") -> bool:
+        """Whether both are of the same rows; sums were added up in any order, and so agree to a tolerance."""
+        return (self.rows, self.checksum, len(self.sums)) == (other.rows, other.checksum, len(other.sums)) and all(
+            isclose(here, there, rel_tol=SUM_TOLERANCE, abs_tol=SUM_TOLERANCE * self.rows)
+            for here, there in zip(self.sums, other.sums, strict=True)
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What two databases do not agree on: a relation, of a history one day of it, and rows and checksum in each."""
+    """What two databases do not agree on: a relation, of a history or a rollup one day of it, and what each holds."""
 
     what: str
-    here: tuple[int, int]
-    there: tuple[int, int]
+    here: Fingerprint
+    there: Fingerprint
 
 
 def copy(source_url: str, target_url: str) -> int:
@@ -73,6 +92,9 @@ def copy(source_url: str, target_url: str) -> int:
         for relation in relations:
             if relation.kind == "table":
                 _copy_whole(source, target, relation)
+            # Before there are readings: by its own policy the target might drop what the source keeps.
+            if relation.name == "policy":
+                target.execute(query("apply_policies"))
         kept = _copy_histories(source, target, [relation for relation in relations if relation.kind == "history"])
         for relation in relations:
             if relation.kind == "rollup":
@@ -80,7 +102,6 @@ def copy(source_url: str, target_url: str) -> int:
             # The triggers of the histories have kept it, but of devices whose readings were all dropped.
             if relation.kind == "live":
                 _copy_whole(source, target, relation)
-        target.execute(query("apply_policies"))
         target.execute("ANALYZE")
     return kept
 
@@ -90,24 +111,37 @@ def compare(
 ) -> list[Difference]:
     """Where the databases at two URLs differ, in order of relation and day; empty where they hold the same.
 
-    The range bounds readings and rollups, not the other tables. Raises :class:`DatabaseUnavailable`,
-    :class:`SchemaMismatch`, :class:`CopyFailed`.
+    The range bounds readings and rollups, not the other tables; what either of the two need not keep any more is left
+    out. Raises :class:`DatabaseUnavailable`, :class:`SchemaMismatch`, :class:`CopyFailed`.
     """
-    parameters = {"from": range_from or "-infinity", "to": range_to or "infinity"}
     with _both(there_url, here_url) as (there, here):
+        parameters = {
+            "from": range_from or "-infinity",
+            "to": range_to or "infinity",
+            "kept_from": json.dumps(_horizons(here, there), default=str),
+        }
         found = [
             {
-                f"{name} {day}" if day else name: (rows, int(checksum))
-                for name, day, rows, checksum in connection.execute(query("fingerprints"), parameters).fetchall()
+                f"{name} {day}" if day else name: Fingerprint(rows, int(checksum), sums or ())
+                for name, day, rows, checksum, sums in connection.execute(query("fingerprints"), parameters).fetchall()
             }
             for connection in (here, there)
         ]
-    nothing = (0, 0)
+    nothing = Fingerprint()
     differences = [
         Difference(what, found[0].get(what, nothing), found[1].get(what, nothing))
         for what in sorted(found[0].keys() | found[1].keys())
     ]
-    return [difference for difference in differences if difference.here != difference.there]
+    return [difference for difference in differences if not difference.here.agrees(difference.there)]
+
+
+def _horizons(*connections: Connection) -> dict[str, datetime]:
+    """From when on all the databases keep each relation that is dropped at all."""
+    latest: dict[str, datetime] = {}
+    for connection in connections:
+        for relation, horizon in connection.execute(query("horizons")).fetchall():
+            latest[relation] = max(horizon, latest.get(relation, horizon))
+    return latest
 
 
 def run_copy(source_url: str, target_url: str) -> int:
@@ -121,7 +155,7 @@ def run_compare(here_url: str, there_url: str, range_from: datetime | None, rang
     """Compare and list what differs; returns 0 where nothing does, or 1."""
     differences = compare(here_url, there_url, range_from, range_to)
     for difference in differences[:MAX_DIFFERENCES_LISTED]:
-        (rows, _), (rows_there, _) = difference.here, difference.there
+        rows, rows_there = difference.here.rows, difference.there.rows
         told = f"{rows} rows here, {rows_there} there" if rows != rows_there else f"{rows} rows each, other values"
         _say(f"{difference.what}: {told}")
     if len(differences) > MAX_DIFFERENCES_LISTED:
@@ -231,10 +265,8 @@ def _copy_dropped_hours(source: Connection, target: Connection, relation: Relati
     [(whole_from,)] = source.execute(query("rollup_is_made_from"), {"rollup": relation.name}).fetchall()
     if whole_from is None:
         return
-    row = None
-    if target.execute("SELECT to_regclass('timescaledb_information.continuous_aggregates')").fetchone() != (None,):
-        row = target.execute(query("materialization_of"), {"rollup": relation.name}).fetchone()
-    written = sql.SQL(row[0]) if row else relation.identifier
+    [(table,)] = target.execute(query("rollup_table"), {"rollup": relation.name}).fetchall()
+    written = sql.SQL(table)
     older = sql.SQL("WHERE bucket_start < {}").format(sql.Literal(whole_from))
     with target.transaction():
         rows = sql.SQL("SELECT {} FROM {} ").format(relation.column_list, relation.identifier)

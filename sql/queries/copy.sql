@@ -6,8 +6,13 @@ FROM api.copied_relation
 ORDER BY refers_to, name;
 
 -- name: fingerprints
-SELECT relation, day, row_count, checksum
-FROM api.fingerprints(%(from)s, %(to)s);
+SELECT relation, day, row_count, checksum, sums
+FROM api.fingerprints(%(from)s, %(to)s, %(kept_from)s);
+
+-- name: horizons
+SELECT relation, api.history_horizon(relation)
+FROM api.policy
+WHERE api.history_horizon(relation) IS NOT NULL;
 
 -- name: days_of_history
 SELECT
@@ -29,10 +34,8 @@ FROM (
     SELECT api.history_horizon(split_part(%(rollup)s, '_', 1) || '_telemetry_history') AS horizon
 ) AS history;
 
--- name: materialization_of
-SELECT format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)
-FROM timescaledb_information.continuous_aggregates
-WHERE view_schema = 'telemetry' AND view_name = %(rollup)s;
+-- name: rollup_table
+SELECT api.rollup_table(%(rollup)s);
 
 -- name: refresh_rollups
 CALL api.refresh_rollups(%(from)s, %(to)s);

@@ -1,5 +1,6 @@
 """A database brought elsewhere, dumped and restored, or copied into the other profile: it arrives as it was."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -46,6 +47,12 @@ DROP_THE_OLDEST = """
     DELETE FROM telemetry.meter_telemetry_history WHERE recorded_at < now() - interval '34 days';
     DELETE FROM telemetry.vehicle_telemetry_history WHERE recorded_at < now() - interval '34 days';
 """
+# Ten readings, an hour apart, that begin so long ago.
+OLD_READINGS = """
+    INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
+    SELECT 'M-' || n, now() - %s::interval + n * interval '1 hour', 0.1 * n, 230 + n
+    FROM generate_series(1, 10) AS n
+"""
 READ = {
     "meter_telemetry_history": "meter_id, recorded_at",
     "vehicle_telemetry_history": "vehicle_id, recorded_at",
@@ -74,17 +81,49 @@ def fill(url: str) -> None:
 
 
 def rows(url: str) -> dict[str, list[Any]]:
-    """Every row of every relation, in order; floating-point sums as text of 12 digits, since their order is free."""
+    """Every row of every relation, in order; floating-point sums as text of 9 digits, since their order is free."""
     with psycopg.connect(url, options="-c timezone=UTC") as connection:
         return {
             relation: [
                 tuple(
-                    f"{value:.12g}" if isinstance(value, float) and relation.endswith("ly") else value for value in row
+                    f"{value:.9g}" if isinstance(value, float) and relation.endswith("ly") else value for value in row
                 )
                 for row in connection.execute(f"SELECT * FROM telemetry.{relation} ORDER BY {order}".encode())
             ]
             for relation, order in READ.items()
         }
+
+
+def _differing(connection: Connection, other_url: str) -> set[str]:
+    """What differs, as this connection sees its database: within a transaction, before it ends."""
+    with psycopg.connect(other_url, autocommit=True, options="-c timezone=UTC") as other:
+        kept_from = json.dumps(copying._horizons(connection, other), default=str)
+        here, there = (
+            {
+                f"{name} {day}": copying.Fingerprint(count, int(checksum), sums or ())
+                for name, day, count, checksum, sums in each.execute(
+                    "SELECT relation, day, row_count, checksum, sums FROM api.fingerprints(kept_from => %s)",
+                    [kept_from],
+                ).fetchall()
+            }
+            for each in (connection, other)
+        )
+    nothing = copying.Fingerprint()
+    return {
+        what.removesuffix(" None")
+        for what in here.keys() | there.keys()
+        if not here.get(what, nothing).agrees(there.get(what, nothing))
+    }
+
+
+def run_retention(connection: Connection, server: Server) -> None:
+    """Drop what has expired, now."""
+    if server.profile == "postgres":
+        connection.execute("CALL api.upkeep()")
+        return
+    jobs = "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention'"
+    for (job,) in connection.execute(jobs).fetchall():
+        connection.execute("CALL public.run_job(%s)", [job])
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +190,84 @@ def test_a_database_copied_into_the_other_profile_is_the_same_row_by_row(filled:
             ).fetchall()
             assert new_id == 4
             check_that_a_difference_is_named_and_copied(filled, target, connection)
+
+
+def test_a_rollup_that_is_wrong_differs_and_the_last_bits_of_its_sums_do_not(
+    filled: str, own: Connection, own_database: str
+) -> None:
+    copying.copy(filled, own_database)
+    assert copying.compare(own_database, filled) == []
+    [(hours,)] = own.execute("SELECT api.rollup_table('meter_hourly')").fetchall()
+    day = "bucket_start BETWEEN now() - interval '15 days' AND now() - interval '10 days'"
+    # What another order of adding may make of it, and what nothing but a fault does.
+    own.execute(f"UPDATE {hours} SET energy_ac_sum_kwh = energy_ac_sum_kwh * (1 + 3e-15), readings = readings".encode())
+    assert copying.compare(own_database, filled) == []
+    for column, change in (
+        ("energy_ac_max_kwh", "energy_ac_max_kwh + 1e-9"),
+        ("first_recorded_at", "first_recorded_at + interval '1 microsecond'"),
+        ("voltage_sum_v", "voltage_sum_v + 0.001"),
+    ):
+        with own.transaction(force_rollback=True):
+            changed = own.execute(f"UPDATE {hours} SET {column} = {change} WHERE {day} AND meter_id = 'M-2'".encode())
+            assert changed.rowcount > 5
+            differing = _differing(own, filled)
+            assert {what.split()[0] for what in differing} == {"meter_hourly"}
+            assert 5 <= len(differing) <= 6
+    # Two sums that are exchanged add up to the same.
+    with own.transaction(force_rollback=True):
+        own.execute(
+            f"""
+            UPDATE {hours} AS kept SET energy_ac_sum_kwh = other.energy_ac_sum_kwh
+            FROM (SELECT meter_id, bucket_start, energy_ac_sum_kwh FROM {hours}) AS other
+            WHERE
+                kept.{day} AND kept.meter_id IN ('M-1', 'M-2') AND other.meter_id IN ('M-1', 'M-2')
+                AND other.meter_id <> kept.meter_id AND other.bucket_start = kept.bucket_start
+            """.encode()
+        )
+        assert {what.split()[0] for what in _differing(own, filled)} == {"meter_hourly"}
+
+
+def test_the_target_drops_nothing_by_a_policy_that_is_not_the_sources(
+    own: Connection, own_database: str, other_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention runs in the target while it is copied into: as a job there, as upkeep here."""
+    own.execute("UPDATE telemetry.policy SET drop_after = '1000 days'")
+    own.execute("CALL api.apply_policies()")
+    own.execute(OLD_READINGS.encode(), ["700 days"])
+    own.execute("CALL api.refresh_rollups(now() - interval '800 days', now())")
+    with other_server.new_database() as target:
+        stop_jobs(target, other_server.profile)
+        migrate.migrate(target, other_server.profile)
+        copy_a_day = copying._copy_a_day
+
+        def then_retention_runs(source: Connection, into: Connection, *what: Any) -> int:
+            kept = copy_a_day(source, into, *what)
+            run_retention(into, other_server)
+            return kept
+
+        monkeypatch.setattr(copying, "_copy_a_day", then_retention_runs)
+        assert copying.copy(own_database, target) == 10
+        assert copying.compare(target, own_database) == []
+
+
+def test_what_either_side_need_not_keep_any_more_is_not_compared(
+    own: Connection, own_database: str, other_server: Server
+) -> None:
+    own.execute(OLD_READINGS.encode(), ["300 days"])
+    own.execute("CALL api.refresh_rollups(now() - interval '400 days', now())")
+    with other_server.new_database() as target:
+        stop_jobs(target, other_server.profile)
+        migrate.migrate(target, other_server.profile)
+        copying.copy(own_database, target)
+        # Dropped here, not yet there: an hour later it would have gone there too.
+        with psycopg.connect(target, autocommit=True) as connection:
+            for url in (own, connection):
+                url.execute("UPDATE telemetry.policy SET drop_after = '100 days' WHERE relation LIKE '%_history'")
+                url.execute("DELETE FROM telemetry.policy_change")
+            connection.execute(
+                "DELETE FROM telemetry.meter_telemetry_history WHERE recorded_at < now() - interval '100 days'"
+            )
+        assert _differing(own, target) <= {"policy"}
 
 
 def bindir(profile: str) -> Path:
