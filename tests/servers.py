@@ -36,11 +36,12 @@ class Server:
     url: str
 
     @contextmanager
-    def new_database(self) -> Iterator[str]:
-        """URL of a new, empty database, dropped afterwards."""
+    def new_database(self, owner: str | None = None) -> Iterator[str]:
+        """URL of a new, empty database, dropped afterwards; the server's superuser's unless told whose."""
         name = f"energy_test_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+            owned = f" OWNER {owner}" if owner else ""
+            connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0{owned}".encode())
         try:
             yield make_conninfo(self.url, dbname=name)
         finally:

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 from app import copying, migrate
 from app.embedded import packaged_bindir
 from tests.servers import Server, Unavailable, local_timescale, signed_in, start, stop_jobs
-from tests.service import command
+from tests.service import ROOT, command
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -128,10 +128,10 @@ def run_retention(connection: Connection, server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def filled(server: Server) -> Iterator[str]:
-    """URL of a database of each profile in turn, filled."""
-    with server.new_database() as url:
+    """URL of a database of each profile in turn, the owner's, filled."""
+    with server.new_database(owner="energy_owner") as url:
         stop_jobs(url, server.profile)
-        migrate.migrate(url, server.profile)
+        migrate.migrate(signed_in(url, "energy_owner"), server.profile)
         fill(url)
         yield url
 
@@ -285,37 +285,82 @@ def run(program: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_dump_that_is_restored_is_the_same_row_by_row(filled: str, server: Server, tmp_path: Path) -> None:
-    programs, dump = bindir(server.profile), str(tmp_path / "energy.dump")
-    run(programs / "pg_dump", "--format=custom", f"--file={dump}", filled)
-    with server.new_database() as target:
+def restore(server: Server, source: str, target: str, dump: str) -> None:
+    """Dump one database and restore it into another, as a superuser, as the runbook does."""
+    programs = bindir(server.profile)
+    run(programs / "pg_dump", "--format=custom", f"--file={dump}", source)
+    if server.profile == "timescale":
+        run(programs / "psql", target, "-c", "CREATE EXTENSION timescaledb", "-c", "SELECT timescaledb_pre_restore()")
+    run(programs / "pg_restore", "--exit-on-error", f"--dbname={target}", dump)
+    if server.profile == "timescale":
+        run(programs / "psql", target, "-c", "SELECT timescaledb_post_restore()")
+        stop_jobs(target, server.profile)
+
+
+# What somebody else than energy_owner owns of what a migration and a change of policies need.
+NOT_THE_OWNERS = """
+    SELECT datname FROM pg_database WHERE datname = current_database() AND datdba <> 'energy_owner'::regrole
+    UNION ALL
+    SELECT nspname FROM pg_namespace
+    WHERE nspname IN ('telemetry', 'api', 'migration_log') AND nspowner <> 'energy_owner'::regrole
+    UNION ALL
+    SELECT relname FROM pg_class
+    WHERE
+        relnamespace IN ('telemetry'::regnamespace, 'api'::regnamespace, 'migration_log'::regnamespace)
+        AND relowner <> 'energy_owner'::regrole
+    UNION ALL
+    SELECT proname FROM pg_proc
+    WHERE pronamespace IN ('telemetry'::regnamespace, 'api'::regnamespace) AND proowner <> 'energy_owner'::regrole
+"""
+
+
+def check_that_the_owner_owns_and_goes_on(target: str, server: Server) -> None:
+    """Migrations and changes of policies are the owner's, and what lends rights lends the owner's."""
+    owner = signed_in(target, "energy_owner")
+    with psycopg.connect(owner, autocommit=True, options="-c timezone=UTC") as connection:
+        assert connection.execute(NOT_THE_OWNERS.encode()).fetchall() == []
+        connection.execute("CALL api.set_policy('meter_hourly', drop_after => '900 days')")
         if server.profile == "timescale":
-            run(
-                programs / "psql",
-                target,
-                "-c",
-                "CREATE EXTENSION timescaledb",
-                "-c",
-                "SELECT timescaledb_pre_restore()",
-            )
-        run(programs / "pg_restore", "--exit-on-error", f"--dbname={target}", dump)
-        if server.profile == "timescale":
-            run(programs / "psql", target, "-c", "SELECT timescaledb_post_restore()")
-            stop_jobs(target, server.profile)
+            jobs = "SELECT DISTINCT owner::text FROM timescaledb_information.jobs WHERE job_id >= 1000"
+            assert connection.execute(jobs).fetchall() == [("energy_owner",)]
+        # It goes on where the other stopped: chunks, triggers, rollups.
+        connection.execute(
+            "INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) "
+            "VALUES ('M-new', now(), 1, 230)"
+        )
+        assert connection.execute(
+            "SELECT energy_ac_sum_kwh FROM telemetry.meter_hourly WHERE meter_id = 'M-new'"
+        ).fetchall() == [(1.0,)]
+        connection.execute("CALL api.upkeep()")
+    assert migrate.migrate(owner).applied == []
+    assert migrate.check(signed_in(target, "energy_writer")).profile == server.profile
+
+
+def test_a_dump_that_is_restored_by_the_runbook_is_the_same_row_by_row_and_the_owners(
+    filled: str, server: Server, tmp_path: Path
+) -> None:
+    with server.new_database(owner="energy_owner") as target:
+        assert command("roles", DATABASE_URL=target).returncode == 0
+        restore(server, filled, target, str(tmp_path / "energy.dump"))
         assert rows(target) == rows(filled)
+        owner = signed_in(target, "energy_owner")
+        assert migrate.migrate(owner).applied == []
+        assert copying.compare(owner, filled) == []
+        check_that_the_owner_owns_and_goes_on(target, server)
+
+
+def test_a_database_that_was_restored_and_migrated_as_another_role_is_handed_over(
+    filled: str, server: Server, tmp_path: Path
+) -> None:
+    with server.new_database() as target:
+        restore(server, filled, target, str(tmp_path / "energy.dump"))
+        migrate.migrate(target)
+        with psycopg.connect(target, autocommit=True) as connection:
+            assert connection.execute(NOT_THE_OWNERS.encode()).fetchall() != []
+            connection.execute((ROOT / "sql" / "roles" / "hand_over.sql").read_bytes())
+        assert migrate.migrate(signed_in(target, "energy_owner")).applied == []
         assert copying.compare(target, filled) == []
-        assert migrate.migrate(target).applied == []
-        assert migrate.check(target).profile == server.profile
-        with psycopg.connect(target, autocommit=True, options="-c timezone=UTC") as connection:
-            # It goes on where the other stopped: chunks, triggers, policies.
-            connection.execute(
-                "INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) "
-                "VALUES ('M-new', now(), 1, 230)"
-            )
-            assert connection.execute(
-                "SELECT energy_ac_sum_kwh FROM telemetry.meter_hourly WHERE meter_id = 'M-new'"
-            ).fetchall() == [(1.0,)]
-            connection.execute("CALL api.apply_policies()")
+        check_that_the_owner_owns_and_goes_on(target, server)
 
 
 def test_the_extension_is_updated_as_the_first_statement_of_a_session(server: Server, own_database: str) -> None:
