@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from app import __version__, copying, demo, doctor, importing, migrate, policies
@@ -118,12 +119,15 @@ def _roles(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG
 
 
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
+    # What is imagined does not get among what the service was told.
+    settings = replace(settings, data_dir=settings.data_dir / "demo")
+    fleet = {"seconds": options.seconds, "vehicles": options.vehicles, "seed": options.seed}
     with (
         stopped_by_signals() as stop,
         database(settings, stops_without=True) as url,
         serving(settings, url, stop) as address,
     ):
-        demo.run(address, stop=stop, seconds=options.seconds, vehicles=options.vehicles, seed=options.seed)
+        demo.run(address, stop=stop, alone=settings.database_url is not None, **fleet)
     return 0
 
 

@@ -19,7 +19,7 @@ import msgspec
 from tqdm import tqdm
 
 from app.errors import OperatorError
-from app.simulator import MINUTE, Fleet, MeterReading, Minute, Session, VehicleReading, rfc3339
+from app.simulator import ID_PREFIX, MINUTE, Fleet, MeterReading, Minute, Session, VehicleReading, rfc3339
 
 VEHICLES: Final = 40
 SEED: Final = 7
@@ -38,6 +38,8 @@ _SPREAD: Final = timedelta(seconds=55)
 _TRIES: Final = 8
 _RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
 _LONGEST_RETRY_AFTER_S: Final = 10.0
+# Above every id of a simulated device, and below every greater one of others.
+_LAST_OWN_ID: Final = ID_PREFIX.ljust(64, "z")
 _TIMEOUT_S: Final = 30.0
 _TIMEOUT_STOPPING_S: Final = 0.8
 # Servers close a connection that has been idle for a few seconds; one this old is opened anew before it is used.
@@ -58,6 +60,16 @@ class _LiveVehicle(msgspec.Struct, rename="camel"):
 class _LiveVehicles(msgspec.Struct):
     vehicles: list[_LiveVehicle]
     next: str | None = None
+
+
+class _Device(msgspec.Struct, rename="camel"):
+    meter_id: str = ""
+    vehicle_id: str = ""
+
+
+class _Devices(msgspec.Struct):
+    meters: list[_Device] = []
+    vehicles: list[_Device] = []
 
 
 class _Assignment(msgspec.Struct, rename={"begins_at": "from", "ends_at": "to", "meter_id": "meterId"}):
@@ -307,6 +319,7 @@ def run(
     seconds: float | None = None,
     vehicles: int = VEHICLES,
     seed: int = SEED,
+    alone: bool = False,
     out: TextIO | None = None,
 ) -> None:
     """Post a day of a simulated fleet's past to the API at `base_url`, print what it answers, then post live.
@@ -319,7 +332,8 @@ def run(
     Data of an earlier run is continued: vehicles keep their state of charge, those that were charging go on, readings
     follow the newest one, at most 24 hours back, and assignments left open are closed there.
 
-    Raises OperatorError where the service does not answer, or not as the contract says. Nothing is raised once `stop`
+    Raises OperatorError where the service does not answer, or not as the contract says, and with `alone` where it knows
+    a device that is none of a simulated fleet. Nothing is raised once `stop`
     is set: the service may be going away too.
     """
     if vehicles < 3:
@@ -327,6 +341,11 @@ def run(
     ends_at_s = None if seconds is None else time.monotonic() + seconds
     client = _Client(base_url, stop)
     try:
+        if alone and (other := _other_device(client)) is not None:
+            raise OperatorError(
+                f"the database holds {other}, which is no device of the demo's, and its simulated fleet would be "
+                "counted with yours: unset DATABASE_URL, or name a database of the demo's own"
+            )
         fleet, resumed = _resume(client, seed, vehicles)
         demo = _Demo(client, fleet, stop, sys.stdout if out is None else out, ends_at_s)
         demo.say(resumed)
@@ -408,6 +427,19 @@ def _resume(client: _Client, seed: int, vehicles: int) -> tuple[Fleet, str]:
     return fleet, f"Continuing a simulated fleet, {size}, from {rfc3339(start)} on; {closed}."
 
 
+def _other_device(client: _Client) -> str | None:
+    """A device that is not simulated; None where there is none. Listed in order of id, one stands before all simulated
+    ones or behind them."""
+    for kind in ("meters", "vehicles"):
+        for query in ({"limit": "1"}, {"limit": "1", "after": _LAST_OWN_ID}):
+            page = client.get(f"/v1/{kind}?{urlencode(query)}", _Devices)
+            for device in (*page.meters, *page.vehicles):
+                device_id = device.meter_id or device.vehicle_id
+                if not device_id.startswith(ID_PREFIX):
+                    return device_id
+    return None
+
+
 def _known_vehicles(client: _Client, vehicle_ids: set[str]) -> list[_LiveVehicle]:
     known: list[_LiveVehicle] = []
     query: dict[str, Any] = {"limit": 1000}
@@ -468,11 +500,11 @@ def _show_table(demo: _Demo, performances: Sequence[_Performance]) -> None:
     sound = sorted((one for one in charged if not _remark(one)), key=lambda one: one.total_energy.ac_consumed_kwh or 0)
     shown += sound[::-1][: _VEHICLES_SHOWN - len(shown)]
     demo.say(f"\nLast 24 hours, {len(shown)} of {len(charged)} vehicles that charged ({len(odd)} out of the ordinary):")
-    demo.say(f"  {'vehicle':<8}{'AC kWh':>10}{'DC kWh':>10}{'ratio':>9}{'battery C':>11}")
+    demo.say(f"  {'vehicle':<12}{'AC kWh':>10}{'DC kWh':>10}{'ratio':>9}{'battery C':>11}")
     for one in sorted(shown, key=lambda one: one.vehicle_id):
         energy = one.total_energy
         demo.say(
-            f"  {one.vehicle_id:<8}{_figure(energy.ac_consumed_kwh, 10, 2)}{_figure(energy.dc_delivered_kwh, 10, 2)}"
+            f"  {one.vehicle_id:<12}{_figure(energy.ac_consumed_kwh, 10, 2)}{_figure(energy.dc_delivered_kwh, 10, 2)}"
             f"{_figure(one.efficiency_ratio, 9, 4)}{_figure(one.avg_battery_temp, 11, 1)}   {_remark(one)}".rstrip()
         )
 

@@ -28,6 +28,8 @@ FIXED_OVERHEAD_KW: Final = 0.2
 CONVERSION_NOISE: Final = 0.005
 FAULT_FACTOR: Final = 0.86
 
+# No device of a real fleet is likely to be called so.
+ID_PREFIX: Final = "demo-"
 _FIRST_METER: Final = 101
 _FIRST_VEHICLE: Final = 201
 _RATED_KW: Final = (11.0, 22.0, 11.0, 7.4, 22.0, 11.0, 22.0, 11.0)
@@ -356,7 +358,7 @@ def _chargers(seed: int, count: int) -> Iterator[Charger]:
         faulty.add(first + _rng(seed, "fault", first).randrange(_CHARGERS_PER_FAULT))
     for index in range(count):
         rated_kw = _FAST_RATED_KW if index in _FAST_CHARGERS else _RATED_KW[index % len(_RATED_KW)]
-        yield Charger(f"M-{_FIRST_METER + index}", rated_kw, index in faulty)
+        yield Charger(f"{ID_PREFIX}M-{_FIRST_METER + index}", rated_kw, index in faulty)
 
 
 def _vehicles(seed: int, count: int, chargers: int) -> Iterator[Vehicle]:
@@ -366,7 +368,7 @@ def _vehicles(seed: int, count: int, chargers: int) -> Iterator[Vehicle]:
         # Every fourth vehicle, the first among them, plugs in after nearly every trip.
         plugs_in_below_soc_pct = 92.0 if index % 4 == 0 else rng.uniform(35, 70)
         home_charger = index if index < chargers else 1 + (index - chargers) % (chargers - 1)
-        yield Vehicle(f"V-{_FIRST_VEHICLE + index}", capacity_kwh, home_charger, plugs_in_below_soc_pct)
+        yield Vehicle(f"{ID_PREFIX}V-{_FIRST_VEHICLE + index}", capacity_kwh, home_charger, plugs_in_below_soc_pct)
 
 
 def _taper_share(soc_pct: float) -> float:

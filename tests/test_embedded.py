@@ -216,6 +216,7 @@ def test_a_service_whose_postmaster_is_killed_says_so_and_ends_and_its_next_star
                 assert service.wait(30) == (1 if is_killed else 0)
             finally:
                 service.kill()
+        assert (directory / "data" / "demo" / "cluster").exists() == (command[0] == "demo")
         ended = f"the embedded PostgreSQL, process {found[1]}, ended by itself, killed by signal 9; "
         assert (f" ERROR energy.embedded: {ended}" in output.read_text()) == is_killed
         assert (f"\nenergy: {ended}" in output.read_text()) == is_killed

@@ -182,7 +182,7 @@ def test_assignments_of_one_meter_or_one_vehicle_never_overlap(days: Days) -> No
 
 
 def test_every_device_reports_exactly_once_a_minute(days: Days) -> None:
-    expected = {f"M-{101 + n}" for n in range(CHARGERS)} | {f"V-{201 + n}" for n in range(VEHICLES)}
+    expected = {f"demo-M-{101 + n}" for n in range(CHARGERS)} | {f"demo-V-{201 + n}" for n in range(VEHICLES)}
     for number, minute in enumerate(days.minutes, start=1):
         assert minute.at == START + timedelta(minutes=number)
         reported = Counter([r["meterId"] for r in minute.meter_readings])
@@ -227,7 +227,7 @@ def test_battery_temperature_rises_with_power(days: Days) -> None:
 
 def test_a_battery_at_rest_settles_at_the_temperature_outside() -> None:
     """A vehicle that begins at 40 C is followed while it is parked; a lag of 25 minutes leaves 1/e after as many."""
-    resting = Fleet(7, VEHICLES, CHARGERS, START, battery_temp_c={f"V-{201 + n}": 40.0 for n in range(VEHICLES)})
+    resting = Fleet(7, VEHICLES, CHARGERS, START, battery_temp_c={f"demo-V-{201 + n}": 40.0 for n in range(VEHICLES)})
     minutes = [resting.step() for _ in range(25)]
     soc_pct = [{r["vehicleId"]: r["soc"] for r in minute.vehicle_readings} for minute in minutes]
     rested = [v for v in soc_pct[0] if all(at[v] == soc_pct[0][v] for at in soc_pct)]
@@ -260,7 +260,7 @@ def test_a_fleet_resumed_later_is_made_of_the_same_devices() -> None:
 
 
 def test_a_resumed_fleet_begins_at_the_given_soc() -> None:
-    given = {f"V-{201 + n}": 10.0 + 2 * n for n in range(VEHICLES - 1)}
+    given = {f"demo-V-{201 + n}": 10.0 + 2 * n for n in range(VEHICLES - 1)}
     resumed = Fleet(7, VEHICLES, CHARGERS, START, given)
     assert {vehicle: soc for vehicle, soc in resumed.soc_pct.items() if vehicle in given} == given
     minute = resumed.step()
@@ -272,14 +272,14 @@ def test_a_resumed_fleet_begins_at_the_given_soc() -> None:
 
 
 def test_a_vehicle_that_was_charging_goes_on_in_the_first_minutes_unless_nearly_full() -> None:
-    soc_pct = {"V-202": 94.0, "V-203": 96.0, "V-204": 94.0}
-    resumed = Fleet(7, VEHICLES, CHARGERS, START, soc_pct, charging=("V-202", "V-203"))
+    soc_pct = {"demo-V-202": 94.0, "demo-V-203": 96.0, "demo-V-204": 94.0}
+    resumed = Fleet(7, VEHICLES, CHARGERS, START, soc_pct, charging=("demo-V-202", "demo-V-203"))
     first, second = resumed.step(), resumed.step()
     plugged_in = {session.vehicle_id for session in first.plugged_in}
-    assert "V-202" in plugged_in
-    assert plugged_in.isdisjoint({"V-203", "V-204"})
+    assert "demo-V-202" in plugged_in
+    assert plugged_in.isdisjoint({"demo-V-203", "demo-V-204"})
     charged_kwh = {reading["vehicleId"]: reading["kwhDeliveredDc"] for reading in second.vehicle_readings}
-    assert charged_kwh["V-202"] > 0
+    assert charged_kwh["demo-V-202"] > 0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -289,7 +289,7 @@ def test_the_first_vehicle_charges_at_a_sound_charger_in_any_24_hours(seed: int)
     charged_at = [START]
     for _ in range(MINUTES):
         minute = simulated.step()
-        assert all(s.meter_id == "M-101" for s in minute.plugged_in if s.vehicle_id == "V-201")
+        assert all(s.meter_id == "demo-M-101" for s in minute.plugged_in if s.vehicle_id == "demo-V-201")
         if minute.vehicle_readings[0]["kwhDeliveredDc"] > 0:
             charged_at.append(minute.at)
     charged_at.append(simulated.now)
@@ -315,5 +315,5 @@ def test_a_fleet_that_cannot_be_is_refused() -> None:
         Fleet(7, 3, 2, START + timedelta(seconds=1))
     with pytest.raises(ValueError, match="with a zone"):
         Fleet(7, 3, 2, START.replace(tzinfo=None))
-    with pytest.raises(ValueError, match="V-202"):
-        Fleet(7, 3, 2, START, {"V-202": 100.5})
+    with pytest.raises(ValueError, match="demo-V-202"):
+        Fleet(7, 3, 2, START, {"demo-V-202": 100.5})
