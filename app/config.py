@@ -89,7 +89,8 @@ class Settings:
         Path("data"),
         Path,
         "directory of the embedded server: its cluster, its log, its lock, and `demo/` with those of the demo's; where "
-        "the service runs as root and the server's account cannot enter it, one under `/var/lib/ev-fleet-energy` stands in, and the log says so",
+        "the service runs as root and the server's account cannot enter it, one under `/var/lib/ev-fleet-energy` "
+        "stands in, and the log says so",
     )
     postgres_user: str | None = _setting(
         "ENERGY_POSTGRES_USER",
