@@ -37,6 +37,9 @@ FROM (
 -- name: rollup_table
 SELECT api.rollup_table(%(rollup)s);
 
+-- name: open_rollups
+CALL api.open_rollups();
+
 -- name: refresh_rollups
 CALL api.refresh_rollups(%(from)s, %(to)s);
 

@@ -270,6 +270,30 @@ def test_what_either_side_need_not_keep_any_more_is_not_compared(
         assert _differing(own, target) <= {"policy"}
 
 
+def test_rollups_of_devices_whose_readings_were_all_dropped_are_copied(
+    own: Connection, own_database: str, other_server: Server
+) -> None:
+    own.execute(OLD_READINGS.encode(), ["399 days"])
+    own.execute("CALL api.refresh_rollups(now() - interval '399 days 12 hours', now())")
+    own.execute("UPDATE telemetry.policy SET drop_after = '200 days' WHERE relation LIKE '%_history'")
+    own.execute("DELETE FROM telemetry.meter_telemetry_history")
+    hours = "SELECT meter_id, bucket_start, readings FROM telemetry.{} ORDER BY 1, 2"
+    expected = {name: own.execute(hours.format(name).encode()).fetchall() for name in ("meter_hourly", "meter_daily")}
+    assert len(expected["meter_hourly"]) == 10
+    with other_server.new_database() as target:
+        stop_jobs(target, other_server.profile)
+        migrate.migrate(target, other_server.profile)
+        assert copying.copy(own_database, target) == 0
+        with psycopg.connect(target, autocommit=True, options="-c timezone=UTC") as connection:
+            for name, rows_there in expected.items():
+                assert connection.execute(hours.format(name).encode()).fetchall() == rows_there
+            # A second copy finds them, and the reading that opened the rollups is gone.
+            assert copying.copy(own_database, target) == 0
+            assert connection.execute("SELECT count(*) FROM telemetry.meter_telemetry_history").fetchone() == (0,)
+            assert connection.execute("SELECT count(*) FROM telemetry.live_meter_state").fetchone() == (10,)
+        assert copying.compare(target, own_database) == []
+
+
 def bindir(profile: str) -> Path:
     """Where the client programs of a profile's server are."""
     found = packaged_bindir() if profile == "postgres" else local_timescale()
