@@ -8,7 +8,7 @@ from typing import Any
 from app.answers import EnergyPart, ExplainedFeed, ExplainedVehicle, Explanation, RegisterStep
 from app.db import Database
 from app.errors import UnknownVehicle
-from app.figures import ENERGY_DIGITS, RATIO_DIGITS, TEMPERATURE_DIGITS, rounded
+from app.figures import ENERGY_DIGITS, PART_DIGITS, RATIO_DIGITS, TEMPERATURE_DIGITS, rounded
 from app.models import Coverage, Performance, ReadingCounts, Reasons, SideCounts, TotalEnergy, Window
 
 # Columns that `vehicle_performance` returns, and `vehicle_explanation` before those of its parts.
@@ -43,7 +43,8 @@ async def vehicle_explanation(database: Database, vehicle_id: str, window: Windo
         device_type, device_id, assignment_id, feed_from, feed_to = side
         parts = [_part(*row[5:]) for row in of_side if row[5] is not None]
         energies = [part.energyKwh for part in parts if part.energyKwh is not None]
-        made_of = (sum(part.readings for part in parts), math.fsum(energies) if energies else None, parts)
+        energy = round(math.fsum(energies), ENERGY_DIGITS) if energies else None
+        made_of = (sum(part.readings for part in parts), energy, parts)
         if device_type == "vehicle":
             vehicle = ExplainedVehicle(*made_of)
         else:
@@ -89,6 +90,7 @@ def _part(
         RegisterStep(at, step, before, value)
         for step, at, before, value in zip(steps, *details, strict=True)
     ] if steps else []  # fmt: skip
+    energy = rounded(energy_kwh, PART_DIGITS)
     return EnergyPart(
-        hour, source, energy_reading, first_recorded_at, last_recorded_at, readings, energy_kwh, estimated, told
+        hour, source, energy_reading, first_recorded_at, last_recorded_at, readings, energy, estimated, told
     )

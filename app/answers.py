@@ -284,7 +284,7 @@ class RegisterStep(Struct):
 
 
 class EnergyPart(Struct):
-    """What one hour adds to an energy, kWh unrounded, and where it comes from.
+    """What one hour adds to an energy, kWh to 9 decimals, and where it comes from.
 
     `rollup`: the hour's rollup. `cut_hour`: readings of an hour that the window, the assignment or a change of kind
     cuts. `irregular_hour`: readings of an hour in which a register may have been reset.

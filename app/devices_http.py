@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import devices, requests
-from app.errors import UnknownMeter, UnknownVehicle
+from app.errors import InvalidParameter, UnknownMeter, UnknownVehicle
 from app.models import DeviceId, FleetDefaultsChange, MeterChange, VehicleChange
 from app.replies import json, service
 
@@ -37,7 +37,7 @@ async def vehicle(request: Request) -> Response:
 async def set_meter(request: Request) -> Response:
     """List a meter, or change what is known of it."""
     settings, database, _, _ = service(request)
-    meter_id = requests.device_id(request, UnknownMeter)
+    meter_id = requests.device_id(request, InvalidParameter)
     wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), MeterChange)
     return json(await devices.set_meter(database, meter_id, wanted))
 
@@ -45,7 +45,7 @@ async def set_meter(request: Request) -> Response:
 async def set_vehicle(request: Request) -> Response:
     """List a vehicle, or change what is known of it."""
     settings, database, _, _ = service(request)
-    vehicle_id = requests.device_id(request, UnknownVehicle)
+    vehicle_id = requests.device_id(request, InvalidParameter)
     wanted = requests.decoded(await requests.json_body(request, settings.max_body_bytes), VehicleChange)
     return json(await devices.set_vehicle(database, vehicle_id, wanted))
 

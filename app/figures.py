@@ -9,6 +9,8 @@ from app.models import Window
 
 # Digits after the point, as the contract gives them.
 ENERGY_DIGITS = 6
+# Of the parts that an energy is the sum of: a month of hours adds up to it all the same.
+PART_DIGITS = 9
 RATIO_DIGITS = 4
 TEMPERATURE_DIGITS = 2
 VOLTAGE_DIGITS = 2

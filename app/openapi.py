@@ -315,7 +315,7 @@ OPERATIONS = (
         "List a meter, or change what is known of it: interval or register from an instant on, its modulus, its power",
         MeterDetails,
         MeterChange,
-        problems=(400, 404, 413, 415, 422, 503),
+        problems=(400, 413, 415, 422, 503),
     ),
     Operation(
         "GET",
@@ -340,7 +340,7 @@ OPERATIONS = (
         "List a vehicle, or change what is known of it: as of a meter, and the capacity of its battery",
         VehicleDetails,
         VehicleChange,
-        problems=(400, 404, 413, 415, 422, 503),
+        problems=(400, 413, 415, 422, 503),
     ),
     Operation(
         "GET",

@@ -226,7 +226,7 @@ def device_id(request: Request, unknown: type[ProblemError]) -> str:
     try:
         return msgspec.convert(request.path_params["id"], DeviceId)
     except msgspec.ValidationError:
-        raise unknown("no device has such an id: 1 to 64 of A-Z a-z 0-9 . _ : -") from None
+        raise unknown("no device has such an id: 1 to 64 of A-Z a-z 0-9 . _ : -", {"field": "id"}) from None
 
 
 def assignment_id(request: Request) -> int:

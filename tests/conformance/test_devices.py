@@ -201,12 +201,11 @@ def test_a_meter_has_no_battery(client: Client) -> None:
         refused(client.put("/v1/vehicles/D-1", {"batteryCapacityKwh": capacity}))
 
 
-def test_a_device_that_is_not_json_is_malformed_and_an_id_of_no_device_unknown(client: Client, kind: str) -> None:
+def test_a_device_that_is_not_json_is_malformed_and_an_id_of_no_device_is_422(client: Client, kind: str) -> None:
     headers = {"Content-Type": "application/json"}
     answer = client.request("PUT", f"/v1/{kind}s/D-1", b"{", headers)
     assert (answer.status, answer.json["code"]) == (400, "malformed_body")
-    answer = client.request("PUT", f"/v1/{kind}s/a%20b", b"{}", headers)
-    assert (answer.status, answer.json["code"]) == (404, f"unknown_{kind}")
+    refused(client.request("PUT", f"/v1/{kind}s/a%20b", b"{}", headers), "id")
     answer = client.request("PUT", f"/v1/{kind}s/D-1", b"{}", {"Content-Type": "text/csv"})
     assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
 

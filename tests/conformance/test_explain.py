@@ -35,11 +35,21 @@ def summed(energies: list[float | None]) -> float | None:
     return round(math.fsum(known), 6) if known else None
 
 
+def decimals(side: Any) -> tuple[int, int]:
+    """The most decimals that the energy of a feed or a vehicle has, and that of any of its parts."""
+    energies = [side["energyKwh"]], [part["energyKwh"] for part in side["parts"]]
+    most = [max((len(str(one).partition(".")[2]) for one in of if one is not None), default=0) for of in energies]
+    return most[0], most[1]
+
+
 def check_adds_up(told: Any, performance: Any) -> None:
     """Counts, energies and steps of the parts are those of the answer."""
     assert told["performance"] == performance
     feeds, vehicle = told["feeds"], told["vehicle"]
     parts = [part for feed in feeds for part in feed["parts"]]
+    for whole, part in map(decimals, (*feeds, vehicle)):
+        assert whole <= 6
+        assert part <= 9
     assert sorted({feed["meterId"] for feed in feeds}) == performance["meters"]
     assert summed([part["energyKwh"] for part in parts]) == performance["totalEnergy"]["acConsumedKwh"]
     assert summed([part["energyKwh"] for part in vehicle["parts"]]) == performance["totalEnergy"]["dcDeliveredKwh"]
