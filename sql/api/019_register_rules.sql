@@ -1,8 +1,9 @@
--- The numbers by which registers are read, each with its name.
+-- The numbers by which registers are read, each with its name. Strict, so that a strict function that names one can be
+-- inlined: register_look_from is asked of every row of a fleet.
 
 CREATE FUNCTION api.register_look_back()
 RETURNS interval
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT interval '168 hours'
 $$;
@@ -12,7 +13,7 @@ COMMENT ON FUNCTION api.register_look_back() IS
 
 CREATE FUNCTION api.register_tolerance()
 RETURNS float8
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT float8 '0.9'
 $$;

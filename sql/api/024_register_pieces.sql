@@ -1,8 +1,9 @@
--- Register energy of a window, piece by piece, for one device or all. A piece is one reading, or a whole hour in which no
--- step down can be deep enough for a reset: its smallest value is at least register_tolerance of its largest. Of such an
--- hour the rollup says all there is to know (what it was entered with, where it ended, how high it went); of any other,
--- and of the hours that the window or a change of kind cuts, the history is asked by index. "First is smallest and last
--- is largest" would not do: 10, 30, 20, 40 is that too, and has a reset in it.
+-- Register energy of a window, piece by piece, for one device or all. A piece is one reading, or a stretch in which no
+-- step down can be deep enough for a reset: its smallest value is at least register_tolerance of its largest. A stretch is
+-- a whole hour, of which the rollup says all there is to know (what it was entered with, where it ended, how high it
+-- went), or what the window or a change of kind leaves of an hour, for which the history is asked by index; it is asked
+-- for the readings of all other hours too. "First is smallest and last is largest" would not do: 10, 30, 20, 40 is that
+-- too, and has a reset in it.
 --
 -- Each reading's energy depends on what came before it and on nothing of the window: a step belongs to the instant of
 -- the later reading, so windows that meet add up. The high-water mark is the highest value since the last reset among
@@ -12,7 +13,11 @@
 --
 -- Which devices are registers, and since when, is looked up first and passed on as arrays: whatever the planner is told,
 -- it takes the result of a query within a query for one row, and would loop where it has to hash. And the query stands in
--- plpgsql, for TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it.
+-- plpgsql, for TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it. A register
+-- is called by its number in these arrays, which is sorted and compared for a fraction of what its id would cost.
+--
+-- Most registers of a fleet rise from piece to piece, and then a piece counts what it is higher than the one before: one
+-- look back at the row before. Only of the others, the uneven ones, is the high-water mark worked out.
 --
 -- An hour whose history was dropped is taken for the simplest course that its rollup allows: rising, or with one reset,
 -- after its largest value or before its smallest. It is flagged.
@@ -40,10 +45,16 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
 SET search_path = pg_catalog
 SET plan_cache_mode = force_custom_plan
 SET jit = off
+SET work_mem = '32MB'
+SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
     found record;
+    -- Hours before this are known from their rollups alone.
+    kept_from CONSTANT timestamptz := coalesce(
+        api.hour_ceiling(api.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
+    );
 BEGIN
     SELECT
         array_agg(register.device_id) AS device_ids,
@@ -58,19 +69,19 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    WITH register AS (
+    WITH register AS MATERIALIZED (
         SELECT *
         FROM unnest(
             found.device_ids, found.kinds_from, found.moduli_kwh,
             found.counted_from, found.counted_to, found.looked_from
-        ) AS register (
-            device_id, kind_from, modulus_kwh, counted_from, counted_to, looked_from
+        ) WITH ORDINALITY AS register (
+            device_id, kind_from, modulus_kwh, counted_from, counted_to, looked_from, number
         )
     ),
     -- Days of the look-back, each as one piece where it is regular as an hour can be.
     day AS MATERIALIZED (
         SELECT
-            register.*,
+            register.number,
             daily.bucket_start,
             daily.first_recorded_at,
             daily.last_recorded_at,
@@ -91,16 +102,7 @@ BEGIN
             AND daily.bucket_start < api.day_floor(pieces_from)
     ),
     hourly AS (
-        SELECT
-            register.*,
-            hourly.bucket_start,
-            hourly.readings,
-            hourly.first_recorded_at,
-            hourly.last_recorded_at,
-            hourly.energy_first_kwh AS first_kwh,
-            hourly.energy_last_kwh AS last_kwh,
-            hourly.energy_min_kwh AS min_kwh,
-            hourly.energy_max_kwh AS max_kwh
+        SELECT register.number, register.looked_from, register.counted_from, register.counted_to, hourly.*
         FROM register
         JOIN api.device_hourly AS hourly ON hourly.device_id = register.device_id
         WHERE
@@ -109,45 +111,42 @@ BEGIN
             AND hourly.bucket_start >= api.day_floor(pieces_from)
             AND hourly.bucket_start < api.hour_floor(pieces_to)
         UNION ALL
-        SELECT
-            day.device_id,
-            day.kind_from,
-            day.modulus_kwh,
-            day.counted_from,
-            day.counted_to,
-            day.looked_from,
-            hourly.bucket_start,
-            hourly.readings,
-            hourly.first_recorded_at,
-            hourly.last_recorded_at,
-            hourly.energy_first_kwh,
-            hourly.energy_last_kwh,
-            hourly.energy_min_kwh,
-            hourly.energy_max_kwh
+        SELECT register.number, register.looked_from, register.counted_from, register.counted_to, hourly.*
         FROM day
-        JOIN api.device_hourly AS hourly
-            ON hourly.device_id = day.device_id
-            AND hourly.bucket_start >= day.bucket_start
-            AND hourly.bucket_start < day.bucket_start + interval '24 hours'
-        WHERE
-            NOT day.is_regular
-            AND hourly.device_type = kind_of_device
-            AND (only_device IS NULL OR hourly.device_id = only_device)
-            AND hourly.bucket_start >= api.register_look_from(pieces_from)
-            AND hourly.bucket_start < api.day_floor(pieces_from)
+        JOIN register ON register.number = day.number
+        CROSS JOIN LATERAL (
+            SELECT *
+            FROM api.device_hourly AS hourly
+            WHERE
+                hourly.device_type = kind_of_device
+                AND hourly.device_id = register.device_id
+                AND hourly.bucket_start >= day.bucket_start
+                AND hourly.bucket_start < day.bucket_start + interval '24 hours'
+                AND hourly.bucket_start >= api.register_look_from(pieces_from)
+                AND hourly.bucket_start < api.day_floor(pieces_from)
+            -- By index for each day, however many hours the planner takes all days to hold.
+            OFFSET 0
+        ) AS hourly
+        WHERE NOT day.is_regular
     ),
     hour AS MATERIALIZED (
         SELECT
-            hourly.*,
+            hourly.number,
+            hourly.bucket_start,
+            hourly.first_recorded_at,
+            hourly.last_recorded_at,
+            hourly.readings,
+            hourly.energy_first_kwh AS first_kwh,
+            hourly.energy_last_kwh AS last_kwh,
+            hourly.energy_min_kwh AS min_kwh,
+            hourly.energy_max_kwh AS max_kwh,
             CASE
-                WHEN hourly.min_kwh >= api.register_tolerance() * hourly.max_kwh THEN 'regular'
-                WHEN hourly.bucket_start >= (
-                    SELECT coalesce(
-                        api.hour_ceiling(api.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
-                    )
-                ) THEN 'read'
-                WHEN hourly.last_kwh < api.register_tolerance() * hourly.max_kwh THEN 'reset after largest'
-                WHEN hourly.min_kwh < api.register_tolerance() * hourly.first_kwh THEN 'reset before smallest'
+                WHEN hourly.energy_min_kwh >= api.register_tolerance() * hourly.energy_max_kwh THEN 'regular'
+                WHEN hourly.bucket_start >= kept_from THEN 'read'
+                WHEN hourly.energy_last_kwh < api.register_tolerance() * hourly.energy_max_kwh
+                    THEN 'reset after largest'
+                WHEN hourly.energy_min_kwh < api.register_tolerance() * hourly.energy_first_kwh
+                    THEN 'reset before smallest'
                 ELSE 'rising'
             END AS course
         FROM hourly
@@ -160,169 +159,185 @@ BEGIN
                 OR hourly.bucket_start + interval '1 hour' <= hourly.counted_from
             )
     ),
-    read AS (
-        SELECT
-            hour.device_id,
-            hour.kind_from,
-            hour.modulus_kwh,
-            hour.counted_from,
-            hour.counted_to,
-            hour.looked_from,
-            hour.bucket_start AS read_from,
-            hour.bucket_start + interval '1 hour' AS read_to
+    -- Hours to be read, and the parts of those that are cut.
+    stretch AS (
+        SELECT hour.number, hour.bucket_start AS read_from, hour.bucket_start + interval '1 hour' AS read_to
         FROM hour
         WHERE hour.course = 'read'
         UNION ALL
-        SELECT DISTINCT
-            register.*,
-            greatest(api.hour_floor(edge.at), register.looked_from),
-            least(api.hour_floor(edge.at) + interval '1 hour', register.counted_to)
-        FROM register
-        CROSS JOIN LATERAL (
-            VALUES (register.looked_from), (register.counted_from), (register.counted_to)
-        ) AS edge (at)
-        WHERE edge.at <> api.hour_floor(edge.at)
-    ),
-    piece AS MATERIALIZED (
-        SELECT
-            hour.device_id,
-            hour.kind_from,
-            hour.modulus_kwh,
-            hour.counted_from,
-            hour.looked_from,
-            part.first_recorded_at,
-            part.last_recorded_at,
-            part.readings,
-            part.first_kwh,
-            part.last_kwh,
-            part.max_kwh,
-            'rollup' AS source,
-            hour.course <> 'regular' AS is_estimated
-        FROM hour
-        CROSS JOIN LATERAL (
+        SELECT part.number, part.read_from, part.read_to
+        FROM (
             SELECT
-                hour.first_recorded_at, hour.last_recorded_at, hour.readings,
-                hour.first_kwh, hour.last_kwh, hour.max_kwh
+                cut.number,
+                cut.instant AS read_from,
+                lead(cut.instant) OVER (PARTITION BY cut.number, cut.hour ORDER BY cut.instant) AS read_to
+            FROM (
+                SELECT DISTINCT register.number, api.hour_floor(edge.at) AS hour, point.instant
+                FROM register
+                CROSS JOIN LATERAL (
+                    VALUES (register.looked_from), (register.counted_from), (register.counted_to)
+                ) AS edge (at)
+                CROSS JOIN LATERAL (
+                    VALUES (api.hour_floor(edge.at)), (edge.at), (api.hour_floor(edge.at) + interval '1 hour')
+                ) AS point (instant)
+                WHERE edge.at <> api.hour_floor(edge.at)
+            ) AS cut
+        ) AS part
+        JOIN register ON register.number = part.number
+        WHERE part.read_from >= register.looked_from AND part.read_to <= register.counted_to
+    ),
+    ordered AS MATERIALIZED (
+        SELECT
+            piece.*,
+            lag(piece.last_recorded_at) OVER in_time AS previous_at,
+            lag(piece.last_kwh) OVER in_time AS previous_kwh,
+            lag(piece.max_kwh) OVER in_time AS previous_max_kwh
+        FROM (
+            SELECT
+                hour.number, hour.first_recorded_at, hour.last_recorded_at, hour.readings,
+                hour.first_kwh, hour.last_kwh, hour.max_kwh, 'rollup' AS source, hour.course <> 'regular' AS is_estimated
+            FROM hour
             WHERE hour.course IN ('regular', 'rising')
             UNION ALL
             SELECT
-                hour.first_recorded_at, hour.first_recorded_at, hour.readings - 1,
-                hour.first_kwh, hour.max_kwh, hour.max_kwh
-            WHERE hour.course = 'reset after largest'
-            UNION ALL
-            SELECT hour.last_recorded_at, hour.last_recorded_at, 1, hour.last_kwh, hour.last_kwh, hour.last_kwh
-            WHERE hour.course = 'reset after largest'
-            UNION ALL
-            SELECT hour.first_recorded_at, hour.first_recorded_at, 1, hour.first_kwh, hour.first_kwh, hour.first_kwh
-            WHERE hour.course = 'reset before smallest'
+                hour.number, part.first_recorded_at, part.last_recorded_at, part.readings,
+                part.first_kwh, part.last_kwh, part.max_kwh, 'rollup', true
+            FROM hour
+            CROSS JOIN LATERAL (
+                VALUES
+                    (
+                        'reset after largest', hour.first_recorded_at, hour.first_recorded_at, hour.readings - 1,
+                        hour.first_kwh, hour.max_kwh, hour.max_kwh
+                    ),
+                    (
+                        'reset after largest', hour.last_recorded_at, hour.last_recorded_at, 1,
+                        hour.last_kwh, hour.last_kwh, hour.last_kwh
+                    ),
+                    (
+                        'reset before smallest', hour.first_recorded_at, hour.first_recorded_at, 1,
+                        hour.first_kwh, hour.first_kwh, hour.first_kwh
+                    ),
+                    (
+                        'reset before smallest', hour.last_recorded_at, hour.last_recorded_at, hour.readings - 1,
+                        hour.min_kwh, hour.last_kwh, hour.max_kwh
+                    )
+            ) AS part (course, first_recorded_at, last_recorded_at, readings, first_kwh, last_kwh, max_kwh)
+            WHERE hour.course IN ('reset after largest', 'reset before smallest') AND part.course = hour.course
             UNION ALL
             SELECT
-                hour.last_recorded_at, hour.last_recorded_at, hour.readings - 1,
-                hour.min_kwh, hour.last_kwh, hour.max_kwh
-            WHERE hour.course = 'reset before smallest'
-        ) AS part
-        UNION ALL
-        SELECT
-            day.device_id,
-            day.kind_from,
-            day.modulus_kwh,
-            day.counted_from,
-            day.looked_from,
-            day.first_recorded_at,
-            day.last_recorded_at,
-            day.readings,
-            day.first_kwh,
-            day.last_kwh,
-            day.max_kwh,
-            'rollup',
-            false
-        FROM day
-        WHERE day.is_regular
-        UNION ALL
-        SELECT
-            read.device_id,
-            read.kind_from,
-            read.modulus_kwh,
-            read.counted_from,
-            read.looked_from,
-            reading.recorded_at,
-            reading.recorded_at,
-            1,
-            reading.energy_kwh,
-            reading.energy_kwh,
-            reading.energy_kwh,
-            'history',
-            false
-        FROM read
-        CROSS JOIN LATERAL (
-            SELECT history.recorded_at, history.energy_kwh
-            FROM api.device_reading AS history
-            WHERE
-                history.device_type = kind_of_device
-                AND history.device_id = read.device_id
-                AND history.recorded_at >= read.read_from
-                AND history.recorded_at < read.read_to
-                AND history.recorded_at >= api.register_look_from(pieces_from)
-                AND history.recorded_at < pieces_to
-            -- By index for each stretch, however few readings the planner takes a whole history to hold.
-            OFFSET 0
-        ) AS reading
+                day.number, day.first_recorded_at, day.last_recorded_at, day.readings,
+                day.first_kwh, day.last_kwh, day.max_kwh, 'rollup', false
+            FROM day
+            WHERE day.is_regular
+            UNION ALL
+            SELECT
+                stretch.number, part.first_recorded_at, part.last_recorded_at, part.readings,
+                part.first_kwh, part.last_kwh, part.max_kwh, 'history', false
+            FROM stretch
+            JOIN register ON register.number = stretch.number
+            CROSS JOIN LATERAL (
+                SELECT
+                    min(history.energy_kwh) >= api.register_tolerance() * max(history.energy_kwh) AS is_regular,
+                    max(history.energy_kwh) AS max_kwh,
+                    array_agg(history.recorded_at ORDER BY history.recorded_at) AS instants,
+                    array_agg(history.energy_kwh ORDER BY history.recorded_at) AS kwh
+                FROM api.device_reading AS history
+                WHERE
+                    history.device_type = kind_of_device
+                    AND history.device_id = register.device_id
+                    AND history.recorded_at >= stretch.read_from
+                    AND history.recorded_at < stretch.read_to
+                    AND history.recorded_at >= api.register_look_from(pieces_from)
+                    AND history.recorded_at < pieces_to
+            ) AS read
+            CROSS JOIN LATERAL (
+                SELECT
+                    read.instants[1] AS first_recorded_at,
+                    read.instants[cardinality(read.instants)] AS last_recorded_at,
+                    cardinality(read.instants) AS readings,
+                    read.kwh[1] AS first_kwh,
+                    read.kwh[cardinality(read.kwh)] AS last_kwh,
+                    read.max_kwh
+                WHERE read.is_regular
+                UNION ALL
+                SELECT reading.instant, reading.instant, 1, reading.kwh, reading.kwh, reading.kwh
+                FROM unnest(read.instants, read.kwh) AS reading (instant, kwh)
+                WHERE NOT read.is_regular
+            ) AS part
+        ) AS piece
+        WINDOW in_time AS (PARTITION BY piece.number ORDER BY piece.first_recorded_at)
     ),
     -- Registers that were silent throughout the look-back, and have been heard since.
-    silent AS (
-        SELECT piece.device_id, piece.kind_from, piece.modulus_kwh, piece.counted_from, piece.looked_from
-        FROM piece
-        WHERE piece.looked_from > piece.kind_from
-        GROUP BY piece.device_id, piece.kind_from, piece.modulus_kwh, piece.counted_from, piece.looked_from
-        HAVING min(piece.first_recorded_at) >= piece.counted_from
+    silent AS MATERIALIZED (
+        SELECT register.*
+        FROM ordered
+        JOIN register ON register.number = ordered.number
+        WHERE
+            ordered.previous_at IS NULL
+            AND ordered.first_recorded_at >= register.counted_from
+            AND register.looked_from > register.kind_from
     ),
-    ordered AS (
-        SELECT
-            piece.*,
-            lag(piece.last_kwh) OVER in_time AS previous_kwh,
-            lag(piece.last_recorded_at) OVER in_time AS previous_at
-        FROM (
-            SELECT * FROM piece
-            UNION ALL
-            SELECT
-                last.device_id, last.kind_from, NULL, 'infinity', NULL,
-                last.recorded_at, last.recorded_at, 0,
-                last.energy_kwh, last.energy_kwh, last.energy_kwh, 'rollup', false
-            FROM (
-                SELECT
-                    array_agg(silent.device_id) AS device_ids,
-                    array_agg(silent.kind_from) AS since,
-                    array_agg(silent.looked_from) AS before
-                FROM silent
-            ) AS wanted
-            CROSS JOIN LATERAL api.registers_before(
-                kind_of_device, wanted.device_ids, wanted.since, wanted.before
-            ) AS last
-        ) AS piece
-        WINDOW in_time AS (PARTITION BY piece.device_id, piece.kind_from ORDER BY piece.first_recorded_at)
+    -- All others rise from piece to piece, but for those that were reset, jittered from one piece to the next, or paused
+    -- for longer than a mark is remembered.
+    uneven AS MATERIALIZED (
+        SELECT silent.number FROM silent
+        UNION
+        SELECT ordered.number
+        FROM ordered
+        WHERE
+            ordered.first_kwh < api.register_tolerance() * ordered.previous_kwh
+            OR ordered.max_kwh < ordered.previous_max_kwh
+            OR ordered.first_recorded_at - ordered.previous_at > api.register_look_back()
     ),
     stepped AS (
         SELECT
-            ordered.*,
-            date_trunc('day', ordered.first_recorded_at, 'UTC') AS day,
-            coalesce(ordered.first_kwh < api.register_tolerance() * ordered.previous_kwh, false) AS is_reset,
-            count(*) FILTER (WHERE ordered.first_kwh < api.register_tolerance() * ordered.previous_kwh) OVER (
-                PARTITION BY ordered.device_id, ordered.kind_from ORDER BY ordered.first_recorded_at
+            entered.*,
+            date_trunc('day', entered.first_recorded_at, 'UTC') AS day,
+            coalesce(entered.first_kwh < api.register_tolerance() * entered.entered_kwh, false) AS is_reset,
+            count(*) FILTER (WHERE entered.first_kwh < api.register_tolerance() * entered.entered_kwh) OVER (
+                PARTITION BY entered.number ORDER BY entered.first_recorded_at
             ) AS epoch
-        FROM ordered
+        FROM (
+            SELECT
+                ordered.*,
+                register.device_id,
+                register.modulus_kwh,
+                register.counted_from,
+                coalesce(ordered.previous_at, last.recorded_at) AS entered_at,
+                coalesce(ordered.previous_kwh, last.energy_kwh) AS entered_kwh
+            FROM ordered
+            JOIN register ON register.number = ordered.number
+            LEFT JOIN (
+                SELECT before.*
+                FROM (
+                    SELECT
+                        array_agg(silent.device_id) AS device_ids,
+                        array_agg(silent.kind_from) AS since,
+                        array_agg(silent.looked_from) AS before
+                    FROM silent
+                ) AS wanted
+                CROSS JOIN LATERAL api.registers_before(
+                    kind_of_device, wanted.device_ids, wanted.since, wanted.before
+                ) AS before
+            ) AS last
+                ON ordered.previous_at IS NULL
+                AND last.device_id = register.device_id
+                AND last.kind_from = register.kind_from
+            WHERE EXISTS (SELECT FROM uneven WHERE uneven.number = ordered.number)
+        ) AS entered
     ),
     marked AS MATERIALIZED (
         SELECT
             stepped.*,
             greatest(
-                stepped.previous_kwh,
+                stepped.entered_kwh,
                 max(stepped.max_kwh) OVER (
-                    PARTITION BY stepped.device_id, stepped.kind_from, stepped.epoch
+                    PARTITION BY stepped.number, stepped.epoch
                     ORDER BY stepped.day
                     RANGE BETWEEN api.register_look_back() PRECEDING AND interval '1 hour' PRECEDING
                 ),
                 max(stepped.max_kwh) OVER (
-                    PARTITION BY stepped.device_id, stepped.kind_from, stepped.epoch, stepped.day
+                    PARTITION BY stepped.number, stepped.epoch, stepped.day
                     ORDER BY stepped.first_recorded_at
                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                 )
@@ -331,19 +346,38 @@ BEGIN
     ),
     rolled AS (
         SELECT
-            after.device_id,
-            after.kind_from,
+            after.number,
             after.epoch,
-            greatest(0, min(after.modulus_kwh) - greatest(max(after.previous_kwh), max(before.max_kwh))) AS rest_kwh
+            greatest(0, min(after.modulus_kwh) - greatest(max(after.entered_kwh), max(before.max_kwh))) AS rest_kwh
         FROM marked AS after
         LEFT JOIN marked AS before
-            ON before.device_id = after.device_id
-            AND before.kind_from = after.kind_from
+            ON before.number = after.number
             AND before.epoch = after.epoch - 1
             AND before.day >= after.day - api.register_look_back()
-        WHERE after.is_reset AND after.previous_kwh >= api.register_tolerance() * after.modulus_kwh
-        GROUP BY after.device_id, after.kind_from, after.epoch
+        WHERE after.is_reset AND after.entered_kwh >= api.register_tolerance() * after.modulus_kwh
+        GROUP BY after.number, after.epoch
     )
+    SELECT
+        register.device_id,
+        api.hour_floor(ordered.first_recorded_at),
+        ordered.first_recorded_at,
+        ordered.last_recorded_at,
+        ordered.readings,
+        CASE
+            WHEN ordered.previous_kwh IS NOT NULL THEN ordered.max_kwh - ordered.previous_max_kwh
+            WHEN ordered.readings > 1 THEN ordered.max_kwh - ordered.first_kwh
+        END,
+        CASE WHEN ordered.previous_kwh IS NULL THEN 'baseline' END,
+        ordered.previous_kwh,
+        ordered.first_kwh,
+        ordered.source,
+        ordered.is_estimated
+    FROM ordered
+    JOIN register ON register.number = ordered.number
+    WHERE
+        ordered.first_recorded_at >= register.counted_from
+        AND NOT EXISTS (SELECT FROM uneven WHERE uneven.number = ordered.number)
+    UNION ALL
     SELECT
         marked.device_id,
         api.hour_floor(marked.first_recorded_at),
@@ -351,32 +385,28 @@ BEGIN
         marked.last_recorded_at,
         marked.readings,
         CASE
-            WHEN marked.previous_kwh IS NULL AND marked.readings = 1 THEN NULL
-            WHEN marked.previous_kwh IS NULL THEN marked.max_kwh - marked.first_kwh
+            WHEN marked.entered_kwh IS NULL AND marked.readings = 1 THEN NULL
+            WHEN marked.entered_kwh IS NULL THEN marked.max_kwh - marked.first_kwh
             WHEN marked.is_reset THEN marked.max_kwh + coalesce(rolled.rest_kwh, 0)
             -- A reading before that is no longer remembered counts for the piece's first reading and no other.
-            WHEN marked.previous_at < api.register_look_from(marked.first_recorded_at)
-                THEN greatest(0, marked.first_kwh - marked.previous_kwh) + marked.max_kwh - marked.first_kwh
+            WHEN marked.entered_at < api.register_look_from(marked.first_recorded_at)
+                THEN greatest(0, marked.first_kwh - marked.entered_kwh) + marked.max_kwh - marked.first_kwh
             ELSE greatest(0, marked.max_kwh - marked.mark_kwh)
         END,
         CASE
-            WHEN marked.previous_kwh IS NULL THEN 'baseline'
+            WHEN marked.entered_kwh IS NULL THEN 'baseline'
             WHEN rolled.rest_kwh IS NOT NULL THEN 'rollover'
             WHEN marked.is_reset THEN 'reset'
         END,
-        marked.previous_kwh,
+        marked.entered_kwh,
         marked.first_kwh,
         marked.source,
         marked.is_estimated
     FROM marked
-    LEFT JOIN rolled
-        ON marked.is_reset
-        AND rolled.device_id = marked.device_id
-        AND rolled.kind_from = marked.kind_from
-        AND rolled.epoch = marked.epoch
+    LEFT JOIN rolled ON marked.is_reset AND rolled.number = marked.number AND rolled.epoch = marked.epoch
     WHERE marked.first_recorded_at >= marked.counted_from;
 END
 $$;
 
 COMMENT ON FUNCTION api.register_pieces(text, timestamptz, timestamptz, text) IS
-'Register energy (kWh) of meters or vehicles (kind_of_device) in [pieces_from, pieces_to), of one device or all that have a register then: one row a whole hour without a reset (source rollup) or a reading (source history). step is baseline (nothing before it: what it stands on counts nothing; null where that is all), reset, rollover or null; previous_kwh and first_kwh are the register before the piece and at its first reading.';
+'Register energy (kWh) of meters or vehicles (kind_of_device) in [pieces_from, pieces_to), of one device or all that have a register then: one row a whole hour without a reset (source rollup), what the window or a change of kind leaves of one, or a reading (source history). step is baseline (nothing before it: what it stands on counts nothing; null where that is all), reset, rollover or null; previous_kwh and first_kwh are the register before the piece and at its first reading.';

@@ -37,7 +37,7 @@ BEGIN
             counted.energy_kwh,
             counted.is_estimated,
             true AS is_register,
-            counted.source = 'rollup'
+            counted.readings > 1
             AND NOT counted.is_estimated
             AND counted.energy_kwh IS NOT NULL
             AND apart.device_id IS NOT NULL AS is_apart

@@ -63,11 +63,17 @@ BEGIN
             SELECT part.meter_id, api.hour_floor(edge.instant) AS bucket_start
             FROM api.fleet_feeds(window_from, window_to) AS part
             CROSS JOIN LATERAL (VALUES (part.feed_from), (part.feed_to)) AS edge (instant)
-            WHERE part.meter_id = ANY (register_meters) AND edge.instant <> api.hour_floor(edge.instant)
+            WHERE
+                part.meter_id = ANY (register_meters)
+                AND edge.instant <> api.hour_floor(edge.instant)
+                -- What the window cuts is in one piece within it.
+                AND edge.instant > window_from
+                AND edge.instant < window_to
             UNION
-            SELECT register.meter_id, cut.bucket_start
+            SELECT register.meter_id, api.hour_floor(slot.bucket_from)
             FROM unnest(register_meters) AS register (meter_id)
-            CROSS JOIN unnest(cut_hours) AS cut (bucket_start)
+            CROSS JOIN unnest(slots) AS slot (bucket_from)
+            WHERE slot.bucket_from > window_from AND slot.bucket_from <> api.hour_floor(slot.bucket_from)
         ) AS apart;
     END IF;
     RETURN QUERY

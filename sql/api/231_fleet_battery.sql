@@ -34,10 +34,12 @@ DECLARE
     apart_vehicles text[];
     apart_hours timestamptz[];
 BEGIN
-    SELECT array_agg(register.vehicle_id), array_agg(cut.bucket_start)
+    SELECT array_agg(register.vehicle_id), array_agg(api.hour_floor(slot.bucket_from))
     INTO apart_vehicles, apart_hours
     FROM unnest(register_vehicles) AS register (vehicle_id)
-    CROSS JOIN unnest(cut_hours) AS cut (bucket_start);
+    CROSS JOIN unnest(slots) AS slot (bucket_from)
+    -- What the window cuts is in one piece within it.
+    WHERE slot.bucket_from > window_from AND slot.bucket_from <> api.hour_floor(slot.bucket_from);
     RETURN QUERY
     SELECT
         slots[piece.slot],

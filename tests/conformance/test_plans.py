@@ -173,6 +173,7 @@ TYPES = {
     "pieces_from": "timestamptz",
     "pieces_to": "timestamptz",
     "only_device": "text",
+    "kept_from": "timestamptz",
     "device_ids": "text[]",
     "moduli_kwh": "float8[]",
 }
@@ -192,6 +193,7 @@ def explain_register(connection: Connection, window: str) -> Node:
         "pieces_from": now() - minutes_from * MINUTE,
         "pieces_to": now() - minutes_to * MINUTE,
         "only_device": "M-7",
+        "kept_from": "-infinity",
     }
     with connection.cursor(row_factory=dict_row) as cursor:
         [found] = cursor.execute(REGISTERS, asked).fetchall()
