@@ -162,7 +162,8 @@ class Performance(Struct):
 
 
 class LiveMeter(Struct):
-    """A meter's newest reading by its own clock."""
+    """A meter's newest reading by its own clock. It charges where that reports energy above zero, or a register has
+    risen since the reading before."""
 
     meterId: str
     timestamp: datetime
@@ -173,7 +174,8 @@ class LiveMeter(Struct):
 
 
 class LiveVehicle(Struct):
-    """A vehicle's newest reading by its own clock."""
+    """A vehicle's newest reading by its own clock. It charges where that reports energy above zero, or a register has
+    risen since the reading before."""
 
     vehicleId: str
     timestamp: datetime

@@ -114,7 +114,11 @@ _LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "default": 100}, "
 _PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the page before"), _LIMIT)
 _LIVE = (
     *_PAGE,
-    Parameter("charging", _BOOLEAN, "only those that charge, or that do not"),
+    Parameter(
+        "charging",
+        _BOOLEAN,
+        "only those that charge, or that do not: energy above zero, or a register that rose since the reading before",
+    ),
     Parameter(
         "silentFor",
         {"type": "string"},

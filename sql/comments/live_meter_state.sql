@@ -5,4 +5,5 @@ COMMENT ON COLUMN telemetry.live_meter_state.recorded_at IS 'When the newest rea
 COMMENT ON COLUMN telemetry.live_meter_state.energy_ac_kwh IS 'AC energy of the newest reading, kWh.';
 COMMENT ON COLUMN telemetry.live_meter_state.voltage_v IS 'Voltage of the newest reading, V.';
 COMMENT ON COLUMN telemetry.live_meter_state.received_at IS 'When the newest reading was received.';
-COMMENT ON COLUMN telemetry.live_meter_state.is_charging IS 'Whether the newest reading reports energy above zero.';
+COMMENT ON COLUMN telemetry.live_meter_state.is_charging IS
+'Whether the newest reading reports energy above zero; of a register (as is said of it now), a value above that of the reading before.';

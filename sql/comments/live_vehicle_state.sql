@@ -7,4 +7,5 @@ COMMENT ON COLUMN telemetry.live_vehicle_state.energy_dc_kwh IS 'DC energy of th
 COMMENT ON COLUMN telemetry.live_vehicle_state.battery_temp_c IS
 'Battery temperature of the newest reading, degrees C.';
 COMMENT ON COLUMN telemetry.live_vehicle_state.received_at IS 'When the newest reading was received.';
-COMMENT ON COLUMN telemetry.live_vehicle_state.is_charging IS 'Whether the newest reading reports energy above zero.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.is_charging IS
+'Whether the newest reading reports energy above zero; of a register (as is said of it now), a value above that of the reading before.';

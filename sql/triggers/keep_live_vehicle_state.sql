@@ -1,5 +1,10 @@
 -- The newest reading of each vehicle, kept in the transaction that keeps the readings, whoever inserts them.
 -- Rows are taken in order of vehicle_id, as every writer of this table does, so that concurrent writers never deadlock.
+--
+-- A register charges while it rises: its newest value is above the one before, which is the one of the row that is there.
+-- Its own first one is not above any. Which vehicles are registers is what is said now, also where the reading is older:
+-- to follow their past would cost every reading, and the next one puts it right. Whether there are any is asked first, by
+-- index, and each vehicle is looked up by its key only where there are.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_live_vehicle_state()
 RETURNS trigger
@@ -7,27 +12,147 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF NOT (
+        EXISTS (SELECT FROM telemetry.vehicle WHERE energy_reading = 'register')
+        OR EXISTS (SELECT FROM telemetry.fleet_default WHERE device_type = 'vehicle' AND energy_reading = 'register')
+    ) THEN
+        INSERT INTO telemetry.live_vehicle_state AS live (
+            vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
+        )
+        SELECT DISTINCT ON (vehicle_id)
+            vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, energy_dc_kwh > 0
+        FROM inserted
+        ORDER BY vehicle_id, recorded_at DESC
+        ON CONFLICT (vehicle_id) DO UPDATE SET
+            recorded_at = excluded.recorded_at,
+            soc_pct = excluded.soc_pct,
+            energy_dc_kwh = excluded.energy_dc_kwh,
+            battery_temp_c = excluded.battery_temp_c,
+            received_at = excluded.received_at,
+            is_charging = excluded.is_charging
+        WHERE excluded.recorded_at > live.recorded_at;
+        RETURN NULL;
+    END IF;
+
+    IF NOT EXISTS (SELECT FROM inserted GROUP BY vehicle_id HAVING count(*) > 1) THEN
+        INSERT INTO telemetry.live_vehicle_state AS live (
+            vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
+        )
+        SELECT
+            vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at,
+            energy_dc_kwh > 0
+            AND NOT coalesce(
+                (
+                    SELECT said.energy_reading = 'register'
+                    FROM telemetry.vehicle AS said
+                    WHERE said.vehicle_id = inserted.vehicle_id
+                ),
+                (
+                    SELECT fleet.energy_reading = 'register'
+                    FROM telemetry.fleet_default AS fleet
+                    WHERE fleet.device_type = 'vehicle'
+                    ORDER BY fleet.effective_from DESC
+                    LIMIT 1
+                ),
+                false
+            )
+        FROM inserted
+        ORDER BY vehicle_id
+        ON CONFLICT (vehicle_id) DO UPDATE SET
+            recorded_at = excluded.recorded_at,
+            soc_pct = excluded.soc_pct,
+            energy_dc_kwh = excluded.energy_dc_kwh,
+            battery_temp_c = excluded.battery_temp_c,
+            received_at = excluded.received_at,
+            -- Energy above zero that does not say so is a register's; and zero is never above what is there.
+            is_charging = excluded.is_charging OR excluded.energy_dc_kwh > live.energy_dc_kwh
+        WHERE excluded.recorded_at > live.recorded_at;
+        RETURN NULL;
+    END IF;
+
+    -- Where some come several at once, the one before is among these, unless the row that is there lies between.
+    WITH newest AS MATERIALIZED (
+        SELECT
+            ranked.*,
+            coalesce(
+                (
+                    SELECT said.energy_reading = 'register'
+                    FROM telemetry.vehicle AS said
+                    WHERE said.vehicle_id = ranked.vehicle_id
+                ),
+                (
+                    SELECT fleet.energy_reading = 'register'
+                    FROM telemetry.fleet_default AS fleet
+                    WHERE fleet.device_type = 'vehicle'
+                    ORDER BY fleet.effective_from DESC
+                    LIMIT 1
+                ),
+                false
+            ) AS is_register
+        FROM (
+            SELECT
+                inserted.vehicle_id,
+                inserted.recorded_at,
+                inserted.soc_pct,
+                inserted.energy_dc_kwh,
+                inserted.battery_temp_c,
+                inserted.received_at,
+                lead(inserted.recorded_at) OVER by_age AS before_at,
+                lead(inserted.energy_dc_kwh) OVER by_age AS before_kwh,
+                row_number() OVER by_age AS age
+            FROM inserted
+            WINDOW by_age AS (PARTITION BY inserted.vehicle_id ORDER BY inserted.recorded_at DESC)
+        ) AS ranked
+        WHERE ranked.age = 1
+    ),
+    next_of_live AS MATERIALIZED (
+        SELECT newest.vehicle_id
+        FROM newest
+        WHERE
+            newest.is_register
+            AND (
+                newest.before_at IS NULL
+                OR newest.before_at < (
+                    SELECT state.recorded_at
+                    FROM telemetry.live_vehicle_state AS state
+                    WHERE state.vehicle_id = newest.vehicle_id
+                )
+            )
+    )
     INSERT INTO telemetry.live_vehicle_state AS live (
         vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
     )
-    SELECT DISTINCT ON (vehicle_id)
-        vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, energy_dc_kwh > 0
-    FROM inserted
-    ORDER BY vehicle_id, recorded_at DESC
+    SELECT
+        newest.vehicle_id,
+        newest.recorded_at,
+        newest.soc_pct,
+        newest.energy_dc_kwh,
+        newest.battery_temp_c,
+        newest.received_at,
+        CASE
+            WHEN newest.is_register THEN coalesce(newest.energy_dc_kwh > newest.before_kwh, false)
+            ELSE newest.energy_dc_kwh > 0
+        END
+    FROM newest
+    ORDER BY newest.vehicle_id
     ON CONFLICT (vehicle_id) DO UPDATE SET
         recorded_at = excluded.recorded_at,
         soc_pct = excluded.soc_pct,
         energy_dc_kwh = excluded.energy_dc_kwh,
         battery_temp_c = excluded.battery_temp_c,
         received_at = excluded.received_at,
-        is_charging = excluded.is_charging
+        is_charging = CASE
+            WHEN excluded.vehicle_id IN (SELECT next_of_live.vehicle_id FROM next_of_live)
+            THEN excluded.energy_dc_kwh > live.energy_dc_kwh
+            ELSE excluded.is_charging
+        END
     WHERE excluded.recorded_at > live.recorded_at;
     RETURN NULL;
 END
 $$;
 
 COMMENT ON FUNCTION telemetry.keep_live_vehicle_state() IS
-'Statement trigger of vehicle_telemetry_history: keeps live_vehicle_state at the newest reading by recorded_at.';
+'Statement trigger of vehicle_telemetry_history: keeps live_vehicle_state at the newest reading by recorded_at, and whether it charges: energy above zero, or a register that rose.';
 
 DO $$
 BEGIN

@@ -86,6 +86,138 @@ def test_a_device_charges_while_its_newest_reading_bears_energy(client: Client, 
     assert told == [True, False, True]
 
 
+# A register charges while it rises. Values in order of time, what is said of each after it came alone.
+RISES = (
+    (100.0, False),  # the first, before which nothing is known
+    (100.0, False),
+    (100.5, True),
+    (101.0, True),
+    (101.0, False),
+    (100.9, False),  # jitter
+    (101.0, True),
+    (3.0, False),  # a reset
+    (3.5, True),
+)
+
+
+def counted(kind: str, device: str, minutes: float, kwh: float) -> dict[str, Any]:
+    """A reading of a register so long ago."""
+    at = minutes_ago(minutes)
+    if kind == "meters":
+        return meter_reading(device, at, kwhConsumedAc=kwh)
+    return vehicle_reading(device, at, kwhDeliveredDc=kwh)
+
+
+def charging(client: Client, kind: str, device: str) -> bool:
+    """Whether a device charges, as its own answer and the filtered lists say."""
+    told: bool = client.get(f"/v1/live/{kind}/{device}").json["charging"]
+    for wanted in (True, False):
+        assert (device in ids(client.get(f"/v1/live/{kind}", charging=str(wanted).lower()).json)) == (told is wanted)
+    return told
+
+
+def say(client: Client, kind: str, device: str, reading: str | None, **more: Any) -> None:
+    """Say what a device's kWh values mean."""
+    answer = client.put(f"/v1/{kind}/{device}", {"energyReading": reading, **more})
+    assert answer.status in (200, 201), answer.body
+
+
+def default(client: Client, kind: str, reading: str, **more: Any) -> None:
+    """Say what kWh values mean where nothing is said of a device."""
+    answer = client.put("/v1/fleet/defaults", {kind: {"energyReading": reading, **more}})
+    assert answer.status == 200, answer.body
+
+
+@KINDS
+@pytest.mark.parametrize("said", ["of_the_device", "of_the_fleet"])
+def test_a_register_charges_while_it_rises(client: Client, kind: str, said: str) -> None:
+    if said == "of_the_fleet":
+        default(client, kind, "register")
+        say(client, kind, "interval", "interval")
+    else:
+        say(client, kind, "D-1", "register")
+    told = []
+    for i, (kwh, _) in enumerate(RISES):
+        client.ingest(counted(kind, "D-1", 20 - i, kwh), counted(kind, "interval", 20 - i, 0.2))
+        told.append(charging(client, kind, "D-1"))
+        assert charging(client, kind, "interval")
+    assert told == [rises for _, rises in RISES]
+
+
+@KINDS
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_of_several_readings_of_a_register_the_newest_two_count_in_whatever_order(
+    client: Client, kind: str, size: int
+) -> None:
+    say(client, kind, "other", "register")
+    for order, device in enumerate(("forwards", "backwards")):
+        say(client, kind, device, "register")
+        rows = [counted(kind, device, 20 - i, kwh) for i, (kwh, _) in enumerate(RISES)]
+        for first in range(0, len(rows), size):
+            part = rows[first : first + size]
+            client.ingest(*(reversed(part) if order else part), counted(kind, "other", 20 - first, 7.0))
+            assert charging(client, kind, device) is RISES[first + len(part) - 1][1], (device, first)
+            assert not charging(client, kind, "other")
+
+
+@KINDS
+def test_readings_of_a_register_around_the_newest_that_was_there_are_held_against_that(
+    client: Client, kind: str
+) -> None:
+    say(client, kind, "D-1", "register")
+    client.ingest(counted(kind, "D-1", 10, 5.0))
+    # One before it and one after it, which is higher than the one before and not than the one between.
+    client.ingest(counted(kind, "D-1", 12, 4.0), counted(kind, "D-1", 8, 5.0))
+    assert not charging(client, kind, "D-1")
+    client.ingest(counted(kind, "D-1", 9, 4.0), counted(kind, "D-1", 7, 5.5))
+    assert charging(client, kind, "D-1")
+
+
+@KINDS
+def test_a_late_reading_of_a_register_leaves_charging_alone(client: Client, kind: str) -> None:
+    say(client, kind, "D-1", "register")
+    client.ingest(counted(kind, "D-1", 10, 5.0), counted(kind, "D-1", 5, 6.0))
+    client.ingest(counted(kind, "D-1", 7, 6.0), counted(kind, "D-1", 6, 6.5))
+    assert charging(client, kind, "D-1")
+    client.ingest(counted(kind, "D-1", 4, 6.0))
+    assert not charging(client, kind, "D-1")
+
+
+@KINDS
+def test_a_register_of_which_that_is_said_later_shows_it_with_its_next_reading(client: Client, kind: str) -> None:
+    client.ingest(counted(kind, "D-1", 10, 5.0))
+    assert charging(client, kind, "D-1")
+    say(client, kind, "D-1", "register")
+    client.ingest(counted(kind, "D-1", 9, 5.0))
+    assert not charging(client, kind, "D-1")
+    client.ingest(counted(kind, "D-1", 8, 5.5))
+    assert charging(client, kind, "D-1")
+
+
+@KINDS
+@pytest.mark.parametrize("said", ["of_the_device", "of_the_fleet"])
+def test_a_device_charges_by_the_kind_that_it_has_now(client: Client, kind: str, said: str) -> None:
+    # An interval meter is exchanged for a register, and that for an interval meter.
+    def exchange(minutes: float | None, reading: str) -> None:
+        since = {} if minutes is None else {"since": minutes_ago(minutes)}
+        if said == "of_the_device":
+            say(client, kind, "D-1", reading, **since)
+        else:
+            default(client, kind, reading, **since)
+
+    def told(minutes: float, kwh: float) -> bool:
+        client.ingest(counted(kind, "D-1", minutes, kwh))
+        return charging(client, kind, "D-1")
+
+    exchange(None, "interval")
+    assert told(12, 0.1)
+    exchange(11, "register")
+    # The first reading is held against the one of the meter that was there before.
+    assert [told(10, 500.0), told(9, 500.0), told(8, 500.5), told(7, 500.5)] == [True, False, True, False]
+    exchange(6, "interval")
+    assert [told(5, 0.1), told(4, 0.1), told(3, 0.0)] == [True, True, False]
+
+
 @KINDS
 def test_a_device_that_never_reported_is_404(client: Client, kind: str) -> None:
     client.ingest(meter_reading("only-a-meter"), vehicle_reading("only-a-vehicle"))
