@@ -35,7 +35,8 @@ def _copy_in(pgconn: PGconn, copies: Sequence[tuple[bytes, bytes]]) -> _Waiting:
     failed: PGresult | None = None
     while (result := (yield from _result(pgconn))) is not None:
         if result.status == pq.ExecStatus.COPY_IN:
-            while pgconn.put_copy_data(next(data)) == 0:
+            block = next(data)
+            while pgconn.put_copy_data(block) == 0:
                 yield Wait.W
             while pgconn.put_copy_end() == 0:
                 yield Wait.W
