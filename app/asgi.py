@@ -58,7 +58,8 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
             # What was imported stays; the collector need not look at it again and again while readings wait.
             gc.collect()
             gc.freeze()
-            chores += [asyncio.create_task(_follow_horizon(database, reader)), asyncio.create_task(_keep_up(url))]
+            chores.append(asyncio.create_task(_follow_horizon(database, reader)))
+            chores.append(asyncio.create_task(_keep_up(url, settings)))
             yield
         finally:
             # The writer first, and whatever becomes of the rest: what was taken is committed.
@@ -77,19 +78,21 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
 
 
 async def _follow_horizon(database: Database, reader: Reader) -> None:
+    pause_s = 0.0 if reader.horizon is UNKNOWN_HORIZON else HORIZON_PERIOD_S
     while True:
-        await asyncio.sleep(0 if reader.horizon is UNKNOWN_HORIZON else HORIZON_PERIOD_S)
+        await asyncio.sleep(pause_s)
         try:
             reader.horizon = await horizon(database)
+            pause_s = HORIZON_PERIOD_S
         except (EnergyError, psycopg.Error) as error:
             logger.warning("the horizon of the history could not be read: %s", error)
-            await asyncio.sleep(HORIZON_RETRY_S)
+            pause_s = HORIZON_RETRY_S
 
 
-async def _keep_up(url: str) -> None:
+async def _keep_up(url: str, settings: Settings) -> None:
     while True:
         try:
-            await call(url, "upkeep")
+            await call(url, settings, "upkeep")
         except (psycopg.Error, OSError) as error:
             logger.warning("upkeep failed and is tried again in an hour: %s", error)
         await asyncio.sleep(UPKEEP_PERIOD_S)

@@ -47,12 +47,7 @@ class Database:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._settings = settings
-        # A statement's timeout is kept by the server; a network that swallows packets needs one of its own.
-        longest_s = max(settings.read_timeout_s, settings.write_timeout_s) + settings.connect_timeout_s
-        network = {
-            "connect_timeout": math.ceil(settings.connect_timeout_s),
-            "tcp_user_timeout": math.ceil(longest_s * 1000),
-        }
+        network = _network(settings)
         self._readers = AsyncConnectionPool(
             settings.database_read_url or url,
             min_size=1,
@@ -64,7 +59,9 @@ class Database:
             configure=self._configure_reader,
             kwargs={"autocommit": True, "application_name": "energy-reader", **network},
         )
-        # One each, so that an assignment which waits for a lock never keeps readings waiting.
+        # One each, so that an assignment which waits for a lock never keeps readings waiting. What is written of
+        # assignments cannot be written twice, so whether a restart of the database has killed the connection is tried
+        # before it is used; a reading written again is a duplicate, and does without.
         self._ingest, self._assignments = (
             AsyncConnectionPool(
                 url,
@@ -75,9 +72,13 @@ class Database:
                 open=False,
                 name=name,
                 configure=self._configure_writer,
+                check=check,
                 kwargs={"application_name": f"energy-{name}", "autocommit": autocommit, **network},
             )
-            for name, autocommit in (("writer", True), ("assignments", False))
+            for name, autocommit, check in (
+                ("writer", True, None),
+                ("assignments", False, AsyncConnectionPool.check_connection),
+            )
         )
         self._pools = (self._readers, self._ingest, self._assignments)
 
@@ -182,9 +183,11 @@ class Database:
         await connection.execute("SET timezone = 'UTC'")
         # No statement here runs long enough to be worth compiling; a plan over many chunks looks as if it did.
         await connection.execute("SET jit = off")
-        await connection.execute(
-            "SELECT set_config('statement_timeout', %s, false)", [f"{statement_timeout_s * 1000:.0f}"]
-        )
+        await _set_timeout(connection, "statement_timeout", statement_timeout_s)
+
+
+async def _set_timeout(connection: Connection, name: str, seconds: float) -> None:
+    await connection.execute("SELECT set_config(%s, %s, false)", [name, f"{seconds * 1000:.0f}"])
 
 
 @asynccontextmanager
@@ -196,12 +199,29 @@ async def _connected(pool: AsyncConnectionPool[Connection]) -> AsyncIterator[Con
         raise DatabaseLost("the database does not answer now; send the request again later") from error
 
 
-async def call(url: str, name: str, parameters: Mapping[str, Any] | None = None) -> None:
+def _network(settings: Settings) -> dict[str, Any]:
+    """How long libpq waits for a network that swallows packets; a statement's own timeout is kept by the server.
+
+    The user timeout is for what was sent and not acknowledged. While an answer is waited for nothing is, so the other
+    end is asked for a sign of life, and given up after the same time.
+    """
+    longest_s = max(settings.read_timeout_s, settings.write_timeout_s) + settings.connect_timeout_s
+    return {
+        "connect_timeout": math.ceil(settings.connect_timeout_s),
+        "tcp_user_timeout": math.ceil(longest_s * 1000),
+        "keepalives_idle": math.ceil(settings.connect_timeout_s),
+        "keepalives_interval": math.ceil(settings.connect_timeout_s),
+    }
+
+
+async def call(url: str, settings: Settings, name: str, parameters: Mapping[str, Any] | None = None) -> None:
     """Run a named query that calls a procedure of upkeep, on a connection of its own, outside a transaction.
 
     It may take long, and is tried again while a job refreshes the same hours. Raises what psycopg raises.
     """
-    async with await AsyncConnection.connect(url, autocommit=True, application_name="energy-upkeep") as connection:
+    async with await AsyncConnection.connect(
+        url, autocommit=True, application_name="energy-upkeep", **_network(settings)
+    ) as connection:
         for _ in range(MAX_TRIES_OF_A_REFRESH - 1):
             try:
                 await connection.execute(query(name), parameters)

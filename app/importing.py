@@ -134,7 +134,7 @@ async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *,
                 _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
             if summary.oldest and summary.newest and not by_day:
                 ends = {"from": summary.oldest, "to": summary.newest + timedelta(microseconds=1)}
-                await call(url, "complete_rollups", ends)
+                await call(url, settings, "complete_rollups", ends)
     finally:
         await database.close()
     if damage is not None:
@@ -240,7 +240,7 @@ async def _load_by_day(
                     await _load_readings(reader, writer, lines, summary)
                     summary.lines += len(lines)
                     summary.last_line = lines[-1].number
-                await call(url, "complete_load", {"from": day, "to": day + timedelta(days=1)})
+                await call(url, settings, "complete_load", {"from": day, "to": day + timedelta(days=1)})
                 if summary.refused_for_age > refused_before:
                     summary.days_to_repeat += 1
                 else:

@@ -276,7 +276,7 @@ def _assert_recovered(client: Client) -> None:
         lambda: client.get("/readyz").status == 200,
         lambda: client.post("/v1/ingest", meter_reading("M-back", minutes_ago(1))).status == 200,
         lambda: client.get("/v1/live/meters/M-back").status == 200,
-        lambda: client.patch("/v1/assignments/1", {"to": None}).status == 404,
+        lambda: client.patch("/v1/assignments/999", {"to": None}).status == 404,
     ):
         _until(answers, max(0.0, deadline - time.monotonic()))
     assert client.process is not None
@@ -302,15 +302,18 @@ def test_a_database_that_goes_and_comes_back_is_waited_for(cluster: EmbeddedServ
         load.assert_kept_once(cluster.url)
 
 
-def test_a_restart_that_nobody_noticed_costs_neither_a_read_nor_a_reading_anything(cluster: EmbeddedServer) -> None:
+def test_a_restart_that_nobody_noticed_costs_neither_a_read_nor_a_write_anything(cluster: EmbeddedServer) -> None:
     # Every pooled connection is dead and does not know it. The service asks again itself; what it writes again was not
-    # kept, or is a duplicate.
+    # kept, or is a duplicate. An assignment would overlap itself: it is not written to a dead connection at all.
+    fed = {"meterId": "M-before", "vehicleId": "V-before", "from": "2026-01-01T00:00:00Z"}
     with running_service(DATABASE_URL=cluster.url) as client:
         client.ingest(meter_reading("M-before"))
         assert client.get("/v1/live/meters/M-before").status == 200
         for ask_first in (
             lambda: client.get("/v1/live/meters/M-before").status == 200,
             lambda: client.ingest(meter_reading("M-after"))["rejected"] == 0,
+            lambda: client.put("/v1/meters/M-before", {"ratedPowerKw": 11}).status == 200,
+            lambda: client.post("/v1/assignments", fed).status == 201,
         ):
             cluster.stop()
             cluster.start()

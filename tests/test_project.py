@@ -252,7 +252,7 @@ def _names_looked_up() -> set[str]:
             if path.stem != "db" and called in ("query", "fetch_all"):
                 looked_up |= _query_names(node.args[0])
             elif path.stem != "db" and isinstance(node.func, ast.Name) and called == "call":
-                looked_up |= _query_names(node.args[1])
+                looked_up |= _query_names(node.args[2])
     return looked_up
 
 

@@ -13,6 +13,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app import migrate
+from app.config import Settings
 from app.db import call
 from app.queries import query
 from tests.readings import (
@@ -222,12 +223,13 @@ def test_refreshes_at_the_same_time_all_complete(
     # An import, upkeep and a job may refresh the same hours at once. TimescaleDB fails all but one of them; they are
     # called by what the service calls them by, which has to see each through.
     start = hours_ago(24 * 5)
+    ends = {"from": start, "to": start + 2 * DAY}
     client.ingest(*some_readings(12, start, start + 2 * DAY, 500))
 
     def refresh(seed: int) -> None:
         for i in range(3):
             client.ingest(*some_readings(100 * seed + i, start, start + 2 * DAY, 50))
-            asyncio.run(call(migrated_database, "complete_rollups", {"from": start, "to": start + 2 * DAY}))
+            asyncio.run(call(migrated_database, Settings(), "complete_rollups", ends))
 
     with ThreadPoolExecutor(4) as pool:
         for refreshing in [pool.submit(refresh, seed) for seed in range(13, 17)]:
