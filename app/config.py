@@ -170,8 +170,8 @@ class Settings:
     max_assignments_per_request: int = _setting(
         "ENERGY_MAX_ASSIGNMENTS_PER_REQUEST", 1000, _integer(1, 100_000), "most assignments or events in one request"
     )
-    drain_timeout_s: float = _setting(
-        "ENERGY_DRAIN_TIMEOUT_S", 10.0, _seconds(0, 600), "longest a stopping service waits for requests under way"
+    drain_timeout_s: int = _setting(
+        "ENERGY_DRAIN_TIMEOUT_S", 10, _integer(1, 600), "longest a stopping service waits for requests under way"
     )
 
     @classmethod

@@ -198,7 +198,7 @@ def _server_config(settings: Settings, app: Any, **further: Any) -> uvicorn.Conf
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
+        timeout_graceful_shutdown=settings.drain_timeout_s,
         **further,
     )
 

@@ -37,7 +37,7 @@ _READ_AS: dict[str, tuple[str, Any]] = {
     "ENERGY_MAX_LIST_LIMIT": ("14", 14),
     "ENERGY_MAX_ERRORS_LISTED": ("15", 15),
     "ENERGY_MAX_ASSIGNMENTS_PER_REQUEST": ("16", 16),
-    "ENERGY_DRAIN_TIMEOUT_S": ("1.5", 1.5),
+    "ENERGY_DRAIN_TIMEOUT_S": ("2", 2),
 }
 _NUMERIC = [variable for variable, (default, _) in variables().items() if isinstance(default, int | float)]
 
@@ -92,6 +92,8 @@ def test_a_number_that_cannot_be_used_is_refused_by_name(variable: str, text: st
         ("ENERGY_READ_CONNECTIONS", "101"),
         ("ENERGY_READ_TIMEOUT_S", "0"),
         ("ENERGY_WRITE_TIMEOUT_S", "600.1"),
+        ("ENERGY_DRAIN_TIMEOUT_S", "0"),
+        ("ENERGY_DRAIN_TIMEOUT_S", "1.5"),
         ("ENERGY_MAX_BODY_BYTES", "1023"),
         ("ENERGY_MAX_BODY_BYTES", "8MB"),
         ("ENERGY_MAX_READINGS_PER_REQUEST", "0"),
