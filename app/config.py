@@ -110,7 +110,11 @@ class Settings:
         "ENERGY_READ_TIMEOUT_S", 10.0, _seconds(0.1, 600), "longest an answer may take in the database"
     )
     write_timeout_s: float = _setting(
-        "ENERGY_WRITE_TIMEOUT_S", 30.0, _seconds(0.1, 600), "longest one statement of an ingest transaction may take"
+        "ENERGY_WRITE_TIMEOUT_S",
+        30.0,
+        # Two statements on top of the oldest fresh reading that `late_after_s` allows are still less than an hour.
+        _seconds(0.1, 240),
+        "longest one statement of an ingest transaction may take",
     )
     connect_timeout_s: float = _setting(
         "ENERGY_CONNECT_TIMEOUT_S", 5.0, _seconds(0.1, 600), "longest wait for a database connection before 503"
@@ -144,7 +148,8 @@ class Settings:
         2700.0,
         _seconds(60, 3000),
         "age from which a reading is written apart from fresh ones, by INSERT instead of COPY; rollups are "
-        "materialised from an age of 3600 s on, and the clocks of service and database may differ by what lies between",
+        "materialised from an age of 3600 s on, and what lies between is for two statements of a transaction and for "
+        "the difference of the clocks of service and database",
     )
     max_clock_skew_s: float = _setting(
         "ENERGY_MAX_CLOCK_SKEW_S", 300.0, _seconds(0, 86_400), "how far in the future a reading's timestamp may lie"
@@ -171,7 +176,10 @@ class Settings:
         "ENERGY_MAX_ASSIGNMENTS_PER_REQUEST", 1000, _integer(1, 100_000), "most assignments or events in one request"
     )
     drain_timeout_s: int = _setting(
-        "ENERGY_DRAIN_TIMEOUT_S", 10, _integer(1, 600), "longest a stopping service waits for requests under way"
+        "ENERGY_DRAIN_TIMEOUT_S",
+        10,
+        _integer(1, 600),
+        "longest a stopping service waits for requests under way",
     )
 
     @classmethod

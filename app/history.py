@@ -10,6 +10,7 @@ Rows are written in order of device and time, meters before vehicles, by every w
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from app.copy_in import copy_in
 from app.db import Connection
@@ -26,6 +27,10 @@ class Rows:
 
     def __bool__(self) -> bool:
         return bool(self.meters or self.vehicles)
+
+    def oldest_us(self) -> int:
+        """When the oldest was recorded, microseconds since 2000-01-01 UTC. There has to be one."""
+        return min(row[1] for row in chain(self.meters, self.vehicles))
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ requests. No timer is involved: a lone reading commits at once; those that come 
 
 Fresh readings go straight into the history. Where that meets a key which is there already, and only then, the
 transaction is done again over a stage, which tells duplicates and conflicts from readings really new. Late readings
-always go over the stage, in a transaction of their own.
+always go over the stage, in a transaction of their own. Late or fresh is what a reading is when it is written, however
+long it waited for that.
 """
 
 import asyncio
@@ -57,8 +58,6 @@ class Written:
 class _Request:
     batch: Batch
     strict: bool
-    # Microseconds since 2000-01-01 UTC: older readings are late.
-    late_before_us: int
     future: asyncio.Future[Written]
     outcome: Written = field(default_factory=Written)
     error: Exception | None = None
@@ -116,7 +115,7 @@ class Writer:
         if not len(batch):
             return Written()
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(batch, strict, now_us() - self._late_after_us, future))
+        self._waiting.append(_Request(batch, strict, future))
         self._readings_waiting += len(batch)
         self._something_waits.set()
         written: Written = await future
@@ -152,7 +151,7 @@ class Writer:
 
     async def _commit(self, group: list[_Request]) -> None:
         """Write a group: fresh readings in one transaction, late ones in others; a strict request, alone, in one."""
-        fresh, late = _by_age(group)
+        fresh, late = _by_age(group, now_us() - self._late_after_us)
         if group[0].strict:
             batch = group[0].batch
             await self._write_pieces([_Piece(group[0], batch.meters, batch.vehicles)], is_fresh=not late)
@@ -206,13 +205,17 @@ class Writer:
                 return
 
     async def _write_straight(self, pieces: Sequence[_Piece]) -> bool:
-        """Write readings that are thought to be new; False, and nothing written, where one of them is not."""
+        """Write readings that are thought to be new and fresh; False, and nothing written, where one of them is not."""
         rows = Rows(
             sorted(chain.from_iterable(piece.meters for piece in pieces)),
             sorted(chain.from_iterable(piece.vehicles for piece in pieces)),
         )
         with suppress(psycopg.errors.UniqueViolation):
             async with self._database.ingesting() as connection:
+                # What waited for a connection, or for another try, has aged. From here on it is two statements at most,
+                # each bounded by the write timeout: so none is older than an hour when it is committed.
+                if rows.oldest_us() < now_us() - self._late_after_us:
+                    return False
                 await history.copy(connection, rows)
             INGEST_TRANSACTIONS.labels(path="direct").inc()
             return True
@@ -260,12 +263,12 @@ def _answer_to_a_batch(error: Exception) -> Exception:
     return RefusedByDatabase(f"the database refuses this: {error.diag.message_primary or error}")
 
 
-def _by_age(group: list[_Request]) -> tuple[list[_Piece], list[_Piece]]:
-    """The fresh readings of a group's requests, and the late ones."""
+def _by_age(group: list[_Request], late_before_us: int) -> tuple[list[_Piece], list[_Piece]]:
+    """The fresh readings of a group's requests, and the late ones, recorded before an instant."""
     fresh, late = [], []
     for request in group:
-        new_meters, old_meters = _split(request.batch.meters, request.late_before_us)
-        new_vehicles, old_vehicles = _split(request.batch.vehicles, request.late_before_us)
+        new_meters, old_meters = _split(request.batch.meters, late_before_us)
+        new_vehicles, old_vehicles = _split(request.batch.vehicles, late_before_us)
         if new_meters or new_vehicles:
             fresh.append(_Piece(request, new_meters, new_vehicles))
         if old_meters or old_vehicles:

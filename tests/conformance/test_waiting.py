@@ -1,0 +1,105 @@
+"""Readings that wait for the database: behind another session's lock, while the service lives, and while it stops.
+
+Another session locks a history, as a DBA's statement would. The writer's first transaction waits for it, and everything
+that comes in meanwhile waits for the writer.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from app.config import Settings
+from app.db import Database
+from app.ingest import Writer, Written
+from app.readings import Batch
+from app.rows import meter_row
+from tests.readings import hours_ago, insert_meter_readings
+
+Connection = psycopg.Connection[TupleRow]
+
+_PATIENCE_S = 20.0
+_HISTORY = "telemetry.meter_telemetry_history"
+_WRITERS = "FROM pg_stat_activity WHERE application_name = 'energy-writer' AND datname = current_database()"
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.02)
+
+
+@contextmanager
+def _history_locked(url: str) -> Iterator[None]:
+    """Nobody writes meter readings while the block lasts; they can be read."""
+    with psycopg.connect(url) as holder:
+        holder.execute(f"LOCK TABLE {_HISTORY} IN SHARE ROW EXCLUSIVE MODE".encode())
+        yield
+        holder.rollback()
+
+
+def _until_the_writer_waits(connection: Connection) -> None:
+    waits = f"SELECT count(*) = 1 {_WRITERS} AND wait_event_type = 'Lock'".encode()
+    _until(lambda: connection.execute(waits).fetchone() == (True,))
+
+
+# Late or fresh
+
+
+@asynccontextmanager
+async def _writing(url: str, settings: Settings) -> AsyncIterator[Writer]:
+    database = Database(url, settings)
+    await database.open()
+    writer = Writer(database, settings)
+    writer.start()
+    try:
+        yield writer
+    finally:
+        await writer.close()
+        await database.close()
+
+
+def _reading(meter_id: str, at: datetime) -> Batch:
+    batch = Batch()
+    batch.meters = [meter_row(0, meter_id, at, 2.0, 230.0)]
+    return batch
+
+
+@pytest.mark.parametrize("waits", ["its turn", "another try"])
+def test_a_reading_that_grows_late_while_it_waits_is_in_the_rollups(
+    own: Connection, own_database: str, waits: str
+) -> None:
+    """A reading of an hour that is materialised comes in just before it is late, and is late when it is written.
+
+    TimescaleDB would never hear of it if it were COPYed then. It waits behind another one that stands at a lock, or
+    stands there itself, and its connection is lost.
+    """
+    at = hours_ago(3) + timedelta(minutes=30)
+    insert_meter_readings(own, [("M-1", hours_ago(3), 1.0, 230.0)])
+    own.execute("CALL api.refresh_rollups(now() - interval '1 day', now())")
+
+    async def test() -> None:
+        late_after_s = (datetime.now(UTC) - at).total_seconds() + 2
+        async with _writing(own_database, Settings(late_after_s=late_after_s)) as writer:
+            with _history_locked(own_database):
+                first = asyncio.create_task(writer.write(_reading("M-first", datetime.now(UTC))))
+                if waits == "its turn":
+                    await asyncio.to_thread(_until_the_writer_waits, own)
+                # Both come before the writer looks, so they share a transaction where they wait for another try.
+                written = asyncio.create_task(writer.write(_reading("M-1", at)))
+                await asyncio.to_thread(_until_the_writer_waits, own)
+                await asyncio.sleep(2.1)
+                if waits == "another try":
+                    own.execute(f"SELECT pg_terminate_backend(pid, 10000) {_WRITERS}".encode())
+            assert [await first, await written] == [Written()] * 2
+
+    asyncio.run(test())
+    own.execute("CALL api.refresh_rollups(now() - interval '1 day', now())")
+    hour = own.execute("SELECT readings, energy_ac_sum_kwh FROM telemetry.meter_hourly WHERE meter_id = 'M-1'")
+    assert hour.fetchall() == [(2, 3.0)]
