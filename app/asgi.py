@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import metrics
 from app.config import Settings
 from app.db import Database, call
-from app.errors import BodyTooLarge, EnergyError
+from app.errors import BodyTooLarge, EnergyError, ShuttingDown
 from app.http import ROUTES
 from app.ingest import Writer, horizon
 from app.ingest_http import PATH as INGEST_PATH
 from app.ingest_http import ingest
-from app.problems import EXCEPTION_HANDLERS
+from app.problems import EXCEPTION_HANDLERS, problem
 from app.readings import UNKNOWN_HORIZON, Reader
 from app.requests import BytesHeld
 from app.service import Service
@@ -108,8 +108,8 @@ async def _discard(receive: Receive) -> None:
 
 
 class _Measured:
-    """Counts and times answers by route and status, and lets a body that is refused come to its end. Readings take a
-    short cut past the router."""
+    """Counts and times answers by route and status, lets a body that is refused come to its end, and answers those that
+    are cut off when the service stops. Readings take a short cut past the router."""
 
     def __init__(self, app: Starlette) -> None:
         self._app = app
@@ -120,7 +120,7 @@ class _Measured:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        is_refused = has_ended = False
+        is_begun = is_refused = has_ended = False
 
         async def take() -> Message:
             nonlocal has_ended
@@ -129,8 +129,9 @@ class _Measured:
             return message
 
         async def give(message: Message) -> None:
-            nonlocal is_refused
+            nonlocal is_begun, is_refused
             if message["type"] == "http.response.start":
+                is_begun = True
                 self._observe(scope, message["status"], time.perf_counter() - began)
                 is_refused = message["status"] >= 400
                 if message["status"] == BodyTooLarge.status and not has_ended:
@@ -141,11 +142,18 @@ class _Measured:
                 message = {"type": "http.response.body"}
             await send(message)
 
-        if scope["path"] == INGEST_PATH and scope["method"] == "POST":
-            scope["app"], scope["endpoint"] = self._app, ingest
-            await ingest(scope, take, give)
-        else:
-            await self._app(scope, take, give)
+        try:
+            if scope["path"] == INGEST_PATH and scope["method"] == "POST":
+                scope["app"], scope["endpoint"] = self._app, ingest
+                await ingest(scope, take, give)
+            else:
+                await self._app(scope, take, give)
+        except asyncio.CancelledError:
+            if is_begun:
+                raise
+            # The server would say 500, after which devices do not send again.
+            self._observe(scope, ShuttingDown.status, time.perf_counter() - began)
+            await problem(ShuttingDown("the service is stopping; send the request again later"))(scope, receive, send)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         endpoint = scope.get("endpoint")

@@ -114,7 +114,7 @@ class Settings:
         30.0,
         # Two statements on top of the oldest fresh reading that `late_after_s` allows are still less than an hour.
         _seconds(0.1, 240),
-        "longest one statement of an ingest transaction may take",
+        "longest one statement of an ingest transaction may take, and of that half may be spent waiting for a lock",
     )
     connect_timeout_s: float = _setting(
         "ENERGY_CONNECT_TIMEOUT_S", 5.0, _seconds(0.1, 600), "longest wait for a database connection before 503"
@@ -179,7 +179,7 @@ class Settings:
         "ENERGY_DRAIN_TIMEOUT_S",
         10,
         _integer(1, 600),
-        "longest a stopping service waits for requests under way",
+        "longest a stopping service waits for requests under way; those left are answered with 503",
     )
 
     @classmethod

@@ -27,6 +27,9 @@ Connection = AsyncConnection[TupleRow]
 # A pool waits twice as long after each attempt that fails. It gives up after this long, and the next request makes it
 # try anew: so the service notices within seconds that the database is back, however long that was away.
 RECONNECT_TIMEOUT_S = 1.0
+# A statement that writes waits for one lock no longer than this share of the time it may take: so what is held up by
+# another session is told from what is slow.
+LOCK_TIMEOUT_SHARE = 0.5
 # Of two refreshes of the same hours at once, TimescaleDB fails one; it is tried again this often.
 MAX_TRIES_OF_A_REFRESH = 60
 PAUSE_BEFORE_A_REFRESH_S = 1.0
@@ -176,6 +179,7 @@ class Database:
         await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
         await connection.execute("SET default_transaction_isolation = 'read committed'")
         await self._configure(connection, self._settings.write_timeout_s)
+        await _set_timeout(connection, "lock_timeout", self._settings.write_timeout_s * LOCK_TIMEOUT_SHARE)
         if not connection.autocommit:
             await connection.commit()
 

@@ -139,9 +139,11 @@ async def livez(request: Request) -> Response:  # noqa: ARG001
 
 async def readyz(request: Request) -> Response:
     """The database answers and readings are being written."""
-    _, database, _, writer = _service(request)
+    settings, database, _, writer = _service(request)
     if not writer.is_running:
         raise DatabaseLost("readings are not being written")
+    if writer.unwritten_for_s > settings.write_timeout_s:
+        raise DatabaseLost(f"readings wait, and none was written for {writer.unwritten_for_s:.0f} s")
     await database.fetch_all("ping")
     return _json(Status("ready"))
 

@@ -8,6 +8,9 @@ Fresh readings go straight into the history. Where that meets a key which is the
 transaction is done again over a stage, which tells duplicates and conflicts from readings really new. Late readings
 always go over the stage, in a transaction of their own. Late or fresh is what a reading is when it is written, however
 long it waited for that.
+
+A batch that the database refuses for its data is found by halving its group. Where the database takes nothing, the
+whole group is told so at once: its parts would only wait for the same, one after the other.
 """
 
 import asyncio
@@ -39,6 +42,9 @@ _FAULTS_OF_A_BATCH = (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.
 # A deadlock or serialization failure says nothing against a batch; it is tried again this often.
 MAX_REPLAYS = 5
 
+# A change of how many readings wait shows after so long; to show each costs 4 us a request where there are workers.
+GAUGE_DELAY_S = 0.1
+
 # Late readings of one group are written in so many transactions at most.
 MAX_LATE_TRANSACTIONS = 16
 
@@ -58,9 +64,16 @@ class Written:
 class _Request:
     batch: Batch
     strict: bool
+    # By the clock of the event loop.
+    came_s: float
     future: asyncio.Future[Written]
     outcome: Written = field(default_factory=Written)
     error: Exception | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it failed, or nobody waits for it any more."""
+        return self.error is not None or self.future.done()
 
 
 class _Piece(NamedTuple):
@@ -80,8 +93,12 @@ class Writer:
         self._late_after_us = round(settings.late_after_s * 1_000_000)
         self._max_errors_listed = settings.max_errors_listed
         self._max_per_transaction = settings.max_readings_per_transaction
+        # Less than that for a while, after a transaction that took too long.
+        self._max_per_next_transaction = self._max_per_transaction
         self._waiting: deque[_Request] = deque()
         self._readings_waiting = 0
+        self._showing: asyncio.TimerHandle | None = None
+        self._unwritten_since_s: float | None = None
         self._something_waits = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -102,6 +119,14 @@ class Writer:
         """Whether readings handed over now would be written."""
         return self._task is not None and not self._task.done() and not self._closing
 
+    @property
+    def unwritten_for_s(self) -> float:
+        """Seconds for which readings have waited without any being written: the age of the oldest request that waits,
+        or of one that was given up meanwhile; 0 where none waits."""
+        if self._unwritten_since_s is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._unwritten_since_s
+
     async def write(self, batch: Batch, *, strict: bool = False) -> Written:
         """Wait until the batch is committed; a strict one is kept whole or not at all.
 
@@ -114,28 +139,63 @@ class Writer:
             raise Overloaded(f"{self._readings_waiting} readings wait to be written; send the request again later")
         if not len(batch):
             return Written()
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(batch, strict, future))
-        self._readings_waiting += len(batch)
+        loop = asyncio.get_running_loop()
+        request = _Request(batch, strict, loop.time(), loop.create_future())
+        self._waiting.append(request)
+        self._count_waiting(len(batch))
+        if self._unwritten_since_s is None:
+            self._unwritten_since_s = request.came_s
         self._something_waits.set()
-        written: Written = await future
-        return written
+        return await request.future
+
+    def _count_waiting(self, more: int) -> None:
+        self._readings_waiting += more
+        if self._showing is None:
+            self._showing = asyncio.get_running_loop().call_later(GAUGE_DELAY_S, self._show_waiting)
+
+    def _show_waiting(self) -> None:
+        self._showing = None
+        READINGS_WAITING.set(self._readings_waiting)
 
     async def _run(self) -> None:
-        while self._waiting or not self._closing:
-            READINGS_WAITING.set(self._readings_waiting)
-            if not self._waiting:
+        while True:
+            if self._closing:
+                self._forget_the_abandoned()
+            if self._waiting:
+                await self._write_group(self._take_group())
+            elif self._closing:
+                return
+            else:
                 self._something_waits.clear()
                 await self._something_waits.wait()
-                continue
-            group = self._take_group()
-            try:
-                await self._commit(group)
-            except Exception as error:
-                logger.exception("a group of %d requests could not be written", len(group))
-                for request in group:
-                    request.error = error
-            _wake(group)
+
+    def _forget_the_abandoned(self) -> None:
+        """Leave out requests that nobody waits for any more: a service that stops cuts them off after a while."""
+        self._waiting = deque(request for request in self._waiting if not request.is_over)
+        self._count_waiting(sum(len(request.batch) for request in self._waiting) - self._readings_waiting)
+
+    async def _write_group(self, group: list[_Request]) -> None:
+        """Write a group and answer it."""
+        try:
+            await self._commit(group)
+        except Exception as error:
+            self._give_up(group, error)
+            was_written = False
+        else:
+            self._max_per_next_transaction = min(2 * self._max_per_next_transaction, self._max_per_transaction)
+            was_written = True
+        _wake(group)
+        if was_written or not self._waiting:
+            self._unwritten_since_s = self._waiting[0].came_s if self._waiting else None
+
+    def _give_up(self, group: list[_Request], error: Exception) -> None:
+        """Tell a group that it was not written; what was, before the error, is a duplicate when it comes again."""
+        answer = _answer_to_a_group(error)
+        for request in group:
+            request.error = request.error or answer
+        if isinstance(error, psycopg.errors.QueryCanceled):
+            # Devices send all of it again, at once perhaps, and must not meet the same end for ever.
+            self._max_per_next_transaction = max(1, sum(len(request.batch) for request in group) // 2)
 
     def _take_group(self) -> list[_Request]:
         """The requests of the next transaction: as many as wait, a strict one alone, since it may have to be undone."""
@@ -143,10 +203,10 @@ class Writer:
         size = len(group[0].batch)
         while self._waiting and not group[0].strict and not self._waiting[0].strict:
             size += len(self._waiting[0].batch)
-            if size > self._max_per_transaction:
+            if size > self._max_per_next_transaction:
                 break
             group.append(self._waiting.popleft())
-        self._readings_waiting -= sum(len(request.batch) for request in group)
+        self._count_waiting(-sum(len(request.batch) for request in group))
         return group
 
     async def _commit(self, group: list[_Request]) -> None:
@@ -163,26 +223,23 @@ class Writer:
                 waiting = {id(piece.request) for piece in late}
                 _wake([request for request in group if id(request) not in waiting])
         for pieces in _stretches(late):
-            await self._write_pieces([piece for piece in pieces if piece.request.error is None], is_fresh=False)
+            await self._write_pieces([piece for piece in pieces if not piece.request.is_over], is_fresh=False)
 
     async def _write_pieces(self, pieces: Sequence[_Piece], is_fresh: bool) -> None:
-        """One transaction; where it fails, the pieces are halved until only the culprit's is left."""
+        """One transaction; where a batch's data fails it, the pieces are halved until only the culprit's is left."""
         try:
             if pieces:
                 await self._write(pieces, is_fresh)
-        except (*_FAULTS_OF_A_BATCH, psycopg.errors.QueryCanceled) as error:
+        except _FAULTS_OF_A_BATCH as error:
             if len(pieces) > 1:
                 middle = len(pieces) // 2
                 await self._write_pieces(pieces[:middle], is_fresh)
                 await self._write_pieces(pieces[middle:], is_fresh)
             else:
                 pieces[0].request.error = _answer_to_a_batch(error)
-        except (DatabaseLost, psycopg.Error) as error:
-            logger.warning("the database did not take a batch: %s", error)
-            lost = DatabaseLost("the database takes no readings now; send the request again later")
-            for piece in pieces:
-                piece.request.error = lost
+        except (DatabaseLost, psycopg.Error):
             await self._database.discard_dead_writers()
+            raise
 
     async def _write(self, pieces: Sequence[_Piece], is_fresh: bool) -> None:
         """One transaction, tried again where that is of use."""
@@ -193,7 +250,7 @@ class Writer:
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 if replay == MAX_REPLAYS:
                     raise
-            except psycopg.errors.QueryCanceled:
+            except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
                 raise
             except psycopg.OperationalError:
                 # A connection that idled through a restart of the database is found dead only when it is used. Writing
@@ -257,10 +314,19 @@ def _answer_to_a_batch(error: Exception) -> Exception:
     if isinstance(error, StrictConflict):
         return error
     logger.warning("the database did not take a batch: %s", error)
-    if isinstance(error, psycopg.errors.QueryCanceled):
-        return DatabaseLost("the readings took too long to write; send fewer at a time, or again later")
     assert isinstance(error, psycopg.Error)
     return RefusedByDatabase(f"the database refuses this: {error.diag.message_primary or error}")
+
+
+def _answer_to_a_group(error: Exception) -> Exception:
+    """What every request of a group hears that the database did not take."""
+    if not isinstance(error, DatabaseLost | psycopg.Error):
+        logger.error("a group of requests could not be written", exc_info=error)
+        return error
+    logger.warning("the database did not take a group of requests: %s", error)
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return DatabaseLost("the readings took too long to write; send fewer at a time, or again later")
+    return DatabaseLost("the database takes no readings now; send the request again later")
 
 
 def _by_age(group: list[_Request], late_before_us: int) -> tuple[list[_Piece], list[_Piece]]:

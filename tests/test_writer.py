@@ -551,6 +551,34 @@ def test_a_transaction_that_takes_too_long_is_given_up_and_may_be_sent_again(url
     assert set(_kept(url)) == {"M-first"}
 
 
+def test_a_group_that_is_merely_slow_is_kept_in_smaller_ones(url: str) -> None:
+    # All of it takes longer than a transaction may, a few of its readings do not. Devices send again what was not kept,
+    # all at once; a group as large as before would never get anywhere.
+    ids = {f"M-{i}" for i in range(20)}
+
+    async def test() -> None:
+        async with _writing(url, replace(Settings(), write_timeout_s=0.8)) as writer:
+            outcomes = await asyncio.gather(*(writer.write(_meters(i)) for i in ids), return_exceptions=True)
+            assert all(isinstance(outcome, DatabaseLost) for outcome in outcomes)
+            for _ in range(6):
+                outcomes = await asyncio.gather(*(writer.write(_meters(i)) for i in ids), return_exceptions=True)
+            assert not any(isinstance(outcome, BaseException) for outcome in outcomes)
+
+    with _session(url) as connection:
+        connection.execute(
+            "CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$"
+        )
+        connection.execute(
+            f"CREATE TRIGGER dawdle AFTER INSERT ON {_HISTORY} FOR EACH ROW EXECUTE FUNCTION public.dawdle()".encode()
+        )
+        try:
+            _run(test)
+        finally:
+            connection.execute("DROP FUNCTION public.dawdle() CASCADE")
+    assert set(_kept(url)) == ids
+
+
 def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(url: str) -> None:
     # Another session holds a row of live state that the writer wants, and then wants one that the writer holds. The
     # server ends the one whose patience is over first, which is the writer: the other session's is set longer.

@@ -5,8 +5,11 @@ that comes in meanwhile waits for the writer.
 """
 
 import asyncio
+import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +22,8 @@ from app.db import Database
 from app.ingest import Writer, Written
 from app.readings import Batch
 from app.rows import meter_row
-from tests.readings import hours_ago, insert_meter_readings
+from tests.readings import hours_ago, insert_meter_readings, meter_reading
+from tests.service import Answer, Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -103,3 +107,97 @@ def test_a_reading_that_grows_late_while_it_waits_is_in_the_rollups(
     own.execute("CALL api.refresh_rollups(now() - interval '1 day', now())")
     hour = own.execute("SELECT readings, energy_ac_sum_kwh FROM telemetry.meter_hourly WHERE meter_id = 'M-1'")
     assert hour.fetchall() == [(2, 3.0)]
+
+
+# A lock that stays
+
+
+def _posting(pool: ThreadPoolExecutor, client: Client, count: int) -> list[Future[Answer]]:
+    return [pool.submit(client.post, "/v1/ingest", meter_reading(f"M-{i}")) for i in range(count)]
+
+
+def _readings_waiting(client: Client) -> float:
+    lines = client.get("/metrics").body.decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("energy_readings_waiting "))
+
+
+def test_all_that_wait_for_a_lock_are_told_in_time_to_send_again(
+    connection: Connection, migrated_database: str
+) -> None:
+    # One that is halved down to single requests would make the last of them wait for 31 times the timeout.
+    with (
+        running_service(DATABASE_URL=migrated_database, ENERGY_WRITE_TIMEOUT_S="2") as client,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        with _history_locked(migrated_database):
+            began = time.monotonic()
+            answers = [posted.result() for posted in _posting(pool, client, 16)]
+            assert time.monotonic() - began < 5
+        assert {(answer.status, answer.json["code"]) for answer in answers} == {(503, "database_unavailable")}
+        assert {answer.status for answer in (posted.result() for posted in _posting(pool, client, 16))} == {200}
+    assert connection.execute(f"SELECT count(DISTINCT meter_id) FROM {_HISTORY}".encode()).fetchone() == (16,)
+
+
+def test_a_lock_that_stays_shows_in_readiness_until_it_is_gone(connection: Connection, migrated_database: str) -> None:
+    stop = threading.Event()
+    with running_service(DATABASE_URL=migrated_database, ENERGY_WRITE_TIMEOUT_S="2") as client:
+
+        def post_again_and_again(number: int) -> None:
+            while not stop.is_set():
+                client.post("/v1/ingest", meter_reading(f"M-{number}"))
+                stop.wait(0.05)
+
+        with ThreadPoolExecutor(4) as pool:
+            for number in range(4):
+                pool.submit(post_again_and_again, number)
+            try:
+                _until(lambda: connection.execute(f"SELECT FROM {_HISTORY}".encode()).fetchone() is not None)
+                assert client.get("/readyz").status == 200
+                with _history_locked(migrated_database):
+                    _until(lambda: client.get("/readyz").status == 503)
+                    told = client.get("/readyz").json
+                    assert told["code"] == "database_unavailable"
+                    assert told["detail"].startswith("readings wait, and none was written for ")
+                _until(lambda: client.get("/readyz").status == 200)
+            finally:
+                stop.set()
+
+
+def test_readings_that_wait_are_counted_while_they_do(connection: Connection, migrated_database: str) -> None:
+    with (
+        running_service(DATABASE_URL=migrated_database) as client,
+        ThreadPoolExecutor(1) as first,
+        ThreadPoolExecutor(5) as pool,
+    ):
+        with _history_locked(migrated_database):
+            taken = _posting(first, client, 1)
+            _until_the_writer_waits(connection)
+            waiting = _posting(pool, client, 5)
+            _until(lambda: _readings_waiting(client) == 5)
+        assert {posted.result().status for posted in [*taken, *waiting]} == {200}
+        _until(lambda: _readings_waiting(client) == 0)
+
+
+def test_a_service_that_is_stopped_does_not_wait_for_a_lock_again_and_again(
+    connection: Connection, migrated_database: str
+) -> None:
+    # Sixteen transactions, each of which would wait for the lock by itself. Who was cut off sends again.
+    settings = {
+        "ENERGY_WRITE_TIMEOUT_S": "3",
+        "ENERGY_DRAIN_TIMEOUT_S": "1",
+        "ENERGY_MAX_READINGS_PER_TRANSACTION": "1",
+    }
+    with (
+        running_service(DATABASE_URL=migrated_database, **settings) as client,
+        ThreadPoolExecutor(16) as pool,
+        _history_locked(migrated_database),
+    ):
+        posted = _posting(pool, client, 16)
+        _until_the_writer_waits(connection)
+        assert client.process is not None
+        client.process.send_signal(signal.SIGTERM)
+        assert client.process.wait(6) == 0
+        answers = [future.result() for future in posted]
+        assert {answer.status for answer in answers} == {503}
+        assert "shutting_down" in {answer.json["code"] for answer in answers}
+    assert connection.execute(f"SELECT count(*) FROM {_HISTORY}".encode()).fetchone() == (0,)
