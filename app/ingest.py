@@ -28,7 +28,7 @@ import psycopg
 from app import history
 from app.config import Settings
 from app.db import Database
-from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown, StrictConflict
+from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, RightMissing, ShuttingDown, StrictConflict
 from app.history import Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
 from app.readings import BEGINNING_OF_TIME, Batch, Horizon, conflict
@@ -130,8 +130,9 @@ class Writer:
     async def write(self, batch: Batch, *, strict: bool = False) -> Written:
         """Wait until the batch is committed; a strict one is kept whole or not at all.
 
-        Raises :class:`Overloaded`, :class:`ShuttingDown`, :class:`DatabaseLost`, :class:`RefusedByDatabase`, and for a
-        strict batch :class:`StrictConflict`. After an error nothing is promised; the batch may be sent again.
+        Raises :class:`Overloaded`, :class:`ShuttingDown`, :class:`DatabaseLost`, :class:`RightMissing`,
+        :class:`RefusedByDatabase`, and for a strict batch :class:`StrictConflict`. After an error nothing is promised;
+        the batch may be sent again.
         """
         if self._closing:
             raise ShuttingDown("the service is stopping; send the request again later")
@@ -324,6 +325,8 @@ def _answer_to_a_group(error: Exception) -> Exception:
         logger.error("a group of requests could not be written", exc_info=error)
         return error
     logger.warning("the database did not take a group of requests: %s", error)
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return RightMissing(f"the database refuses this to the service: {error.diag.message_primary}")
     if isinstance(error, psycopg.errors.QueryCanceled):
         return DatabaseLost("the readings took too long to write; send fewer at a time, or again later")
     return DatabaseLost("the database takes no readings now; send the request again later")

@@ -32,7 +32,7 @@ from app.errors import (
     RoleLacksRight,
     SchemaMismatch,
 )
-from app.queries import SQL_DIRECTORY
+from app.queries import SQL_DIRECTORY, query
 
 logger = logging.getLogger("energy.migrate")
 
@@ -105,8 +105,8 @@ def _warn_of_too_few_workers(connection: psycopg.Connection[TupleRow]) -> None:
 def check(url: str) -> Installation:
     """What the database is, where it is at this release's schema.
 
-    Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight` where this role may not write readings, or
-    :class:`SchemaMismatch` with the command that mends it.
+    Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight` where this role lacks a right that the service
+    needs, or :class:`SchemaMismatch` with the command that mends it.
     """
     with _connect(url, "service") as connection:
         installed = _installation(connection)
@@ -117,15 +117,15 @@ def check(url: str) -> Installation:
                 f"the database was migrated by release {installed.release}, this is {__version__}, "
                 "and their SQL differs; run: python -m app migrate"
             )
-        histories = ("telemetry.meter_telemetry_history", "telemetry.vehicle_telemetry_history")
-        _check_rights(connection, histories, "INSERT")
+        _check_rights(connection, query("right_missing_to_write"))
+        _check_rights(connection, query("right_missing_to_read"))
         return installed
 
 
 def check_reader(url: str) -> None:
-    """Whether the role of `url` may ask. Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight`."""
+    """Whether the role of `url` may ask everything. Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight`."""
     with _connect(url, "service") as connection:
-        _check_rights(connection, ("api.live_meter_state", "api.meter_hourly"), "SELECT")
+        _check_rights(connection, query("right_missing_to_read"))
 
 
 def create_roles(url: str) -> None:
@@ -137,11 +137,11 @@ def create_roles(url: str) -> None:
         connection.execute((SQL_DIRECTORY / "roles" / "create_roles.sql").read_bytes())
 
 
-def _check_rights(connection: psycopg.Connection[TupleRow], relations: tuple[str, ...], right: str) -> None:
-    for relation in relations:
-        row = connection.execute("SELECT current_user, has_table_privilege(%s, %s)", [relation, right]).fetchone()
-        if row is not None and not row[1]:
-            raise RoleLacksRight(f"role {row[0]} may not {right} {relation}; {_ROLES_ARE_TOLD}")
+def _check_rights(connection: psycopg.Connection[TupleRow], missing: bytes) -> None:
+    row = connection.execute(missing).fetchone()
+    if row is not None:
+        role, right, what = row
+        raise RoleLacksRight(f"role {role} may not {right} {what}; {_ROLES_ARE_TOLD}")
 
 
 _ROLES_ARE_TOLD = "sql/README.md tells how roles get their rights: python -m app roles, then python -m app migrate"

@@ -33,3 +33,59 @@ SELECT day_start FROM api.import_progress WHERE fingerprint = %(fingerprint)s;
 INSERT INTO telemetry.import_progress (fingerprint, day_start, readings, started_at, finished_at)
 VALUES (%(fingerprint)s, %(day_start)s, %(readings)s, %(started_at)s, clock_timestamp())
 ON CONFLICT (fingerprint, day_start) DO UPDATE SET finished_at = excluded.finished_at;
+
+-- name: right_missing_to_write
+-- The first right that this role lacks of those that the service writes with; of the histories before others. What it
+-- reads besides is the next query's.
+WITH written (relation, rights) AS (
+    VALUES
+        ('telemetry.assignment', ARRAY['INSERT', 'SELECT', 'UPDATE']),
+        ('telemetry.assignment_change', ARRAY['SELECT']),
+        ('telemetry.fleet_default', ARRAY['SELECT', 'UPDATE']),
+        ('telemetry.meter', ARRAY['INSERT', 'SELECT', 'UPDATE']),
+        ('telemetry.meter_kind_past', ARRAY['SELECT']),
+        ('telemetry.meter_telemetry_history', ARRAY['INSERT', 'SELECT']),
+        ('telemetry.vehicle', ARRAY['INSERT', 'SELECT', 'UPDATE']),
+        ('telemetry.vehicle_kind_past', ARRAY['SELECT']),
+        ('telemetry.vehicle_telemetry_history', ARRAY['INSERT', 'SELECT'])
+),
+lacking (wanted, object) AS (
+    SELECT wanted, relation
+    FROM written
+    CROSS JOIN unnest(rights) AS wanted
+    WHERE NOT has_table_privilege(relation, wanted)
+    UNION ALL
+    SELECT 'EXECUTE', oid::regprocedure::text
+    FROM pg_catalog.pg_proc
+    WHERE
+        pronamespace = 'api'::regnamespace
+        AND proname IN (
+            'lock_assignments_of', 'plug_in', 'plug_out', 'hand_over', 'void_assignment',
+            'set_meter_kind', 'set_vehicle_kind', 'set_fleet_default', 'upkeep'
+        )
+        AND NOT has_function_privilege(oid, 'EXECUTE')
+    UNION ALL
+    SELECT 'TEMPORARY', 'database ' || current_database()
+    WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
+)
+SELECT current_user, wanted, object FROM lacking ORDER BY right(object, 8) <> '_history', object, wanted LIMIT 1;
+
+-- name: right_missing_to_read
+-- The first right that this role lacks of those that the service answers with. TimescaleDB asks for a right on a continuous
+-- aggregate even of one who reads it through a view.
+WITH lacking (wanted, object) AS (
+    SELECT 'USAGE', 'schema api'
+    WHERE NOT has_schema_privilege('api', 'USAGE')
+    UNION ALL
+    SELECT 'SELECT', oid::regclass::text
+    FROM pg_catalog.pg_class
+    WHERE
+        relnamespace IN ('api'::regnamespace, 'telemetry'::regnamespace)
+        AND relkind = 'v'
+        AND NOT has_table_privilege(oid, 'SELECT')
+    UNION ALL
+    SELECT 'EXECUTE', oid::regprocedure::text
+    FROM pg_catalog.pg_proc
+    WHERE pronamespace = 'api'::regnamespace AND provolatile <> 'v' AND NOT has_function_privilege(oid, 'EXECUTE')
+)
+SELECT current_user, wanted, object FROM lacking ORDER BY object, wanted LIMIT 1;

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from app import migrate
+from app.errors import RoleLacksRight
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.servers import Server, signed_in, stop_jobs
 from tests.service import ROOT, Client, command, running_service
@@ -281,6 +282,15 @@ def test_an_owner_that_is_no_superuser_migrates_and_the_service_works_with_the_o
             refused.json["detail"]
             == "the database refuses this to the service: permission denied for view live_meter_state"
         )
+        with psycopg.connect(owner, autocommit=True) as connection:
+            connection.execute("REVOKE INSERT ON telemetry.vehicle_telemetry_history FROM energy_writer")
+        client.ingest(meter_reading("V-1"))
+        refused = client.post("/v1/ingest", [meter_reading("V-2"), vehicle_reading("V-2")])
+        assert (refused.status, refused.json["code"]) == (503, "right_missing")
+        assert (
+            refused.json["detail"]
+            == "the database refuses this to the service: permission denied for table vehicle_telemetry_history"
+        )
 
 
 def test_a_database_that_another_role_migrated_is_handed_over_to_the_owner(
@@ -321,6 +331,35 @@ def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(mi
             connection.execute("GRANT SELECT ON api.meter_hourly TO energy_reader")
     assert refused.returncode == 1
     assert refused.stderr.startswith("energy: role energy_reader may not SELECT api.meter_hourly; sql/README.md tells")
+
+
+@pytest.mark.parametrize(
+    ("right", "what", "role"),
+    [
+        ("SELECT", "api.assignment_change", "energy_reader"),
+        ("INSERT", "telemetry.vehicle_telemetry_history", "energy_writer"),
+        ("SELECT", "telemetry.meter_telemetry_history", "energy_writer"),
+        ("UPDATE", "telemetry.assignment", "energy_writer"),
+        ("INSERT", "telemetry.meter", "energy_writer"),
+        ("EXECUTE", "api.plug_in(text,text,timestamp with time zone)", "energy_writer"),
+        ("SELECT", "api.assignment", "energy_writer"),
+    ],
+)
+def test_the_right_that_a_role_lacks_is_named_before_the_service_starts(
+    migrated_database: str, right: str, what: str, role: str
+) -> None:
+    check = migrate.check if role == "energy_writer" else migrate.check_reader
+    url = signed_in(migrated_database, role)
+    check(url)
+    on = f"{right} ON {'FUNCTION' if right == 'EXECUTE' else 'TABLE'} {what}"
+    with psycopg.connect(migrated_database, autocommit=True) as connection:
+        connection.execute(f"REVOKE {on} FROM {role}".encode())
+        try:
+            with pytest.raises(RoleLacksRight) as refused:
+                check(url)
+        finally:
+            connection.execute(f"GRANT {on} TO {role}".encode())
+    assert str(refused.value).startswith(f"role {role} may not {right} {what}; sql/README.md tells how roles get")
 
 
 def test_a_url_for_answers_alone_is_refused() -> None:
