@@ -600,8 +600,9 @@ def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(url: str) -> None:
     [(before,)] = _ask(url, deadlocks)
     _run(test)
     assert len(_ask(url, f"SELECT FROM {_HISTORY}")) == 4
-    # Without a deadlock nothing would have been tried; the server counts it a moment after the fact.
-    asyncio.run(_until(lambda: _ask(url, deadlocks) == [(before + 1,)]))
+    # Without a deadlock nothing would have been tried; the server counts it a moment after the fact. Where the other
+    # session is slow to wake, the writer is back before it and meets a second one.
+    asyncio.run(_until(lambda: _ask(url, deadlocks) > [(before,)]))
 
 
 def test_two_writers_at_once_keep_every_reading_once(url: str) -> None:
