@@ -96,8 +96,8 @@ def _warn_of_too_few_workers(connection: psycopg.Connection[TupleRow]) -> None:
     row = connection.execute("SELECT jobs, workers FROM api.job_workers WHERE jobs > workers").fetchone()
     if row is not None:
         logger.warning(
-            "the database has %d jobs, but the server has background workers for %d at once: some will fail to start; "
-            "raise timescaledb.max_background_workers and max_worker_processes, and restart the server",
+            "the database has %d jobs, but the server has background workers for %d at once: the others wait or "
+            "fail to start; raise timescaledb.max_background_workers and max_worker_processes, and restart the server",
             *row,
         )
 
