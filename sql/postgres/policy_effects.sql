@@ -29,7 +29,7 @@ BEGIN
             replace(relation, '_telemetry_history', '_hourly')
         )
         INTO stored_rows, range_from
-        USING range_to, api.history_horizon(relation);
+        USING range_to, (SELECT policy.dropped_before FROM api.policy WHERE policy.relation = policy_effects.relation);
         IF range_from IS NOT NULL THEN
             RETURN NEXT;
         END IF;

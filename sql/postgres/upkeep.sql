@@ -3,6 +3,9 @@
 -- left whole. One caller at a time: another returns at once. The function lends its owner's right to delete to a service
 -- that only writes, for what has expired and nothing else. No search_path is set on the procedure: one with settings of
 -- its own cannot commit.
+--
+-- What has expired is what the policy of this moment no longer keeps, and nothing that an earlier one would have dropped.
+-- Up to where something was deleted is written down with it: when data is to be kept longer one day, that stays dropped.
 
 CREATE OR REPLACE FUNCTION telemetry.delete_expired(relation_name text, rows_at_most bigint)
 RETURNS bigint
@@ -12,9 +15,18 @@ AS $$
 DECLARE
     device CONSTANT text := split_part(relation_name, '_', 1);
     instant CONSTANT text := CASE WHEN relation_name LIKE '%\_history' THEN 'recorded_at' ELSE 'bucket_start' END;
+    expired_before timestamptz;
     deleted bigint;
 BEGIN
-    IF NOT EXISTS (SELECT FROM telemetry.policy WHERE relation = relation_name AND drop_after IS NOT NULL) THEN
+    -- Who changes the policy waits for this batch, and the next one goes by the change. The table comes before the row,
+    -- as it does in api.set_policies().
+    LOCK TABLE telemetry.policy IN ROW EXCLUSIVE MODE;
+    SELECT now() - policy.drop_after
+    INTO expired_before
+    FROM telemetry.policy
+    WHERE policy.relation = relation_name
+    FOR UPDATE;
+    IF expired_before IS NULL THEN
         RETURN 0;
     END IF;
     EXECUTE format(
@@ -35,14 +47,18 @@ BEGIN
         $batch$,
         relation_name, device, instant
     )
-    USING api.history_horizon(relation_name), rows_at_most;
+    USING expired_before, rows_at_most;
     GET DIAGNOSTICS deleted = ROW_COUNT;
+    -- Nothing is made of days: those that are gone can be made again of their hours.
+    UPDATE telemetry.policy
+    SET dropped_before = greatest(policy.dropped_before, expired_before)
+    WHERE deleted > 0 AND policy.relation = relation_name AND relation_name NOT LIKE '%\_daily';
     RETURN deleted;
 END
 $$;
 
 COMMENT ON FUNCTION telemetry.delete_expired(text, bigint) IS
-'Deletes rows of a relation of telemetry.policy that are older than it is kept, so many at most; returns how many (postgres profile).';
+'Deletes rows of a relation of telemetry.policy that are older than it is kept, so many at most, and writes down up to where; returns how many (postgres profile).';
 
 CREATE PROCEDURE api.upkeep()
 LANGUAGE plpgsql

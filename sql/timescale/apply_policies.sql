@@ -77,6 +77,12 @@ BEGIN
         END IF;
         IF kept.drop_after IS DISTINCT FROM wanted.drop_after THEN
             PERFORM public.remove_retention_policy(relation, if_exists => true);
+            -- Once more after the trigger of the table: up to here the old job may have run.
+            UPDATE telemetry.policy
+            SET dropped_before = api.already_dropped(policy.relation, kept.drop_after)
+            WHERE
+                policy.relation = wanted.relation
+                AND policy.dropped_before IS DISTINCT FROM api.already_dropped(policy.relation, kept.drop_after);
             IF wanted.drop_after IS NOT NULL THEN
                 PERFORM public.add_retention_policy(relation, drop_after => wanted.drop_after);
             END IF;

@@ -399,6 +399,93 @@ def test_rollups_stay_whole_when_the_history_is_to_be_kept_longer_again(own: Con
         assert {hour: row for hour, row in figures.items() if not hour[0].endswith("-9")} == whole
 
 
+def horizon(connection: Connection) -> datetime:
+    """From when on the history of meters is said to be whole."""
+    row = connection.execute(query("oldest_timestamps_kept")).fetchone()
+    assert row is not None
+    assert isinstance(row[0], datetime)
+    return row[0]
+
+
+def run_jobs(connection: Connection) -> None:
+    """Upkeep, and each job of the histories and rollups once: whatever is due by the present policies happens."""
+    if profile_of(connection) == "timescale":
+        for (job,) in connection.execute(
+            "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_schema = 'telemetry' ORDER BY proc_name"
+        ).fetchall():
+            connection.execute("CALL public.run_job(%s)", (job,))
+    connection.execute("CALL api.upkeep()")
+
+
+LOOK_BACK_LESS = "CALL api.set_policy('meter_hourly', refresh_start_offset => '5 days')"
+KEEP = "CALL api.set_policy('meter_telemetry_history', drop_after => '{} days')"
+
+
+def test_a_drop_that_is_taken_back_before_it_was_carried_out_drops_nothing(own: Connection) -> None:
+    before = forty_days(own)
+    kept = sorted(own.execute(METER_HISTORY.encode()).fetchall())
+    own.execute(LOOK_BACK_LESS)
+    own.execute(KEEP.format(10).encode())
+    own.execute(KEEP.format(400).encode())
+    # Nothing of what the present policy keeps is refused, or told to be gone.
+    assert abs(horizon(own) - (now() - 400 * DAY)) < MINUTE
+    run_jobs(own)
+    assert sorted(own.execute(METER_HISTORY.encode()).fetchall()) == kept
+    assert own.execute("SELECT count(dropped_before) FROM telemetry.policy").fetchone() == (0,)
+    insert_both(own, [now() - 100 * DAY], device=9)
+    own.execute("CALL api.refresh_rollups(now() - interval '101 days', now())")
+    assert own.execute("SELECT count(*) FROM telemetry.meter_hourly WHERE meter_id = 'M-9'").fetchone() == (1,)
+    assert len(rollup(own, METER_ROLLUP)) == len(before[0]) + 1
+
+
+def test_what_was_really_dropped_is_not_said_to_be_there(own: Connection) -> None:
+    before, _ = forty_days(own)
+    own.execute(LOOK_BACK_LESS)
+    own.execute(KEEP.format(20).encode())
+    run_jobs(own)
+    oldest = oldest_reading(own)
+    # A reading that somebody put into the midst of what was dropped makes nothing else come back.
+    insert_meter_readings(own, [("M-9", now() - 30 * DAY, 0.5, 230.0)])
+    for days in (25, 400):
+        own.execute(KEEP.format(days).encode())
+        assert oldest - DAY < horizon(own) <= oldest
+    run_jobs(own)
+    after = {hour: row for hour, row in rollup(own, METER_ROLLUP).items() if hour[0] != "M-9"}
+    assert after == before
+    assert own.execute(f"{METER_HISTORY} WHERE meter_id = 'M-9'".encode()).rowcount == 1
+
+
+@ONLY_POSTGRES
+def test_a_drop_that_is_taken_back_while_it_is_carried_out_goes_no_further(own: Connection) -> None:
+    insert_both(own, (now() - 40 * DAY + 200 * MINUTE * i for i in range(40 * 24 * 60 // 200)))
+    own.execute(LOOK_BACK_LESS)
+    own.execute(KEEP.format(10).encode())
+    assert own.execute("SELECT telemetry.delete_expired('meter_telemetry_history', 10)").fetchone() == (10,)
+    left = own.execute(METER_HISTORY.encode()).fetchall()
+    own.execute(KEEP.format(400).encode())
+    run_jobs(own)
+    assert own.execute(METER_HISTORY.encode()).fetchall() == left
+    # Before the batch's own cut-off the history is not whole any more.
+    assert abs(horizon(own) - (now() - 10 * DAY)) < MINUTE
+
+
+@ONLY_POSTGRES
+def test_rollups_that_are_there_without_their_history_are_known_by_that(own: Connection) -> None:
+    # From a copy, or from a release that wrote nothing down of what upkeep deleted.
+    before = forty_days(own)
+    own.execute(LOOK_BACK_LESS)
+    own.execute(KEEP.format(20).encode())
+    own.execute("DELETE FROM telemetry.meter_telemetry_history WHERE recorded_at < now() - interval '20 days'")
+    assert own.execute("SELECT count(dropped_before) FROM telemetry.policy").fetchone() == (0,)
+    # A slip does not add to it.
+    for days in (10, 400):
+        own.execute(KEEP.format(days).encode())
+    assert abs(horizon(own) - (now() - 20 * DAY)) < MINUTE
+    run_jobs(own)
+    own.execute("CALL api.refresh_rollups(now() - interval '100 days', now())")
+    assert (rollup(own, METER_ROLLUP), rollup(own, VEHICLE_ROLLUP)) == before
+
+
 def test_days_outlive_the_hours_they_were_made_of(own: Connection) -> None:
     forty_days(own)
     before = rollup(own, METER_DAYS), rollup(own, VEHICLE_DAYS)
