@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
 
 from app import migrate
 from app.embedded import EmbeddedServer, packaged_bindir, timescale_available
@@ -67,6 +68,17 @@ def stop_jobs(url: str, profile: Profile) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public")
             connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
+
+
+def run_jobs(connection: psycopg.Connection[TupleRow]) -> None:
+    """Upkeep, and each job of the histories and rollups once: whatever is due by the present policies happens."""
+    if connection.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
+        for (job,) in connection.execute(
+            "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_schema = 'telemetry' "
+            "ORDER BY proc_name = 'policy_retention' DESC, proc_name DESC"
+        ).fetchall():
+            connection.execute("CALL public.run_job(%s)", (job,))
+    connection.execute("CALL api.upkeep()")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ DECLARE
     wanted record;
     relation regclass;
     kept record;
+    looking_back_further text[];
 BEGIN
     -- A refresh over what was dropped would erase its rollup.
     FOR wanted IN
@@ -65,6 +66,9 @@ BEGIN
                 PERFORM public.remove_continuous_aggregate_policy(relation, if_exists => true);
             END IF;
             IF wanted.refresh_every IS NOT NULL THEN
+                IF wanted.refresh_start_offset > coalesce(kept.refresh_start_offset, interval '0') THEN
+                    looking_back_further := looking_back_further || wanted.relation;
+                END IF;
                 PERFORM public.add_continuous_aggregate_policy(
                     relation,
                     start_offset => wanted.refresh_start_offset,
@@ -90,6 +94,21 @@ BEGIN
         IF kept.columnstore_after IS DISTINCT FROM wanted.columnstore_after AND wanted.columnstore_after IS NOT NULL THEN
             CALL public.add_columnstore_policy(relation, after => wanted.columnstore_after);
         END IF;
+    END LOOP;
+
+    -- So would one that looks back further from now on, over what was dropped before.
+    FOR wanted IN
+        SELECT rollup.relation, rollup.refresh_start_offset, source.relation AS source, source.dropped_before
+        FROM telemetry.policy AS rollup
+        JOIN telemetry.policy AS source ON source.relation = api.source_relation(rollup.relation)
+        WHERE
+            rollup.relation = ANY (looking_back_further)
+            AND now() - rollup.refresh_start_offset < source.dropped_before
+        ORDER BY rollup.relation
+    LOOP
+        RAISE EXCEPTION 'the refresh of % would look back %, but % was dropped up to %',
+            wanted.relation, wanted.refresh_start_offset, wanted.source, wanted.dropped_before
+            USING HINT = format('This is safe from %s on.', wanted.dropped_before + wanted.refresh_start_offset);
     END LOOP;
 END
 $$;

@@ -1,6 +1,6 @@
--- Differs by necessity because most guardrails guard what is TimescaleDB's own: refreshes over dropped data, the
--- columnstore, jobs and chunks. A guardrail refuses what a change makes worse, and is silent about the rest: who repairs
--- one setting is not held up by another.
+-- Differs by necessity because most guardrails guard what is TimescaleDB's own: refreshes, the columnstore, jobs and
+-- chunks. A guardrail refuses what a change makes worse, and is silent about the rest: who repairs one setting is not held
+-- up by another.
 
 CREATE FUNCTION api.policy_faults(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)
@@ -15,18 +15,7 @@ DECLARE
     memory_bytes CONSTANT bigint := pg_size_bytes(current_setting('effective_cache_size'));
     hot_bytes bigint;
 BEGIN
-    RETURN QUERY
-    SELECT
-        'drop_inside_the_refresh_window',
-        source.relation,
-        format(
-            '%s would be dropped after %s, but the refresh of %s looks back %s: it would erase what was made of the dropped data',
-            source.relation, source.drop_after, rollup.relation, rollup.refresh_start_offset
-        ),
-        format('Make drop_after of %s longer than refresh_start_offset of %s.', source.relation, rollup.relation)
-    FROM api.policy_wanted(wanted) AS rollup
-    JOIN api.policy_wanted(wanted) AS source ON source.relation = api.source_relation(rollup.relation)
-    WHERE source.drop_after <= rollup.refresh_start_offset;
+    RETURN QUERY SELECT found.* FROM api.policy_contradictions(wanted) AS found;
 
     RETURN QUERY
     SELECT
@@ -87,18 +76,6 @@ BEGIN
                 )
             )
         );
-
-    RETURN QUERY
-    SELECT
-        'columnstore_inside_the_refresh_window',
-        plan.relation,
-        format(
-            '%s would go to the columnstore after %s, but its refresh looks back %s and would write there',
-            plan.relation, plan.columnstore_after, plan.refresh_start_offset
-        ),
-        'Make columnstore_after longer than refresh_start_offset.'::text
-    FROM api.policy_wanted(wanted) AS plan
-    WHERE plan.columnstore_after <= plan.refresh_start_offset;
 
     RETURN QUERY
     SELECT

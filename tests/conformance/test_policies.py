@@ -1,5 +1,6 @@
 """Policies as data: changed by procedure or by file, written down, and refused where that would do harm."""
 
+import json
 import re
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from app import policies
 from app.__main__ import main
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
 from tests.readings import hours_ago, insert_meter_readings, now
+from tests.servers import run_jobs
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -240,6 +242,37 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
     assert fault == "columnstore_inside_the_refresh_window"
     fault, message = refused(untouched, "CALL api.set_policy('vehicle_hourly', drop_after => '33 days')")
     assert (fault, "vehicle_daily looks back 33 days" in message) == ("drop_inside_the_refresh_window", True)
+
+
+def test_a_refresh_does_not_look_back_over_what_was_dropped(own: Connection) -> None:
+    # Kept for 10 days, and then for long again: the history of the time before is gone, and a refresh that looks back
+    # further than that would find hours without readings there.
+    insert_meter_readings(own, ((f"M-{i % 2}", now() - timedelta(hours=i), 0.5, 230.0) for i in range(24 * 25)))
+    own.execute("CALL api.refresh_rollups(now() - interval '30 days', now())")
+    rollup = "SELECT * FROM telemetry.meter_hourly WHERE bucket_start < now() - interval '2 hours' ORDER BY 1, 2"
+    before = own.execute(rollup).fetchall()
+    own.execute("CALL api.set_policy('meter_hourly', refresh_start_offset => '5 days')")
+    own.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '10 days')")
+    run_jobs(own)
+    longer = {HISTORY: {"drop_after": "400 days"}, "meter_hourly": {"refresh_start_offset": "31 days"}}
+    with pytest.raises(psycopg.errors.CheckViolation) as caught:
+        own.execute("CALL api.set_policies(%s::jsonb)", [json.dumps(longer)])
+    diag = caught.value.diag
+    assert diag.constraint_name == "refresh_looks_back_over_dropped_data"
+    assert "meter_hourly would look back 31 days" in str(diag.message_primary)
+    # From 31 days after the newest reading that was dropped, which is 10 or 11 days old.
+    assert re.match(rf"This is safe from ({now() + 20 * DAY:%F}|{now() + 21 * DAY:%F})", str(diag.message_hint))
+    # Nor one after the other, nor by hand.
+    own.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '400 days')")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        own.execute("CALL api.set_policy('meter_hourly', refresh_start_offset => '31 days')")
+    if own.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
+        by_hand = "UPDATE telemetry.policy SET refresh_start_offset = '31 days' WHERE relation = 'meter_hourly'"
+        with pytest.raises(psycopg.errors.RaiseException, match="was dropped up to"):
+            own.execute(f"{by_hand}; CALL api.apply_policies()".encode())
+    own.execute("CALL api.set_policy('meter_hourly', refresh_start_offset => '9 days')")
+    run_jobs(own)
+    assert own.execute(rollup).fetchall() == before
 
 
 def test_a_columnstore_inside_the_refresh_window_is_refused(untouched: Connection) -> None:

@@ -25,6 +25,7 @@ from tests.readings import (
     now,
     vehicle_reading,
 )
+from tests.servers import run_jobs
 from tests.service import Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
@@ -405,16 +406,6 @@ def horizon(connection: Connection) -> datetime:
     assert row is not None
     assert isinstance(row[0], datetime)
     return row[0]
-
-
-def run_jobs(connection: Connection) -> None:
-    """Upkeep, and each job of the histories and rollups once: whatever is due by the present policies happens."""
-    if profile_of(connection) == "timescale":
-        for (job,) in connection.execute(
-            "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_schema = 'telemetry' ORDER BY proc_name"
-        ).fetchall():
-            connection.execute("CALL public.run_job(%s)", (job,))
-    connection.execute("CALL api.upkeep()")
 
 
 LOOK_BACK_LESS = "CALL api.set_policy('meter_hourly', refresh_start_offset => '5 days')"
