@@ -1,5 +1,8 @@
 -- What telemetry.policy would be after a change. A change names relations, and of each the settings that change:
 -- {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table.
+--
+-- An interval has to say one length and no other: a number without a unit would be seconds, and months are compared as 30
+-- days each but are 28 to 31 where they count, so that a guardrail would let pass what erases a rollup a day later.
 
 CREATE FUNCTION api.policy_wanted(wanted jsonb)
 RETURNS TABLE (
@@ -16,6 +19,7 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
     unknown text;
+    said record;
 BEGIN
     IF jsonb_typeof(wanted) IS DISTINCT FROM 'object' THEN
         RAISE EXCEPTION 'a change of policies is an object of relations' USING ERRCODE = 'invalid_parameter_value';
@@ -45,6 +49,27 @@ BEGIN
                 ERRCODE = 'invalid_parameter_value',
                 HINT = 'Settings: chunk_interval, columnstore_after, drop_after, refresh_start_offset, refresh_end_offset, refresh_every.';
     END IF;
+    FOR said IN
+        SELECT
+            named.relation,
+            setting.name,
+            setting.value,
+            setting.value ~ '(^|\s)[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*$' AS is_without_unit
+        FROM jsonb_each(wanted) AS named (relation, settings)
+        CROSS JOIN LATERAL jsonb_each_text(named.settings) AS setting (name, value)
+        WHERE setting.value <> 'never'
+        ORDER BY named.relation, setting.name
+    LOOP
+        IF said.is_without_unit THEN
+            RAISE EXCEPTION '%.% is "%", which ends in a number without a unit', said.relation, said.name, said.value
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Write "800 days", "2 hours" or "90 seconds".';
+        END IF;
+        IF date_trunc('month', said.value::interval) <> interval '0' THEN
+            RAISE EXCEPTION '%.% is "%", but months and years are not always of one length',
+                said.relation, said.name, said.value
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in days.';
+        END IF;
+    END LOOP;
     RETURN QUERY
     SELECT
         policy.relation,
@@ -60,7 +85,7 @@ END
 $$;
 
 COMMENT ON FUNCTION api.policy_wanted(jsonb) IS
-'The rows of telemetry.policy as a change would leave them: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval, is an error.';
+'The rows of telemetry.policy as a change would leave them: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
 
 CREATE FUNCTION api.policy_setting(settings jsonb, setting text, value_now interval)
 RETURNS interval

@@ -9,6 +9,8 @@ DECLARE
     fault record;
 BEGIN
     LOCK TABLE telemetry.policy IN SHARE ROW EXCLUSIVE MODE;
+    -- Its errors first: psql quotes the statement in which one is raised, and a short one reads better.
+    PERFORM api.policy_wanted(wanted);
     FOR fault IN SELECT found.fault, found.message, found.hint FROM api.policy_faults(wanted) AS found LOOP
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
@@ -48,22 +50,17 @@ CREATE PROCEDURE api.set_policy(
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
-BEGIN
-    CALL api.set_policies(
-        jsonb_build_object(
-            relation,
-            jsonb_strip_nulls(
-                jsonb_build_object(
-                    'chunk_interval', chunk_interval,
-                    'columnstore_after', columnstore_after,
-                    'drop_after', drop_after,
-                    'refresh_start_offset', refresh_start_offset,
-                    'refresh_end_offset', refresh_end_offset,
-                    'refresh_every', refresh_every
-                )
-            )
-        )
+DECLARE
+    settings CONSTANT jsonb := jsonb_build_object(
+        'chunk_interval', chunk_interval,
+        'columnstore_after', columnstore_after,
+        'drop_after', drop_after,
+        'refresh_start_offset', refresh_start_offset,
+        'refresh_end_offset', refresh_end_offset,
+        'refresh_every', refresh_every
     );
+BEGIN
+    CALL api.set_policies(jsonb_build_object(relation, jsonb_strip_nulls(settings)));
 END
 $$;
 

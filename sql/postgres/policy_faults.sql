@@ -8,6 +8,7 @@ SET search_path = pg_catalog
 AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM api.policy_wanted(wanted);
     RETURN QUERY SELECT found.* FROM api.policy_contradictions(wanted) AS found;
 END
 $$;

@@ -15,6 +15,7 @@ DECLARE
     memory_bytes CONSTANT bigint := pg_size_bytes(current_setting('effective_cache_size'));
     hot_bytes bigint;
 BEGIN
+    PERFORM api.policy_wanted(wanted);
     RETURN QUERY SELECT found.* FROM api.policy_contradictions(wanted) AS found;
 
     RETURN QUERY

@@ -75,6 +75,7 @@ def refused(connection: Connection, call: str) -> tuple[str, str]:
     diag = caught.value.diag
     assert diag.message_primary
     assert diag.message_hint
+    assert len(str(diag.context).splitlines()) <= 6
     return str(diag.constraint_name), f"{diag.message_primary}. {diag.message_hint}"
 
 
@@ -120,17 +121,45 @@ def test_each_change_is_written_down_with_who_when_and_from_what_to_what(own: Co
     assert {row[1:] for row in rows} == {(own.info.user, "by-hand")}
 
 
+ONE_LENGTH = "but months and years are not always of one length"
+NO_UNIT = "which ends in a number without a unit"
+
+
 @pytest.mark.parametrize(
-    ("call", "complaint"),
+    ("relation", "setting", "value", "complaint"),
     [
-        ("'meter_weekly', drop_after => '300 days'", 'no relation with a policy is named "meter_weekly"'),
-        ("'meter_hourly', drop_after => '300 moons'", 'invalid input syntax for type interval: "300 moons"'),
+        ("meter_weekly", "drop_after", "300 days", 'no relation with a policy is named "meter_weekly"'),
+        ("meter_hourly", "drop_after", "300 moons", 'invalid input syntax for type interval: "300 moons"'),
+        # Seconds, as PostgreSQL has it.
+        ("meter_daily", "drop_after", "800", f'meter_daily.drop_after is "800", {NO_UNIT}'),
+        ("meter_daily", "drop_after", " 8e2 ", NO_UNIT),
+        ("meter_daily", "drop_after", "800 days 12", NO_UNIT),
+        # Compared as 90 and 32 days, subtracted as up to 92 and 33.
+        (HISTORY, "drop_after", "3 months", f'{HISTORY}.drop_after is "3 months", {ONE_LENGTH}'),
+        ("meter_hourly", "refresh_start_offset", "1 month 2 days", ONE_LENGTH),
+        ("meter_daily", "chunk_interval", "1 year", ONE_LENGTH),
+        ("meter_daily", "refresh_every", "1 mon", ONE_LENGTH),
     ],
 )
-def test_what_is_no_policy_is_refused(untouched: Connection, call: str, complaint: str) -> None:
-    with pytest.raises(psycopg.errors.DataError, match=re.escape(complaint)):
-        untouched.execute(f"CALL api.set_policy({call})".encode())
+def test_what_is_no_policy_is_refused(
+    untouched: Connection, relation: str, setting: str, value: str, complaint: str
+) -> None:
+    with pytest.raises(psycopg.errors.DataError, match=re.escape(complaint)) as caught:
+        untouched.execute(f"CALL api.set_policy('{relation}', {setting} => '{value}')".encode())
     assert changes(untouched) == []
+    # What psql prints below the message is where it was raised, without pages of source.
+    assert len(str(caught.value.diag.context).splitlines()) <= 6
+    with pytest.raises(psycopg.errors.DataError, match=re.escape(complaint)):
+        untouched.execute("SELECT api.policy_faults(%s::jsonb)", [json.dumps({relation: {setting: value}})])
+
+
+def test_intervals_of_one_length_are_taken_however_they_are_written(untouched: Connection) -> None:
+    for said, meant in (("2 weeks", 14 * DAY), ("1 12:00", 1.5 * DAY), ("PT36H", 1.5 * DAY)):
+        told = untouched.execute(
+            "SELECT drop_after FROM api.policy_wanted(%s::jsonb) WHERE relation = 'meter_daily'",
+            [json.dumps({"meter_daily": {"drop_after": said}})],
+        ).fetchone()
+        assert told == (meant,)
 
 
 # By file
@@ -325,7 +354,7 @@ def test_the_columnstore_waits_for_most_late_readings(own: Connection) -> None:
 def test_there_are_no_more_jobs_than_background_workers(own: Connection) -> None:
     own.execute("CREATE PROCEDURE public.rest(job_id integer, config jsonb) LANGUAGE plpgsql AS 'BEGIN END'")
     own.execute("SELECT public.add_job('public.rest', '1 year') FROM generate_series(1, 40)")
-    fault, message = refused(own, "CALL api.set_policy('meter_daily', drop_after => '5 years')")
+    fault, message = refused(own, "CALL api.set_policy('meter_daily', drop_after => '1800 days')")
     assert fault == "more_jobs_than_workers"
     assert re.search(r"there would be \d+ jobs, but the server has background workers for \d+ at once", message)
     # What adds no job is no worse than before.
