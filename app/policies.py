@@ -84,12 +84,15 @@ def _connected(url: str) -> Iterator[Connection]:
             yield connection
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database does not answer: {str(error).strip().splitlines()[0]}") from None
-    except psycopg.errors.CheckViolation as error:
+    except psycopg.errors.IntegrityError as error:
         raise PoliciesRefused(_sentence(error.diag.message_primary, error.diag.message_hint)) from None
     except psycopg.errors.DataError as error:
         raise PolicyFileError(_sentence(error.diag.message_primary, error.diag.message_hint)) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise PoliciesRefused(f"this role may not change policies: {error.diag.message_primary}") from None
+    except psycopg.Error as error:
+        told = _sentence(error.diag.message_primary or error, error.diag.message_hint)
+        raise PoliciesRefused(f"the database refuses: {told}") from None
 
 
 def _refuse(faults: list[TupleRow]) -> None:

@@ -4,7 +4,7 @@ CREATE FUNCTION api.history_horizon(relation_name text)
 RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT greatest(now() - policy.drop_after, policy.dropped_before)
+    SELECT greatest(api.expired_before(policy.drop_after), policy.dropped_before)
     FROM api.policy
     WHERE policy.relation = relation_name
 $$;

@@ -17,10 +17,10 @@ AS $$
 BEGIN
     effect := 'drop';
     FOR relation, range_to IN
-        SELECT plan.relation, now() - plan.drop_after
+        SELECT plan.relation, api.expired_before(plan.drop_after)
         FROM api.policy_wanted(wanted) AS plan
         JOIN api.policy USING (relation)
-        WHERE plan.drop_after IS DISTINCT FROM policy.drop_after AND plan.drop_after IS NOT NULL
+        WHERE plan.drop_after IS DISTINCT FROM policy.drop_after AND api.expired_before(plan.drop_after) IS NOT NULL
         ORDER BY plan.relation
     LOOP
         EXECUTE format(

@@ -21,7 +21,7 @@ BEGIN
     -- Who changes the policy waits for this batch, and the next one goes by the change. The table comes before the row,
     -- as it does in api.set_policies().
     LOCK TABLE telemetry.policy IN ROW EXCLUSIVE MODE;
-    SELECT now() - policy.drop_after
+    SELECT api.expired_before(policy.drop_after)
     INTO expired_before
     FROM telemetry.policy
     WHERE policy.relation = relation_name

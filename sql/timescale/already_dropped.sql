@@ -10,7 +10,7 @@ AS $$
 DECLARE
     remembered CONSTANT timestamptz := (SELECT dropped_before FROM api.policy WHERE policy.relation = relation_name);
     -- What is younger no job has dropped: there a gap is somebody's change of the history, which a refresh is to show.
-    expired_before CONSTANT timestamptz := now() - kept_for;
+    expired_before CONSTANT timestamptz := api.expired_before(kept_for);
     rollup CONSTANT text := (
         SELECT policy.relation FROM api.policy WHERE api.source_relation(policy.relation) = relation_name
     );

@@ -33,7 +33,7 @@ BEGIN
         JOIN api.chunk_size AS chunk USING (relation)
         WHERE
             change.after_wanted IS DISTINCT FROM change.after_now
-            AND chunk.range_to <= now() - change.after_wanted
+            AND chunk.range_to <= api.expired_before(change.after_wanted)
             AND (change.effect = 'drop' OR NOT chunk.is_compressed)
         GROUP BY plan.relation, change.effect
         ORDER BY plan.relation, change.effect DESC

@@ -17,6 +17,9 @@ DECLARE
 BEGIN
     PERFORM api.policy_wanted(wanted);
     RETURN QUERY SELECT found.* FROM api.policy_contradictions(wanted) AS found;
+    IF FOUND THEN
+        RETURN;
+    END IF;
 
     RETURN QUERY
     SELECT

@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from app import policies
 from app.__main__ import main
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
+from app.queries import query
 from tests.readings import hours_ago, insert_meter_readings, now
 from tests.servers import run_jobs
 
@@ -271,6 +272,61 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
     assert fault == "columnstore_inside_the_refresh_window"
     fault, message = refused(untouched, "CALL api.set_policy('vehicle_hourly', drop_after => '33 days')")
     assert (fault, "vehicle_daily looks back 33 days" in message) == ("drop_inside_the_refresh_window", True)
+
+
+@pytest.mark.parametrize(
+    ("relation", "settings", "fault", "complaint"),
+    [
+        (HISTORY, {"chunk_interval": "1 microsecond"}, "interval_is_too_short", "01:00:00 is the shortest it can be"),
+        (HISTORY, {"chunk_interval": "-1 day"}, "interval_is_too_short", "chunk_interval would be -1 day"),
+        (HISTORY, {"drop_after": "-400 days"}, "interval_is_too_short", "drop_after would be -400 day"),
+        (HISTORY, {"columnstore_after": "0 days"}, "interval_is_too_short", "columnstore_after would be 0"),
+        (
+            "meter_hourly",
+            {"refresh_end_offset": "30 minutes"},
+            "interval_is_too_short",
+            "refresh_end_offset would be 00:30",
+        ),
+        ("meter_hourly", {"refresh_every": "1 microsecond"}, "interval_is_too_short", "00:00:10 is the shortest"),
+        (HISTORY, {"drop_after": "1100000 days"}, "interval_is_too_long", "36500 days is the longest it can be"),
+        ("meter_daily", {"drop_after": "170000000 weeks"}, "interval_is_too_long", "is the longest it can be"),
+        (HISTORY, {"chunk_interval": "never"}, "chunk_interval_is_given", "no chunk_interval"),
+        (
+            HISTORY,
+            {"refresh_start_offset": "31 days", "refresh_end_offset": "1 hour", "refresh_every": "1 hour"},
+            "only_rollups_are_refreshed",
+            "it is a history",
+        ),
+        ("meter_hourly", {"refresh_every": "never"}, "refresh_is_given_whole_or_not_at_all", "a part of a refresh"),
+        ("meter_hourly", {"refresh_end_offset": "40 days"}, "refresh_starts_before_it_ends", "two whole hours"),
+        ("meter_daily", {"refresh_start_offset": "49 hours"}, "daily_refresh_spans_two_days", "two whole days"),
+    ],
+)
+def test_a_plan_refuses_what_the_database_would(
+    untouched: Connection, run_file: RunFile, relation: str, settings: dict[str, str], fault: str, complaint: str
+) -> None:
+    named = ", ".join(f"{name} => '{value}'" for name, value in settings.items())
+    constraint, message = refused(untouched, f"CALL api.set_policy('{relation}', {named})")
+    assert (constraint, complaint in message) == (fault, True)
+    text = f"[{relation}]\n" + "".join(f'{name} = "{value}"\n' for name, value in settings.items())
+    for action in ("plan", "apply"):
+        with pytest.raises(PoliciesRefused, match=re.escape(complaint)):
+            run_file(untouched, action, text)
+
+
+def test_a_setting_that_was_taken_before_holds_up_no_other_change(own: Connection) -> None:
+    own.execute("UPDATE telemetry.policy SET refresh_every = '1 second' WHERE relation = 'meter_hourly'")
+    own.execute("CALL api.set_policy('meter_hourly', columnstore_after => '40 days')")
+
+
+def test_a_history_kept_for_thousands_of_years_keeps_no_service_from_starting(own: Connection) -> None:
+    # By hand, past the guardrail.
+    own.execute("UPDATE telemetry.policy SET drop_after = '3000 years' WHERE relation LIKE '%_history'")
+    assert own.execute(query("oldest_timestamps_kept")).fetchone() == (None, None)
+    own.execute("UPDATE telemetry.policy SET drop_after = '36500 days' WHERE relation LIKE '%_history'")
+    [(oldest, _)] = own.execute(query("oldest_timestamps_kept")).fetchall()
+    assert abs(oldest - (now() - 36500 * DAY)) < timedelta(minutes=1)
+    own.execute("CALL api.upkeep()")
 
 
 def test_a_refresh_does_not_look_back_over_what_was_dropped(own: Connection) -> None:
