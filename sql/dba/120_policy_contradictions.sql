@@ -112,6 +112,22 @@ BEGIN
 
     RETURN QUERY
     SELECT
+        'drop_inside_the_refresh_window',
+        plan.relation,
+        format(
+            '%s would be dropped after %s, but its refresh looks back %s: it would write again what was dropped',
+            plan.relation, plan.drop_after, plan.refresh_start_offset
+        ),
+        'Make drop_after longer than refresh_start_offset.'::text
+    FROM api.policy_wanted(wanted) AS plan
+    JOIN api.policy AS kept ON kept.relation = plan.relation
+    WHERE
+        plan.drop_after <= plan.refresh_start_offset
+        AND (plan.drop_after, plan.refresh_start_offset)
+            IS DISTINCT FROM (kept.drop_after, kept.refresh_start_offset);
+
+    RETURN QUERY
+    SELECT
         'refresh_looks_back_over_dropped_data',
         rollup.relation,
         format(

@@ -272,6 +272,9 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
     assert fault == "columnstore_inside_the_refresh_window"
     fault, message = refused(untouched, "CALL api.set_policy('vehicle_hourly', drop_after => '33 days')")
     assert (fault, "vehicle_daily looks back 33 days" in message) == ("drop_inside_the_refresh_window", True)
+    # What nothing is made of is itself refreshed.
+    fault, message = refused(untouched, "CALL api.set_policy('vehicle_daily', drop_after => '1 day')")
+    assert (fault, "its refresh looks back 33 days" in message) == ("drop_inside_the_refresh_window", True)
 
 
 @pytest.mark.parametrize(
