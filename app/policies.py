@@ -109,8 +109,8 @@ def _tell_plan(plan: list[TupleRow], effects: list[TupleRow]) -> None:
         _say("nothing to change")
     for relation, setting, now, wanted in plan:
         _say(f"{relation}.{setting}: {now} -> {wanted}")
-    for relation, effect, chunks, rows, stored_bytes, range_from, range_to in effects:
-        parts = [f"{rows:,} rows"]
+    for relation, effect, chunks, rows, stored_bytes, range_from, range_to, is_at_least in effects:
+        parts = [f"{'at least ' if is_at_least else ''}{rows:,} rows"]
         if chunks is not None:
             parts = [f"{chunks:,} chunks", *parts, f"{stored_bytes / 1e6:,.1f} MB"]
         _say(f"{relation} {_EFFECTS[effect]} {', '.join(parts)} from {range_from:%F %H:%M} to {range_to:%F %H:%M} UTC")

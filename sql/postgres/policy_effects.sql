@@ -9,13 +9,15 @@ RETURNS TABLE (
     stored_rows bigint,
     stored_bytes bigint,
     range_from timestamptz,
-    range_to timestamptz
+    range_to timestamptz,
+    is_at_least boolean
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$
 BEGIN
     effect := 'drop';
+    is_at_least := false;
     FOR relation, range_to IN
         SELECT plan.relation, api.expired_before(plan.drop_after)
         FROM api.policy_wanted(wanted) AS plan

@@ -2,7 +2,7 @@
 SELECT relation, setting, value_now, value_wanted FROM api.policy_plan(%(wanted)s::jsonb);
 
 -- name: policy_effects
-SELECT relation, effect, chunks, stored_rows, stored_bytes, range_from, range_to
+SELECT relation, effect, chunks, stored_rows, stored_bytes, range_from, range_to, is_at_least
 FROM api.policy_effects(%(wanted)s::jsonb);
 
 -- name: policy_faults

@@ -1,5 +1,5 @@
 -- Differs by necessity because TimescaleDB drops and compresses whole chunks. Readings are counted from the hourly rollup,
--- rows of a rollup one by one.
+-- rows of a rollup one by one. Where the rollup is behind, there are more readings than it knows of.
 
 CREATE FUNCTION api.policy_effects(wanted jsonb)
 RETURNS TABLE (
@@ -9,7 +9,8 @@ RETURNS TABLE (
     stored_rows bigint,
     stored_bytes bigint,
     range_from timestamptz,
-    range_to timestamptz
+    range_to timestamptz,
+    is_at_least boolean
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
@@ -48,6 +49,15 @@ BEGIN
         END
         INTO stored_rows
         USING range_from, range_to;
+        is_at_least := EXISTS (
+            SELECT
+            FROM api.refresh_lag AS lag
+            WHERE
+                lag.relation = replace(policy_effects.relation, '_telemetry_history', '_hourly')
+                AND policy_effects.relation LIKE '%\_history'
+                AND lag.backlog_from < range_to
+                AND lag.backlog_to > range_from
+        );
         RETURN NEXT;
     END LOOP;
 END

@@ -230,6 +230,17 @@ def test_a_plan_tells_what_data_goes_and_that_is_what_goes(own: Connection, run_
     assert own.execute("SELECT sum(readings) FROM telemetry.meter_hourly").fetchone() == (180,)
 
 
+@ONLY_TIMESCALE
+def test_a_plan_says_that_there_is_more_than_the_rollup_knows_of(own: Connection, run_file: RunFile) -> None:
+    # Readings are counted from their rollup, and that is behind: of a day that is materialised, 30 came late.
+    text = f'[{HISTORY}]\ncolumnstore_after = "3 days"\n'
+    insert_meter_readings(own, minutes_of(10, 100))
+    own.execute("CALL api.refresh_rollups(now() - interval '20 days', now())")
+    assert "1 chunks, 100 rows, " in run_file(own, "plan", text)
+    insert_meter_readings(own, minutes_of(10, 30, device="M-2"))
+    assert "1 chunks, at least 100 rows, " in run_file(own, "plan", text)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
