@@ -45,7 +45,7 @@ BEGIN
             refreshed.bucket, refreshed.source, refreshed.rollup, refreshed.device, refreshed.instant
         )
         INTO day_from, refresh_to
-        USING range_from, range_to;
+        USING greatest(range_from, now() - interval '36500 days'), range_to;
 
         WHILE day_from < refresh_to LOOP
             day_to := least(day_from + interval '24 hours', refresh_to);

@@ -21,7 +21,9 @@ BEGIN
             chunk.hypertable_schema = 'telemetry'
             AND policy.relation LIKE '%\_history'
             AND chunk.range_end > range_from
-            AND chunk.range_end <= least(api.day_ceiling(range_to), now() - policy.columnstore_after)
+            AND chunk.range_end <= api.day_ceiling(least(range_to, now()))
+            -- No chunk, where the policy is null: never.
+            AND chunk.range_end <= now() - policy.columnstore_after
         ORDER BY chunk.range_end
     LOOP
         PERFORM public.compress_chunk(loaded, if_not_compressed => true);

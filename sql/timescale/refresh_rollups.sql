@@ -1,13 +1,16 @@
 -- Differs by necessity because here the rollups are continuous aggregates: readings at or after the watermark are read
 -- from the history, earlier ones show after a refresh. A refresh over what was dropped would erase its rollup, so the
--- range begins no earlier than the source and the rollup itself are kept; and it ends where the refresh policy's does, so that readings still
--- coming in order stay visible at once. The days come after the hours they are made of. No search_path is set on the
--- procedure: a refresh runs outside a transaction, and a procedure with settings of its own cannot.
+-- range begins no earlier than the source and the rollup itself are kept; and it ends where the refresh policy's does, so
+-- that readings still coming in order stay visible at once. The days come after the hours they are made of. No search_path
+-- is set on the procedure: a refresh runs outside a transaction, and a procedure with settings of its own cannot.
 
 CREATE PROCEDURE api.refresh_rollups(range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    -- What begins before all time or has no end: bins are counted from a finite instant.
+    asked_from CONSTANT timestamptz := greatest(range_from, now() - interval '36500 days');
+    asked_to CONSTANT timestamptz := least(range_to, now() + interval '1 day');
     rollup record;
     refresh_from timestamptz;
     refresh_to timestamptz;
@@ -28,11 +31,11 @@ BEGIN
         ORDER BY is_daily, relation
     LOOP
         IF rollup.is_daily THEN
-            refresh_from := greatest(api.day_floor(range_from), api.day_ceiling(rollup.kept_from));
-            refresh_to := least(api.day_ceiling(range_to), api.day_floor(rollup.refresh_end));
+            refresh_from := greatest(api.day_floor(asked_from), api.day_ceiling(rollup.kept_from));
+            refresh_to := least(api.day_ceiling(asked_to), api.day_floor(rollup.refresh_end));
         ELSE
-            refresh_from := greatest(api.hour_floor(range_from), api.hour_ceiling(rollup.kept_from));
-            refresh_to := least(api.hour_ceiling(range_to), api.hour_floor(rollup.refresh_end));
+            refresh_from := greatest(api.hour_floor(asked_from), api.hour_ceiling(rollup.kept_from));
+            refresh_to := least(api.hour_ceiling(asked_to), api.hour_floor(rollup.refresh_end));
         END IF;
         IF refresh_from < refresh_to THEN
             CALL public.refresh_continuous_aggregate(

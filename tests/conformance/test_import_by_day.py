@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 
 from app.day_spool import DaySpool
 from app.import_file import ImportFile, Line
-from tests.readings import meter_reading, now, vehicle_reading
+from tests.readings import insert_meter_readings, insert_vehicle_readings, meter_reading, now, vehicle_reading
 from tests.service import ROOT, command
 
 Connection = psycopg.Connection[TupleRow]
@@ -206,3 +206,19 @@ def test_a_timestamp_shifted_to_a_year_that_utc_has_not_spoils_its_line_only(tmp
     [line] = ImportFile(path).lines(timedelta(hours=1))
     assert line.fault is not None
     assert "cannot be shifted" in line.fault
+
+
+@pytest.mark.parametrize("server", ["timescale"], indirect=True)
+def test_a_load_compresses_nothing_where_the_columnstore_is_switched_off(own: Connection) -> None:
+    own.execute("CALL api.set_policy('meter_telemetry_history', columnstore_after => 'never')")
+    insert_meter_readings(own, [("M-1", days_ago(days), 0.5, 230.0) for days in range(5)])
+    insert_vehicle_readings(own, [("V-1", days_ago(days), 50.0, 0.5, 20.0) for days in range(5)])
+    own.execute("CALL api.complete_load('-infinity', 'infinity')")
+    compressed: dict[str, int] = dict(
+        own.execute(
+            "SELECT hypertable_name, count(*) FILTER (WHERE is_compressed) FROM timescaledb_information.chunks "
+            "WHERE hypertable_schema = 'telemetry' GROUP BY 1"
+        ).fetchall()
+    )
+    # Of the other history, what is two days old.
+    assert compressed == {"meter_telemetry_history": 0, "vehicle_telemetry_history": 2}

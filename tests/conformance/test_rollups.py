@@ -260,6 +260,7 @@ def test_a_refresh_repeated_or_of_an_empty_range_changes_nothing(client: Client,
         (start, start),
         (now() + DAY, now() + 2 * DAY),
         (start - 3650 * DAY, now() + 3650 * DAY),
+        ("-infinity", "infinity"),
     ):
         connection.execute("CALL api.refresh_rollups(%s, %s)", (range_from, range_to))
         check_rollups(connection, at_least=6)
