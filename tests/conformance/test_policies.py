@@ -343,7 +343,7 @@ def test_a_history_kept_for_thousands_of_years_keeps_no_service_from_starting(ow
     own.execute("CALL api.upkeep()")
 
 
-def test_a_refresh_does_not_look_back_over_what_was_dropped(own: Connection) -> None:
+def test_a_refresh_does_not_look_back_over_what_was_dropped(own: Connection, run_file: RunFile) -> None:
     # Kept for 10 days, and then for long again: the history of the time before is gone, and a refresh that looks back
     # further than that would find hours without readings there.
     insert_meter_readings(own, ((f"M-{i % 2}", now() - timedelta(hours=i), 0.5, 230.0) for i in range(24 * 25)))
@@ -369,6 +369,9 @@ def test_a_refresh_does_not_look_back_over_what_was_dropped(own: Connection) -> 
         by_hand = "UPDATE telemetry.policy SET refresh_start_offset = '31 days' WHERE relation = 'meter_hourly'"
         with pytest.raises(psycopg.errors.RaiseException, match="was dropped up to"):
             own.execute(f"{by_hand}; CALL api.apply_policies()".encode())
+        own.execute(by_hand.encode())
+        with pytest.raises(PoliciesRefused, match="the database refuses: the refresh of meter_hourly would"):
+            run_file(own, "apply", '[meter_daily]\ncolumnstore_after = "120 days"\n')
     own.execute("CALL api.set_policy('meter_hourly', refresh_start_offset => '9 days')")
     run_jobs(own)
     assert own.execute(rollup).fetchall() == before

@@ -418,6 +418,10 @@ def test_a_drop_that_is_taken_back_before_it_was_carried_out_drops_nothing(own: 
     kept = sorted(own.execute(METER_HISTORY.encode()).fetchall())
     own.execute(LOOK_BACK_LESS)
     own.execute(KEEP.format(10).encode())
+    # A plan tells of all that would go: none of it is gone.
+    effects = "SELECT range_from < now() - interval '38 days' FROM api.policy_effects(%s::jsonb)"
+    wanted = '{"meter_telemetry_history": {"drop_after": "20 days"}}'
+    assert own.execute(effects, [wanted]).fetchall() == [(True,)]
     own.execute(KEEP.format(400).encode())
     # Nothing of what the present policy keeps is refused, or told to be gone.
     assert abs(horizon(own) - (now() - 400 * DAY)) < MINUTE
@@ -445,6 +449,24 @@ def test_what_was_really_dropped_is_not_said_to_be_there(own: Connection) -> Non
     after = {hour: row for hour, row in rollup(own, METER_ROLLUP).items() if hour[0] != "M-9"}
     assert after == before
     assert own.execute(f"{METER_HISTORY} WHERE meter_id = 'M-9'".encode()).rowcount == 1
+
+
+@ONLY_POSTGRES
+def test_a_change_of_policies_waits_for_the_batch_that_is_being_deleted(own: Connection, own_database: str) -> None:
+    insert_both(own, [now() - 40 * DAY + HOUR * i for i in range(24)])
+    own.execute(LOOK_BACK_LESS)
+    own.execute(KEEP.format(10).encode())
+    with psycopg.connect(own_database) as deleting, ThreadPoolExecutor(1) as pool:
+        deleting.execute("SELECT telemetry.delete_expired('meter_telemetry_history', 10)")
+        changing = pool.submit(own.execute, KEEP.format(400).encode())
+        while not deleting.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+            assert not changing.done()
+        # Neither waits for the other: the batch goes on.
+        deleting.execute("SELECT telemetry.delete_expired('meter_telemetry_history', 1)")
+        deleting.commit()
+        changing.result()
+        assert deleting.execute("SELECT telemetry.delete_expired('meter_telemetry_history', 10)").fetchone() == (0,)
+    assert own.execute("SELECT count(*) FROM telemetry.meter_telemetry_history").fetchone() == (13,)
 
 
 @ONLY_POSTGRES
