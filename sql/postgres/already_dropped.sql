@@ -9,7 +9,7 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
     remembered CONSTANT timestamptz := (SELECT dropped_before FROM api.policy WHERE policy.relation = relation_name);
-    expired_before CONSTANT timestamptz := now() - kept_for;
+    expired_before CONSTANT timestamptz := api.expired_before(kept_for);
     rollup CONSTANT text := (
         SELECT policy.relation FROM api.policy WHERE api.source_relation(policy.relation) = relation_name
     );

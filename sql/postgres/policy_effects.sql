@@ -15,11 +15,16 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$
+DECLARE
+    gone_before timestamptz;
 BEGIN
     effect := 'drop';
     is_at_least := false;
-    FOR relation, range_to IN
-        SELECT plan.relation, api.expired_before(plan.drop_after)
+    FOR relation, gone_before, range_to IN
+        SELECT
+            plan.relation,
+            api.already_dropped(plan.relation, policy.drop_after),
+            api.expired_before(plan.drop_after)
         FROM api.policy_wanted(wanted) AS plan
         JOIN api.policy USING (relation)
         WHERE plan.drop_after IS DISTINCT FROM policy.drop_after AND api.expired_before(plan.drop_after) IS NOT NULL
@@ -31,7 +36,7 @@ BEGIN
             replace(relation, '_telemetry_history', '_hourly')
         )
         INTO stored_rows, range_from
-        USING range_to, (SELECT policy.dropped_before FROM api.policy WHERE policy.relation = policy_effects.relation);
+        USING range_to, gone_before;
         IF range_from IS NOT NULL THEN
             RETURN NEXT;
         END IF;
