@@ -14,13 +14,18 @@ AS $$
         FROM api.assignment
         WHERE assignment.during && tstzrange(window_from, window_to)
     ),
-    -- Vehicles that bear a meter's id and were never assigned; OFFSET 0 has each of them looked up by index.
+    -- Vehicles, heard from or listed, that bear a meter's id and were never assigned; OFFSET 0 has each of them looked up
+    -- by index.
     pair AS MATERIALIZED (
         SELECT namesake.vehicle_id
         FROM (
             SELECT vehicle.vehicle_id
             FROM api.live_meter_state AS meter
             JOIN api.live_vehicle_state AS vehicle ON vehicle.vehicle_id = meter.meter_id
+            UNION
+            SELECT listed.vehicle_id
+            FROM api.live_meter_state AS meter
+            JOIN api.vehicle AS listed ON listed.vehicle_id = meter.meter_id
             OFFSET 0
         ) AS namesake
         WHERE NOT EXISTS (
@@ -47,4 +52,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.fleet_feeds(timestamptz, timestamptz) IS
-'Whom each meter fed in [window_from, window_to), stretch by stretch: assignments, clipped; besides them the vehicle of the same id where that was never assigned, else null. A meter''s stretches make up the window.';
+'Whom each meter fed in [window_from, window_to), stretch by stretch: assignments, clipped; besides them the vehicle of the same id, heard from or listed, where that was never assigned, else null. A meter''s stretches make up the window.';

@@ -12,16 +12,18 @@ AS $$
     SELECT assigned.vehicle_id, lower(assigned.during), upper(assigned.during)
     FROM assigned
     UNION ALL
-    SELECT pair.vehicle_id, lower(rest.during), upper(rest.during)
-    FROM api.live_vehicle_state AS pair
-    CROSS JOIN LATERAL unnest(
+    SELECT meter, lower(rest.during), upper(rest.during)
+    FROM unnest(
         tstzmultirange(tstzrange(window_from, window_to))
         - coalesce((SELECT range_agg(assigned.during) FROM assigned), '{}'::tstzmultirange)
     ) AS rest (during)
     WHERE
-        pair.vehicle_id = meter
+        (
+            EXISTS (SELECT FROM api.live_vehicle_state AS live WHERE live.vehicle_id = meter)
+            OR EXISTS (SELECT FROM api.vehicle AS listed WHERE listed.vehicle_id = meter)
+        )
         AND NOT EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = meter)
 $$;
 
 COMMENT ON FUNCTION api.meter_feeds(text, timestamptz, timestamptz) IS
-'Vehicles that a meter fed in [window_from, window_to), each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, where that one was never assigned.';
+'Vehicles that a meter fed in [window_from, window_to), each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, heard from or listed, where that one was never assigned.';

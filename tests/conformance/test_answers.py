@@ -155,15 +155,18 @@ def test_the_fleet_is_the_sum_of_its_devices_cut_hours_and_sessions_included(
 def test_no_kwh_is_given_to_two_vehicles_where_meters_and_vehicles_share_ids(
     client: Client, connection: Connection
 ) -> None:
-    # Four meters and four vehicles of the same ids. S-1 fed S-2 at times and the vehicle S-1 otherwise; S-2 fed S-3 all
+    # Five meters and five vehicles of the same ids. S-1 fed S-2 at times and the vehicle S-1 otherwise; S-2 fed S-3 all
     # the time, so that the vehicles S-2 and S-3 draw nothing by their ids; S-4 fed S-3 before the window, and V-5 in a
-    # part of it. The meter S-1 is a register. Every answer has to share out the same energy.
+    # part of it. The meter S-1 is a register; the vehicle S-5 is listed and was never heard from. Every answer has to
+    # share out the same energy.
     begins = hours_ago(24 * 3)
-    names = [f"S-{number}" for number in (1, 2, 3, 4)]
+    names = [f"S-{number}" for number in (1, 2, 3, 4, 5)]
     for number, name in enumerate(names):
         if number:
             drawn(connection, name, begins, begins + 10 * HOUR, 6.0 + number)
-        charged(connection, name, begins, begins + 10 * HOUR, 3.0 + number / 2)
+        if name != "S-5":
+            charged(connection, name, begins, begins + 10 * HOUR, 3.0 + number / 2)
+    connection.execute("INSERT INTO telemetry.vehicle (vehicle_id) VALUES ('S-5')")
     counts = [("S-1", at, 100.0 + i * i / 8, 230.0) for i, at in enumerate(instants(begins, begins + 10 * HOUR))]
     insert_meter_readings(connection, counts)
     connection.execute("INSERT INTO telemetry.meter (meter_id, energy_reading) VALUES ('S-1', 'register')")
