@@ -45,9 +45,10 @@ def set_default(connection: Connection, kind: str, *said: Any) -> None:
 def kinds(connection: Connection, kind: str, device: str = "D-1", to: datetime | None = None) -> list[Kind]:
     """What is known of a device since ever, in order of time."""
     return connection.execute(
-        "SELECT energy_reading, register_modulus_kwh, kind_from, kind_to "
-        f"FROM api.{kind}_kinds(%s, %s, %s) ORDER BY kind_from",
-        [device, EVER, to or hours_ago(0)],
+        "SELECT energy_reading, register_modulus_kwh, greatest(kind_from, %(from)s), least(kind_to, %(to)s) "
+        "FROM api.device_kind WHERE device_type = %(kind)s AND device_id = %(device)s "
+        "AND kind_from < %(to)s AND kind_to > %(from)s ORDER BY kind_from",
+        {"kind": kind, "device": device, "from": EVER, "to": to or hours_ago(0)},
     ).fetchall()
 
 
