@@ -33,13 +33,20 @@ LOCK_TIMEOUT_SHARE = 0.5
 # Of two refreshes of the same hours at once, TimescaleDB fails one; it is tried again this often.
 MAX_TRIES_OF_A_REFRESH = 60
 PAUSE_BEFORE_A_REFRESH_S = 1.0
-# A deadlock says nothing against a change, nor does a migrate that rebuilds schema api meanwhile; it is tried again.
+# A deadlock says nothing against a change, and a migrate that rebuilds schema api meanwhile nothing against a change or
+# an answer: it is tried again.
 MAX_REPLAYS = 5
 _PASSING = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.InternalError_,
     psycopg.errors.UndefinedFunction,
+)
+_REBUILT = (
+    psycopg.errors.InternalError_,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.InvalidSchemaName,
 )
 
 _T = TypeVar("_T")
@@ -107,22 +114,23 @@ class Database:
         """
         try:
             try:
-                return await self._fetch_once(name, parameters)
+                return await self._fetch(name, parameters)
             except _ConnectionDied:
                 await self._readers.check()
-                return await self._fetch_once(name, parameters)
-            except (
-                psycopg.errors.InternalError_,
-                psycopg.errors.UndefinedFunction,
-                psycopg.errors.UndefinedTable,
-                psycopg.errors.InvalidSchemaName,
-            ):
-                # A migrate rebuilt schema api between the look-up of a name and its use; the new one is there.
-                return await self._fetch_once(name, parameters)
+                return await self._fetch(name, parameters)
         except psycopg.errors.QueryCanceled as error:
             raise DatabaseLost(f"the answer took longer than {self._settings.read_timeout_s:g} s") from error
         except (_ConnectionDied, psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
             raise DatabaseLost("the database does not answer now; send the request again later") from error
+
+    async def _fetch(self, name: str, parameters: Mapping[str, Any] | None) -> list[TupleRow]:
+        for _ in range(MAX_REPLAYS):
+            try:
+                return await self._fetch_once(name, parameters)
+            except _REBUILT:
+                # A migrate rebuilt schema api between the look-up of a name and its use; the new one is there.
+                continue
+        return await self._fetch_once(name, parameters)
 
     async def _fetch_once(self, name: str, parameters: Mapping[str, Any] | None) -> list[TupleRow]:
         async with self._readers.connection() as connection:
