@@ -111,6 +111,8 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(own: Connection, own_dat
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests in the background may have switched it off, which is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         deadline = time.monotonic() + WAIT_S
         while len(own.execute(LOADED).fetchall()) < 2:
