@@ -1,5 +1,6 @@
 PYTHON ?= python3
 VENV := .venv
+TEST_PROCESSES ?= $(if $(TIMESCALE_URL),0,2)
 RUN := $(VENV)/bin/python
 
 .PHONY: demo serve test bench lint lock
@@ -10,8 +11,9 @@ demo: $(VENV)/installed
 serve: $(VENV)/installed
 	$(RUN) -m app serve
 
+# Two processes, each with servers of its own; no more than this one where TIMESCALE_URL names a server for all.
 test: $(VENV)/installed
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 bench: $(VENV)/installed
 	$(RUN) -m bench $(if $(BENCH),--only $(BENCH)) $(if $(QUICK),--quick)
