@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -36,18 +36,13 @@ PAUSE_BEFORE_A_REFRESH_S = 1.0
 # A deadlock says nothing against a change, and a migrate that rebuilds schema api meanwhile nothing against a change or
 # an answer: it is tried again.
 MAX_REPLAYS = 5
-_PASSING = (
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.InternalError_,
-    psycopg.errors.UndefinedFunction,
-)
 _REBUILT = (
     psycopg.errors.InternalError_,
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedTable,
     psycopg.errors.InvalidSchemaName,
 )
+_PASSING = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, *_REBUILT)
 
 _T = TypeVar("_T")
 
@@ -125,11 +120,9 @@ class Database:
 
     async def _fetch(self, name: str, parameters: Mapping[str, Any] | None) -> list[TupleRow]:
         for _ in range(MAX_REPLAYS):
-            try:
+            # A migrate may rebuild schema api between the look-up of a name and its use; then the new one is there.
+            with suppress(*_REBUILT):
                 return await self._fetch_once(name, parameters)
-            except _REBUILT:
-                # A migrate rebuilt schema api between the look-up of a name and its use; the new one is there.
-                continue
         return await self._fetch_once(name, parameters)
 
     async def _fetch_once(self, name: str, parameters: Mapping[str, Any] | None) -> list[TupleRow]:
