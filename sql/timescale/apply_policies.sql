@@ -83,10 +83,9 @@ BEGIN
             PERFORM public.remove_retention_policy(relation, if_exists => true);
             -- Once more after the trigger of the table: up to here the old job may have run.
             UPDATE telemetry.policy
-            SET dropped_before = api.already_dropped(policy.relation, kept.drop_after)
-            WHERE
-                policy.relation = wanted.relation
-                AND policy.dropped_before IS DISTINCT FROM api.already_dropped(policy.relation, kept.drop_after);
+            SET dropped_before = seen.dropped_before
+            FROM (SELECT api.already_dropped(wanted.relation, kept.drop_after) AS dropped_before) AS seen
+            WHERE policy.relation = wanted.relation AND policy.dropped_before IS DISTINCT FROM seen.dropped_before;
             IF wanted.drop_after IS NOT NULL THEN
                 PERFORM public.add_retention_policy(relation, drop_after => wanted.drop_after);
             END IF;

@@ -12,6 +12,7 @@ DECLARE
     ) - interval '12 hours';
     opener CONSTANT text := 'opener-of-rollups';
     device text;
+    is_opened boolean;
 BEGIN
     FOREACH device IN ARRAY ARRAY['meter', 'vehicle'] LOOP
         CONTINUE WHEN (
@@ -40,8 +41,12 @@ BEGIN
     END LOOP;
     -- Also where an earlier call was stopped in between.
     DELETE FROM telemetry.meter_telemetry_history WHERE meter_id = opener AND recorded_at > now() - interval '31 days';
+    is_opened := FOUND;
     DELETE FROM telemetry.vehicle_telemetry_history WHERE vehicle_id = opener AND recorded_at > now() - interval '31 days';
+    is_opened := FOUND OR is_opened;
     COMMIT;
-    CALL api.refresh_rollups(now() - interval '31 days', now());
+    IF is_opened THEN
+        CALL api.refresh_rollups(now() - interval '31 days', now());
+    END IF;
 END
 $$;

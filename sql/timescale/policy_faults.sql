@@ -50,7 +50,7 @@ BEGIN
                 coalesce(
                     lag.backlog_from,
                     lag.materialised_before,
-                    (SELECT min(chunk.range_from) FROM api.chunk_size AS chunk WHERE chunk.relation = source.relation)
+                    (SELECT min(chunk.range_from) FROM api.chunk WHERE chunk.relation = source.relation)
                 ),
                 now()
             )
@@ -74,7 +74,7 @@ BEGIN
                     coalesce(lag.materialised_before, '-infinity') < now() - source.drop_after
                     AND EXISTS (
                         SELECT
-                        FROM api.chunk_size AS chunk
+                        FROM api.chunk
                         WHERE chunk.relation = source.relation AND chunk.range_from < now() - source.drop_after
                     )
                 )

@@ -11,6 +11,8 @@ RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    is_register_unless_said boolean;
 BEGIN
     IF NOT (
         EXISTS (SELECT FROM telemetry.meter WHERE energy_reading = 'register')
@@ -33,6 +35,16 @@ BEGIN
         RETURN NULL;
     END IF;
 
+    is_register_unless_said := coalesce(
+        (
+            SELECT fleet.energy_reading = 'register'
+            FROM telemetry.fleet_default AS fleet
+            WHERE fleet.device_type = 'meter'
+            ORDER BY fleet.effective_from DESC
+            LIMIT 1
+        ),
+        false
+    );
     IF NOT EXISTS (SELECT FROM inserted GROUP BY meter_id HAVING count(*) > 1) THEN
         INSERT INTO telemetry.live_meter_state AS live (
             meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, is_charging
@@ -46,14 +58,7 @@ BEGIN
                     FROM telemetry.meter AS said
                     WHERE said.meter_id = inserted.meter_id
                 ),
-                (
-                    SELECT fleet.energy_reading = 'register'
-                    FROM telemetry.fleet_default AS fleet
-                    WHERE fleet.device_type = 'meter'
-                    ORDER BY fleet.effective_from DESC
-                    LIMIT 1
-                ),
-                false
+                is_register_unless_said
             )
         FROM inserted
         ORDER BY meter_id
@@ -78,14 +83,7 @@ BEGIN
                     FROM telemetry.meter AS said
                     WHERE said.meter_id = ranked.meter_id
                 ),
-                (
-                    SELECT fleet.energy_reading = 'register'
-                    FROM telemetry.fleet_default AS fleet
-                    WHERE fleet.device_type = 'meter'
-                    ORDER BY fleet.effective_from DESC
-                    LIMIT 1
-                ),
-                false
+                is_register_unless_said
             ) AS is_register
         FROM (
             SELECT

@@ -11,6 +11,8 @@ RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    is_register_unless_said boolean;
 BEGIN
     IF NOT (
         EXISTS (SELECT FROM telemetry.vehicle WHERE energy_reading = 'register')
@@ -34,6 +36,16 @@ BEGIN
         RETURN NULL;
     END IF;
 
+    is_register_unless_said := coalesce(
+        (
+            SELECT fleet.energy_reading = 'register'
+            FROM telemetry.fleet_default AS fleet
+            WHERE fleet.device_type = 'vehicle'
+            ORDER BY fleet.effective_from DESC
+            LIMIT 1
+        ),
+        false
+    );
     IF NOT EXISTS (SELECT FROM inserted GROUP BY vehicle_id HAVING count(*) > 1) THEN
         INSERT INTO telemetry.live_vehicle_state AS live (
             vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
@@ -47,14 +59,7 @@ BEGIN
                     FROM telemetry.vehicle AS said
                     WHERE said.vehicle_id = inserted.vehicle_id
                 ),
-                (
-                    SELECT fleet.energy_reading = 'register'
-                    FROM telemetry.fleet_default AS fleet
-                    WHERE fleet.device_type = 'vehicle'
-                    ORDER BY fleet.effective_from DESC
-                    LIMIT 1
-                ),
-                false
+                is_register_unless_said
             )
         FROM inserted
         ORDER BY vehicle_id
@@ -80,14 +85,7 @@ BEGIN
                     FROM telemetry.vehicle AS said
                     WHERE said.vehicle_id = ranked.vehicle_id
                 ),
-                (
-                    SELECT fleet.energy_reading = 'register'
-                    FROM telemetry.fleet_default AS fleet
-                    WHERE fleet.device_type = 'vehicle'
-                    ORDER BY fleet.effective_from DESC
-                    LIMIT 1
-                ),
-                false
+                is_register_unless_said
             ) AS is_register
         FROM (
             SELECT
