@@ -88,6 +88,7 @@ def migrate(url: str, storage_profile: str = "auto") -> Migrated:
         profile = _choose_profile(connection, installed, storage_profile)
         applied = _apply_when_locks_are_free(connection, profile)
         _warn_of_too_few_workers(connection)
+        _warn_of_other_policies(connection)
     logger.info("migrated: profile %s, applied %s", profile, ", ".join(applied) or "nothing")
     return Migrated(profile, applied)
 
@@ -100,6 +101,17 @@ def _warn_of_too_few_workers(connection: psycopg.Connection[TupleRow]) -> None:
             "fail to start; raise timescaledb.max_background_workers and max_worker_processes, and restart the server",
             *row,
         )
+
+
+def _warn_of_other_policies(connection: psycopg.Connection[TupleRow]) -> None:
+    for relation, setting, value_now, value_wanted in connection.execute(query("policy_plan"), {"wanted": "{}"}):
+        logger.warning(
+            "%s.%s is %s in the database, and %s in telemetry.policy: it was left as it is; `policies adopt` writes "
+            "down what the database has, `policies apply` changes the database",
+            *(relation, setting, value_now, value_wanted),
+        )
+    for (job,) in connection.execute(query("unknown_jobs")):
+        logger.warning("%s is not this service's, and was left alone; `doctor` says what harm it may do", job)
 
 
 def check(url: str) -> Installation:
@@ -360,13 +372,17 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
         connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         _put_api_aside(connection, drop=bool(pending))
         backend.apply_migrations_only(pending)
-        if _scalar(connection, "SELECT count(*) FROM telemetry.installation") == 0:
+        is_new = _scalar(connection, "SELECT count(*) FROM telemetry.installation") == 0
+        if is_new:
             connection.execute(
                 "INSERT INTO telemetry.installation (profile, release, sql_fingerprint) VALUES (%s, %s, '')",
                 [profile, __version__],
             )
         connection.execute("RESET search_path")
         _reapply_sql(connection, profile)
+        # Later on, how jobs and chunk intervals are is the DBA's to say: policies apply and policies adopt.
+        if is_new:
+            connection.execute(query("apply_policies"))
     _drop_what_was_put_aside(connection)
     return [migration.id for migration in pending]
 

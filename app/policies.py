@@ -34,27 +34,59 @@ _EFFECTS = {"drop": "drops", "columnstore": "goes to the columnstore"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command line's `policies` takes."""
-    parser.add_argument("action", choices=("plan", "apply"), help="show what would change, or change it")
-    parser.add_argument("file", type=Path, help="TOML: a table a relation, of intervals or `never`")
+    parser.add_argument(
+        "action",
+        choices=("plan", "apply", "adopt"),
+        help="show what would change; change the database; or write into telemetry.policy what the database has",
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        help="TOML: a table a relation, of intervals or `never`; without it, what telemetry.policy says already",
+    )
 
 
 def run(url: str, options: argparse.Namespace) -> int:
-    """Print what the file changes and what data that concerns, and do it where `apply` is asked for; returns 0.
+    """Print what changes and what data that concerns, and do it where `apply` or `adopt` is asked for; returns 0.
+
+    Without a file, what telemetry.policy says is held against the chunk intervals and jobs that the database has.
 
     Raises :class:`PolicyFileError` where the file is no policies, :class:`PoliciesRefused` where a guardrail stands in
     the way (nothing is changed then), and :class:`DatabaseUnavailable`.
     """
-    wanted = {"wanted": json.dumps(_read(options.file))}
+    if options.action == "adopt":
+        return _adopt(url, options.file)
+    wanted = {"wanted": json.dumps(_read(options.file) if options.file else {})}
     with _connected(url) as connection:
         plan = connection.execute(query("policy_plan"), wanted).fetchall()
         _tell_plan(plan, connection.execute(query("policy_effects"), wanted).fetchall())
         if options.action == "apply" and plan:
             # One transaction by itself: the connection is in autocommit.
             connection.execute(query("set_policies"), wanted)
-            _say("applied; telemetry.policy_change has a row for each")
+            _say("applied")
         else:
             _refuse(connection.execute(query("policy_faults"), wanted).fetchall())
+        _tell_unknown_jobs(connection)
     return 0
+
+
+def _adopt(url: str, file: Path | None) -> int:
+    if file is not None:
+        raise PolicyFileError("policies adopt takes no file: it writes down what the database has")
+    with _connected(url) as connection:
+        found = connection.execute(query("policy_plan"), {"wanted": "{}"}).fetchall()
+        connection.execute(query("adopt_policies"))
+        _tell_plan([(relation, setting, wanted, now) for relation, setting, now, wanted in found], [])
+        if found:
+            _say("adopted: telemetry.policy says so from now on")
+        _tell_unknown_jobs(connection)
+    return 0
+
+
+def _tell_unknown_jobs(connection: Connection) -> None:
+    for (job,) in connection.execute(query("unknown_jobs")):
+        _say(f"{job}: not this service's, and left alone; `doctor` says what harm it may do")
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:

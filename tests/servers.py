@@ -74,7 +74,7 @@ def run_jobs(connection: psycopg.Connection[TupleRow]) -> None:
     """Upkeep, and each job of the histories and rollups once: whatever is due by the present policies happens."""
     if connection.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
         for (job,) in connection.execute(
-            "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_schema = 'telemetry' "
+            "SELECT job_id FROM timescaledb_information.jobs WHERE 'telemetry' IN (hypertable_schema, proc_schema) "
             "ORDER BY proc_name = 'policy_retention' DESC, proc_name DESC"
         ).fetchall():
             connection.execute("CALL public.run_job(%s)", (job,))

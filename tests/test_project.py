@@ -82,6 +82,7 @@ TOP_LEVEL = {
     ".env.example",
     ".github",
     ".gitignore",
+    "CHANGELOG.md",
     "Dockerfile",
     "LICENSE",
     "Makefile",

@@ -5,6 +5,15 @@ COMMENT ON COLUMN api.chunk.chunk IS 'The chunk''s table.';
 COMMENT ON COLUMN api.chunk.range_from IS 'Beginning of its range of time; postgres profile: midnight (UTC) before the first day kept.';
 COMMENT ON COLUMN api.chunk.range_to IS 'End of its range of time, not included; postgres profile: now.';
 COMMENT ON COLUMN api.chunk.is_compressed IS 'Whether it is in the columnstore.';
+COMMENT ON VIEW api.policy_in_force IS
+'The policies that the database carries out, by its chunk intervals and jobs (postgres profile: telemetry.policy itself). Normal: what telemetry.policy says; api.policy_plan() lists where not.';
+COMMENT ON COLUMN api.policy_in_force.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN api.policy_in_force.chunk_interval IS 'Time range of its next chunk.';
+COMMENT ON COLUMN api.policy_in_force.columnstore_after IS 'Age at which a chunk goes to the columnstore; null: never.';
+COMMENT ON COLUMN api.policy_in_force.drop_after IS 'Age at which data is dropped; null: never.';
+COMMENT ON COLUMN api.policy_in_force.refresh_start_offset IS 'How far back its refresh job looks; null: it has none.';
+COMMENT ON COLUMN api.policy_in_force.refresh_end_offset IS 'Age at which its refresh job materialises a bucket.';
+COMMENT ON COLUMN api.policy_in_force.refresh_every IS 'How often its refresh job runs.';
 COMMENT ON VIEW api.retention_lag IS
 'How far the oldest rows of each relation that drops any are past their time. Normal: overdue_by below normal_lag. More: retention does not run, or fails: see its job, or upkeep (postgres profile), in api.job_health.';
 COMMENT ON COLUMN api.retention_lag.relation IS 'Name of the relation in schema telemetry.';
@@ -47,6 +56,7 @@ COMMENT ON COLUMN api.job_health.runs IS 'Runs there were; null: not counted.';
 COMMENT ON COLUMN api.job_health.failures IS 'Runs that failed; null: not counted.';
 COMMENT ON COLUMN api.job_health.last_error IS 'Message of its newest failure that is remembered; TimescaleDB shows it to members of the owner alone.';
 COMMENT ON COLUMN api.job_health.is_scheduled IS 'Whether it runs by itself; false: somebody switched it off with alter_job.';
+COMMENT ON COLUMN api.job_health.is_known IS 'Whether it is a job that the service makes; one that it does not know is a DBA''s, and left alone.';
 COMMENT ON VIEW api.relation_size IS
 'What each relation takes on disk, in all and a day. Normal: histories 5 to 12 times smaller in the columnstore, all but the newest chunks there.';
 COMMENT ON COLUMN api.relation_size.relation IS 'Name of the relation in schema telemetry.';

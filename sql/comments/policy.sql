@@ -7,7 +7,7 @@ COMMENT ON COLUMN telemetry.policy.columnstore_after IS
 COMMENT ON COLUMN telemetry.policy.drop_after IS
 'Age at which data is dropped; null: never. Readings older than that are refused.';
 COMMENT ON COLUMN telemetry.policy.dropped_before IS
-'Up to where data was dropped, as far as that was by an earlier drop_after; kept by upkeep (postgres profile) and a trigger, never earlier than before.';
+'Up to where data is gone that drop_after would keep, whoever dropped it; null: none. Kept by upkeep (postgres profile), a trigger of the histories and every refresh, never earlier than before.';
 COMMENT ON COLUMN telemetry.policy.refresh_start_offset IS
 'How far back the refresh job looks (timescale profile); null: not a rollup.';
 COMMENT ON COLUMN telemetry.policy.refresh_end_offset IS

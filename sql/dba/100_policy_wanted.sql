@@ -1,5 +1,7 @@
--- What telemetry.policy would be after a change. A change names relations, and of each the settings that change:
--- {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table.
+-- The policies that the database would carry out after a change. A change names relations, and of each the settings that
+-- change: {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table. What is
+-- not named of these relations is what telemetry.policy says; the other relations stay as they are. A change that names no
+-- relation is to carry out all of telemetry.policy.
 --
 -- An interval has to say one length and no other: a number without a unit would be seconds, and months are compared as 30
 -- days each but are 28 to 31 where they count, so that a guardrail would let pass what erases a rollup a day later.
@@ -80,12 +82,24 @@ BEGIN
         api.policy_setting(wanted -> policy.relation, 'refresh_end_offset', policy.refresh_end_offset),
         api.policy_setting(wanted -> policy.relation, 'refresh_every', policy.refresh_every)
     FROM api.policy
-    ORDER BY policy.relation;
+    WHERE wanted = '{}' OR wanted ? policy.relation
+    UNION ALL
+    SELECT
+        kept.relation,
+        kept.chunk_interval,
+        kept.columnstore_after,
+        kept.drop_after,
+        kept.refresh_start_offset,
+        kept.refresh_end_offset,
+        kept.refresh_every
+    FROM api.policy_in_force AS kept
+    WHERE wanted <> '{}' AND NOT wanted ? kept.relation
+    ORDER BY 1;
 END
 $$;
 
 COMMENT ON FUNCTION api.policy_wanted(jsonb) IS
-'The rows of telemetry.policy as a change would leave them: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
+'The policies as a change would leave them, of relations that it does not name as the database carries them out: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
 
 CREATE FUNCTION api.policy_setting(settings jsonb, setting text, value_now interval)
 RETURNS interval

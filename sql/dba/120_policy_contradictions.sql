@@ -28,7 +28,7 @@ BEGIN
             ELSE format('A setting that is not named stays as it is: %s.', coalesce(change.kept::text, 'never'))
         END
     FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy AS kept ON kept.relation = plan.relation
+    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
     CROSS JOIN LATERAL (
         VALUES
             ('chunk_interval', plan.chunk_interval, kept.chunk_interval, interval '1 hour'),
@@ -102,13 +102,18 @@ BEGIN
         'drop_inside_the_refresh_window',
         source.relation,
         format(
-            '%s would be dropped after %s, but the refresh of %s looks back %s: it would erase what was made of the dropped data',
+            '%s would be dropped after %s, but the refresh of %s looks back %s: what came late would be dropped before it shows',
             source.relation, source.drop_after, rollup.relation, rollup.refresh_start_offset
         ),
         format('Make drop_after of %s longer than refresh_start_offset of %s.', source.relation, rollup.relation)
     FROM api.policy_wanted(wanted) AS rollup
+    JOIN api.policy_in_force AS rollup_kept ON rollup_kept.relation = rollup.relation
     JOIN api.policy_wanted(wanted) AS source ON source.relation = api.source_relation(rollup.relation)
-    WHERE source.drop_after <= rollup.refresh_start_offset;
+    JOIN api.policy_in_force AS kept ON kept.relation = source.relation
+    WHERE
+        source.drop_after <= rollup.refresh_start_offset
+        AND (source.drop_after, rollup.refresh_start_offset)
+            IS DISTINCT FROM (kept.drop_after, rollup_kept.refresh_start_offset);
 
     RETURN QUERY
     SELECT
@@ -120,35 +125,11 @@ BEGIN
         ),
         'Make drop_after longer than refresh_start_offset.'::text
     FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy AS kept ON kept.relation = plan.relation
+    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
     WHERE
         plan.drop_after <= plan.refresh_start_offset
         AND (plan.drop_after, plan.refresh_start_offset)
             IS DISTINCT FROM (kept.drop_after, kept.refresh_start_offset);
-
-    RETURN QUERY
-    SELECT
-        'refresh_looks_back_over_dropped_data',
-        rollup.relation,
-        format(
-            'the refresh of %s would look back %s, but %s was dropped up to %s: it would erase what was made of the dropped data',
-            rollup.relation, rollup.refresh_start_offset, source.relation, source.dropped_before
-        ),
-        format(
-            'This is safe from %s on; until then keep refresh_start_offset within %s.',
-            date_trunc('minute', source.dropped_before + rollup.refresh_start_offset) + interval '1 minute',
-            date_trunc('hour', now() - source.dropped_before)
-        )
-    FROM api.policy_wanted(wanted) AS rollup
-    JOIN api.policy AS kept ON kept.relation = rollup.relation
-    CROSS JOIN LATERAL (
-        SELECT policy.relation, api.already_dropped(policy.relation, policy.drop_after) AS dropped_before
-        FROM api.policy
-        WHERE policy.relation = api.source_relation(rollup.relation)
-    ) AS source
-    WHERE
-        (rollup.refresh_start_offset > kept.refresh_start_offset OR kept.refresh_start_offset IS NULL)
-        AND now() - rollup.refresh_start_offset < source.dropped_before;
 
     RETURN QUERY
     SELECT
@@ -160,7 +141,11 @@ BEGIN
         ),
         'Make columnstore_after longer than refresh_start_offset.'::text
     FROM api.policy_wanted(wanted) AS plan
-    WHERE plan.columnstore_after <= plan.refresh_start_offset;
+    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
+    WHERE
+        plan.columnstore_after <= plan.refresh_start_offset
+        AND (plan.columnstore_after, plan.refresh_start_offset)
+            IS DISTINCT FROM (kept.columnstore_after, kept.refresh_start_offset);
 END
 $$;
 

@@ -6,6 +6,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 DECLARE
+    relations CONSTANT text[] := ARRAY(SELECT jsonb_object_keys(wanted));
     fault record;
 BEGIN
     LOCK TABLE telemetry.policy IN SHARE ROW EXCLUSIVE MODE;
@@ -27,15 +28,13 @@ BEGIN
         refresh_end_offset = plan.refresh_end_offset,
         refresh_every = plan.refresh_every
     FROM api.policy_wanted(wanted) AS plan
-    WHERE
-        policy.relation = plan.relation
-        AND EXISTS (SELECT FROM api.policy_plan(wanted) AS change WHERE change.relation = plan.relation);
-    CALL api.apply_policies();
+    WHERE policy.relation = plan.relation AND wanted ? plan.relation;
+    CALL api.apply_policies(nullif(relations, '{}'));
 END
 $$;
 
 COMMENT ON PROCEDURE api.set_policies(jsonb) IS
-'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them. Refused as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of api.policy_faults stands in the way.';
+'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it carries out what telemetry.policy says. Refused as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of api.policy_faults stands in the way.';
 
 -- NULL leaves a setting as it is. Text and not interval, so that "never" can be said.
 CREATE PROCEDURE api.set_policy(
@@ -66,3 +65,24 @@ $$;
 
 COMMENT ON PROCEDURE api.set_policy(text, text, text, text, text, text, text) IS
 'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, what is not named stays. Refused where a guardrail of api.policy_faults stands in the way.';
+
+CREATE PROCEDURE api.adopt_policies()
+LANGUAGE sql
+AS $$
+    UPDATE telemetry.policy
+    SET
+        chunk_interval = found.chunk_interval,
+        columnstore_after = found.columnstore_after,
+        drop_after = found.drop_after,
+        refresh_start_offset = found.refresh_start_offset,
+        refresh_end_offset = found.refresh_end_offset,
+        refresh_every = found.refresh_every
+    FROM api.policy_in_force AS found
+    WHERE
+        policy.relation = found.relation
+        AND EXISTS (SELECT FROM api.policy_plan() AS change WHERE change.relation = found.relation);
+    CALL api.remember_dropped();
+$$;
+
+COMMENT ON PROCEDURE api.adopt_policies() IS
+'Writes into telemetry.policy what the database carries out: after chunk intervals or jobs were changed by TimescaleDB''s own calls, and are to stay so. Changes no job.';

@@ -84,6 +84,28 @@ AS $$
         WHERE NOT job.is_scheduled
         UNION ALL
         SELECT
+            CASE WHEN job.erases_rollups THEN 'warning' ELSE 'note' END,
+            concat_ws(' of ', format('job %s, %s', job.job_id, job.job), job.relation),
+            'it is not this service''s'
+            || CASE WHEN job.erases_rollups THEN ': where history is gone, its refreshes erase the rollup' ELSE '' END,
+            format('Is it meant to be? SELECT public.delete_job(%s); removes it.', job.job_id)
+        FROM (
+            SELECT health.*, health.job LIKE 'policy\_refresh%' AND health.relation ~ '_(hourly|daily)$' AS erases_rollups
+            FROM api.job_health AS health
+            WHERE NOT health.is_known
+        ) AS job
+        UNION ALL
+        SELECT
+            'warning',
+            change.relation,
+            format(
+                '%s is %s in the database, and %s in its policy',
+                change.setting, change.value_now, change.value_wanted
+            ),
+            'python -m app policies adopt writes down what the database has; policies apply changes the database.'
+        FROM api.policy_plan() AS change
+        UNION ALL
+        SELECT
             CASE
                 WHEN run.drops AND run.last_started_at IS NOT NULL AND run.idle_since < now() - interval '1 day'
                     THEN 'critical'

@@ -16,6 +16,7 @@ SELECT
     NULL::bigint AS runs,
     NULL::bigint AS failures,
     NULL::text AS last_error,
-    true AS is_scheduled
+    true AS is_scheduled,
+    true AS is_known
 FROM (VALUES (true)) AS listed (is_the_only_row)
 LEFT JOIN telemetry.upkeep_run AS run USING (is_the_only_row);

@@ -23,11 +23,11 @@ BEGIN
     FOR relation, gone_before, range_to IN
         SELECT
             plan.relation,
-            api.already_dropped(plan.relation, policy.drop_after),
+            api.already_dropped(plan.relation),
             api.expired_before(plan.drop_after)
         FROM api.policy_wanted(wanted) AS plan
-        JOIN api.policy USING (relation)
-        WHERE plan.drop_after IS DISTINCT FROM policy.drop_after AND api.expired_before(plan.drop_after) IS NOT NULL
+        JOIN api.policy_in_force AS kept USING (relation)
+        WHERE plan.drop_after IS DISTINCT FROM kept.drop_after AND api.expired_before(plan.drop_after) IS NOT NULL
         ORDER BY plan.relation
     LOOP
         EXECUTE format(

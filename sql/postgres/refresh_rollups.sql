@@ -13,6 +13,8 @@ DECLARE
     day_to timestamptz;
     refresh_to timestamptz;
 BEGIN
+    CALL api.remember_dropped();
+    COMMIT;
     FOR refreshed IN
         SELECT made.rollup, made.bucket, made.source, made.instant, split_part(made.rollup, '_', 1) AS device
         FROM (VALUES

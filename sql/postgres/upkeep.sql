@@ -29,6 +29,7 @@ BEGIN
     IF expired_before IS NULL THEN
         RETURN 0;
     END IF;
+    PERFORM set_config('energy.deletes_expired', 'yes', true);
     EXECUTE format(
         $batch$
         DELETE FROM telemetry.%1$I AS kept

@@ -10,9 +10,12 @@ SELECT relation, day, row_count, checksum, sums
 FROM api.fingerprints(%(from)s, %(to)s, %(kept_from)s);
 
 -- name: horizons
-SELECT relation, api.history_horizon(relation)
-FROM api.policy
-WHERE api.history_horizon(relation) IS NOT NULL;
+SELECT kept.relation, kept.kept_from
+FROM (
+    SELECT relation, greatest(api.history_horizon(relation), api.already_dropped(relation)) AS kept_from
+    FROM api.policy
+) AS kept
+WHERE kept.kept_from IS NOT NULL;
 
 -- name: days_of_history
 SELECT
@@ -31,7 +34,8 @@ SELECT CASE
     ELSE api.hour_ceiling(history.horizon)
 END
 FROM (
-    SELECT api.history_horizon(split_part(%(rollup)s, '_', 1) || '_telemetry_history') AS horizon
+    SELECT greatest(api.history_horizon(made_of.relation), api.already_dropped(made_of.relation)) AS horizon
+    FROM (VALUES (split_part(%(rollup)s, '_', 1) || '_telemetry_history')) AS made_of (relation)
 ) AS history;
 
 -- name: rollup_table

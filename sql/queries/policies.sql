@@ -10,3 +10,12 @@ SELECT message, hint FROM api.policy_faults(%(wanted)s::jsonb);
 
 -- name: set_policies
 CALL api.set_policies(%(wanted)s::jsonb);
+
+-- name: adopt_policies
+CALL api.adopt_policies();
+
+-- name: unknown_jobs
+SELECT concat_ws(' of ', 'job ' || job_id || ', ' || job, relation)
+FROM api.job_health
+WHERE NOT is_known
+ORDER BY job_id;

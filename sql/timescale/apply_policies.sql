@@ -1,115 +1,99 @@
--- Differs by necessity because chunks, the columnstore and background jobs are TimescaleDB's own. A job is replaced only
--- where it differs from its row in telemetry.policy: if_not_exists would keep the old arguments, and replacing an equal
--- job would lose its statistics.
+-- Differs by necessity because chunks, the columnstore and background jobs are TimescaleDB's own. What is in force already
+-- is left alone, and a job that differs is altered and not replaced, so that it keeps its statistics and all else that a
+-- DBA set on it.
 
-CREATE PROCEDURE api.apply_policies()
+CREATE PROCEDURE api.apply_policies(relations text[] DEFAULT NULL)
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 DECLARE
     wanted record;
+    in_force record;
     relation regclass;
-    kept record;
-    looking_back_further text[];
+    job_of jsonb;
 BEGIN
-    -- A refresh over what was dropped would erase its rollup.
+    -- What was dropped stays dropped, also where it is to be kept longer from now on.
+    CALL api.remember_dropped();
     FOR wanted IN
-        SELECT source.relation, source.drop_after, rollup.relation AS rollup, rollup.refresh_start_offset
-        FROM telemetry.policy AS rollup
-        JOIN telemetry.policy AS source ON source.relation = api.source_relation(rollup.relation)
-        WHERE source.drop_after <= rollup.refresh_start_offset
-        ORDER BY source.relation
-    LOOP
-        RAISE EXCEPTION '% is dropped after %, but the refresh of % looks back %',
-            wanted.relation, wanted.drop_after, wanted.rollup, wanted.refresh_start_offset
-            USING HINT = 'Make drop_after longer than refresh_start_offset in telemetry.policy.';
-    END LOOP;
-
-    FOR wanted IN
-        SELECT
-            policy.*,
-            coalesce(
-                (
-                    SELECT format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name)::regclass
-                    FROM timescaledb_information.continuous_aggregates
-                    WHERE view_schema = 'telemetry' AND view_name = policy.relation
-                ),
-                format('telemetry.%I', policy.relation)::regclass
-            ) AS hypertable
+        SELECT policy.*, coalesce(api.rollup_table(policy.relation), 'telemetry.' || policy.relation)::regclass AS hypertable
         FROM telemetry.policy
+        WHERE relations IS NULL OR policy.relation = ANY (relations)
         ORDER BY policy.relation
     LOOP
         relation := format('telemetry.%I', wanted.relation)::regclass;
-        PERFORM public.set_chunk_time_interval(wanted.hypertable, wanted.chunk_interval);
+        SELECT * INTO STRICT in_force FROM api.policy_in_force AS found WHERE found.relation = wanted.relation;
+        SELECT coalesce(jsonb_object_agg(job.job, job.job_id), '{}')
+        INTO job_of
+        FROM api.job_health AS job
+        WHERE job.relation = wanted.relation AND job.is_known;
 
-        SELECT
-            max(config ->> 'drop_after') FILTER (WHERE proc_name = 'policy_retention')::interval AS drop_after,
-            max(config ->> 'compress_after') FILTER (WHERE proc_name = 'policy_compression')::interval
-                AS columnstore_after,
-            max(config ->> 'start_offset') FILTER (WHERE proc_name LIKE 'policy_refresh%')::interval
-                AS refresh_start_offset,
-            max(config ->> 'end_offset') FILTER (WHERE proc_name LIKE 'policy_refresh%')::interval
-                AS refresh_end_offset,
-            max(schedule_interval) FILTER (WHERE proc_name LIKE 'policy_refresh%') AS refresh_every
-        INTO kept
-        FROM timescaledb_information.jobs
-        WHERE hypertable_schema = 'telemetry' AND hypertable_name = wanted.relation;
-
-        -- The columnstore job goes first and comes last: it may not start before the refresh job's window ends.
-        IF kept.columnstore_after IS DISTINCT FROM wanted.columnstore_after THEN
-            CALL public.remove_columnstore_policy(relation, if_exists => true);
+        IF in_force.chunk_interval IS DISTINCT FROM wanted.chunk_interval THEN
+            PERFORM public.set_chunk_time_interval(wanted.hypertable, wanted.chunk_interval);
         END IF;
-        IF (kept.refresh_start_offset, kept.refresh_end_offset, kept.refresh_every)
-            IS DISTINCT FROM (wanted.refresh_start_offset, wanted.refresh_end_offset, wanted.refresh_every)
-        THEN
-            IF kept.refresh_every IS NOT NULL THEN
-                PERFORM public.remove_continuous_aggregate_policy(relation, if_exists => true);
-            END IF;
-            IF wanted.refresh_every IS NOT NULL THEN
-                IF wanted.refresh_start_offset > coalesce(kept.refresh_start_offset, interval '0') THEN
-                    looking_back_further := looking_back_further || wanted.relation;
-                END IF;
-                PERFORM public.add_continuous_aggregate_policy(
-                    relation,
-                    start_offset => wanted.refresh_start_offset,
-                    end_offset => wanted.refresh_end_offset,
-                    schedule_interval => wanted.refresh_every,
-                    -- In batches, releases before 2.29 may leave out the newest bucket.
-                    buckets_per_batch => 0
+
+        IF in_force.columnstore_after IS DISTINCT FROM wanted.columnstore_after THEN
+            IF wanted.columnstore_after IS NULL THEN
+                CALL public.remove_columnstore_policy(relation);
+            ELSIF job_of ? 'columnstore' THEN
+                CALL api.alter_policy_job(
+                    (job_of ->> 'columnstore')::integer, jsonb_build_object('compress_after', wanted.columnstore_after)
                 );
+            ELSE
+                CALL public.add_columnstore_policy(relation, after => wanted.columnstore_after);
             END IF;
         END IF;
-        IF kept.drop_after IS DISTINCT FROM wanted.drop_after THEN
-            PERFORM public.remove_retention_policy(relation, if_exists => true);
-            -- Once more after the trigger of the table: up to here the old job may have run.
-            UPDATE telemetry.policy
-            SET dropped_before = seen.dropped_before
-            FROM (SELECT api.already_dropped(wanted.relation, kept.drop_after) AS dropped_before) AS seen
-            WHERE policy.relation = wanted.relation AND policy.dropped_before IS DISTINCT FROM seen.dropped_before;
-            IF wanted.drop_after IS NOT NULL THEN
+
+        IF in_force.drop_after IS DISTINCT FROM wanted.drop_after THEN
+            IF wanted.drop_after IS NULL THEN
+                PERFORM public.remove_retention_policy(relation);
+            ELSIF job_of ? 'retention' THEN
+                CALL api.alter_policy_job(
+                    (job_of ->> 'retention')::integer, jsonb_build_object('drop_after', wanted.drop_after)
+                );
+            ELSE
                 PERFORM public.add_retention_policy(relation, drop_after => wanted.drop_after);
             END IF;
         END IF;
-        IF kept.columnstore_after IS DISTINCT FROM wanted.columnstore_after AND wanted.columnstore_after IS NOT NULL THEN
-            CALL public.add_columnstore_policy(relation, after => wanted.columnstore_after);
-        END IF;
-    END LOOP;
 
-    -- So would one that looks back further from now on, over what was dropped before.
-    FOR wanted IN
-        SELECT rollup.relation, rollup.refresh_start_offset, source.relation AS source, source.dropped_before
-        FROM telemetry.policy AS rollup
-        JOIN telemetry.policy AS source ON source.relation = api.source_relation(rollup.relation)
-        WHERE
-            rollup.relation = ANY (looking_back_further)
-            AND now() - rollup.refresh_start_offset < source.dropped_before
-        ORDER BY rollup.relation
-    LOOP
-        RAISE EXCEPTION 'the refresh of % would look back %, but % was dropped up to %',
-            wanted.relation, wanted.refresh_start_offset, wanted.source, wanted.dropped_before
-            USING HINT = format('This is safe from %s on.', wanted.dropped_before + wanted.refresh_start_offset);
+        IF (in_force.refresh_start_offset, in_force.refresh_end_offset, in_force.refresh_every)
+            IS DISTINCT FROM (wanted.refresh_start_offset, wanted.refresh_end_offset, wanted.refresh_every)
+        THEN
+            IF wanted.refresh_every IS NULL THEN
+                PERFORM public.delete_job((job_of ->> 'refresh')::integer);
+            ELSE
+                IF NOT job_of ? 'refresh' THEN
+                    job_of := jsonb_build_object(
+                        'refresh',
+                        public.add_job(
+                            'telemetry.refresh_job',
+                            wanted.refresh_every,
+                            config => jsonb_build_object('relation', wanted.relation),
+                            fixed_schedule => false
+                        )
+                    );
+                END IF;
+                CALL api.alter_policy_job(
+                    (job_of ->> 'refresh')::integer,
+                    jsonb_build_object('start_offset', wanted.refresh_start_offset, 'end_offset', wanted.refresh_end_offset),
+                    wanted.refresh_every
+                );
+            END IF;
+        END IF;
     END LOOP;
 END
 $$;
 
-CALL api.apply_policies();
+CREATE PROCEDURE api.alter_policy_job(id integer, settings jsonb, every interval DEFAULT NULL)
+LANGUAGE sql
+AS $$
+    SELECT public.alter_job(
+        id,
+        schedule_interval => every,
+        retry_period => every,
+        scheduled => true,
+        config => (SELECT job.config || settings FROM timescaledb_information.jobs AS job WHERE job.job_id = id)
+    )
+$$;
+
+COMMENT ON PROCEDURE api.alter_policy_job(integer, jsonb, interval) IS
+'Changes settings of a job, and how often it runs where that is given, and switches it on (timescale profile).';

@@ -2,11 +2,11 @@
 
 CREATE VIEW api.job_health AS
 SELECT
-    job.hypertable_name::text COLLATE "default" AS relation,
+    coalesce(job.hypertable_name::text, job.config ->> 'relation') COLLATE "default" AS relation,
     CASE
         WHEN job.proc_name = 'policy_retention' THEN 'retention'
         WHEN job.proc_name = 'policy_compression' THEN 'columnstore'
-        WHEN job.proc_name LIKE 'policy_refresh%' THEN 'refresh'
+        WHEN job.proc_schema = 'telemetry' AND job.proc_name = 'refresh_job' THEN 'refresh'
         ELSE job.proc_name::text
     END COLLATE "default" AS job,
     job.job_id,
@@ -25,7 +25,14 @@ SELECT
             AND NOT pg_has_role(current_user, database.datdba, 'MEMBER')
             THEN 'message visible to the owner only'
     END AS last_error,
-    job.scheduled AS is_scheduled
+    job.scheduled AS is_scheduled,
+    -- By the time at which chunks were made, retention and columnstore are nothing that telemetry.policy can say.
+    job.proc_schema = 'telemetry'
+    OR (
+        job.hypertable_schema = 'telemetry'
+        AND job.proc_name IN ('policy_retention', 'policy_compression')
+        AND job.config ?| ARRAY['drop_after', 'compress_after']
+    ) AS is_known
 FROM timescaledb_information.jobs AS job
 JOIN pg_catalog.pg_database AS database ON database.datname = current_database()
 LEFT JOIN timescaledb_information.job_stats AS stats ON stats.job_id = job.job_id
@@ -36,7 +43,8 @@ LEFT JOIN LATERAL (
     ORDER BY finish_time DESC
     LIMIT 1
 ) AS failure ON true
-WHERE job.hypertable_schema = 'telemetry' OR job.proc_schema = 'telemetry'
+-- Those below are the extension's.
+WHERE job.job_id >= 1000
 UNION ALL
 SELECT
     NULL,
@@ -53,6 +61,7 @@ SELECT
     NULL,
     NULL,
     NULL,
+    true,
     true
 FROM (VALUES (true)) AS listed (is_the_only_row)
 LEFT JOIN telemetry.upkeep_run AS run USING (is_the_only_row);

@@ -25,11 +25,11 @@ BEGIN
             min(chunk.range_from),
             max(chunk.range_to)
         FROM api.policy_wanted(wanted) AS plan
-        JOIN api.policy USING (relation)
+        JOIN api.policy_in_force AS kept USING (relation)
         CROSS JOIN LATERAL (
             VALUES
-                ('drop', plan.drop_after, policy.drop_after),
-                ('columnstore', plan.columnstore_after, policy.columnstore_after)
+                ('drop', plan.drop_after, kept.drop_after),
+                ('columnstore', plan.columnstore_after, kept.columnstore_after)
         ) AS change (effect, after_wanted, after_now)
         JOIN api.chunk_size AS chunk USING (relation)
         WHERE

@@ -56,9 +56,9 @@ BEGIN
             )
         END
     FROM api.policy_wanted(wanted) AS source
-    JOIN api.policy AS kept ON kept.relation = source.relation
+    JOIN api.policy_in_force AS kept ON kept.relation = source.relation
     JOIN api.policy_wanted(wanted) AS rollup ON api.source_relation(rollup.relation) = source.relation
-    JOIN api.policy AS rollup_kept ON rollup_kept.relation = rollup.relation
+    JOIN api.policy_in_force AS rollup_kept ON rollup_kept.relation = rollup.relation
     JOIN api.refresh_lag AS lag ON lag.relation = rollup.relation
     WHERE
         (
@@ -91,7 +91,7 @@ BEGIN
         ),
         format('Make columnstore_after no less than %s; SELECT * FROM api.lateness() shows the sample.', sample.late_p90)
     FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy AS kept ON kept.relation = plan.relation
+    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
     JOIN (
         -- Asked only where it matters, because it reads history.
         SELECT late.*
@@ -105,21 +105,16 @@ BEGIN
         AND sample.late_readings >= 100;
 
     SELECT
-        count(plan.columnstore_after) + count(plan.drop_after) + count(plan.refresh_every),
-        count(kept.columnstore_after) + count(kept.drop_after) + count(kept.refresh_every)
+        load.jobs + sum(
+            num_nonnulls(plan.columnstore_after, plan.drop_after, plan.refresh_every)
+            - num_nonnulls(kept.columnstore_after, kept.drop_after, kept.refresh_every)
+        ),
+        load.jobs
     INTO jobs_wanted, jobs_now
     FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy AS kept USING (relation);
-    jobs_wanted := jobs_wanted + (
-        SELECT count(*)
-        FROM timescaledb_information.jobs
-        WHERE scheduled AND hypertable_schema IS DISTINCT FROM 'telemetry'
-    );
-    jobs_now := jobs_now + (
-        SELECT count(*)
-        FROM timescaledb_information.jobs
-        WHERE scheduled AND hypertable_schema IS DISTINCT FROM 'telemetry'
-    );
+    JOIN api.policy_in_force AS kept USING (relation)
+    CROSS JOIN api.job_workers AS load
+    GROUP BY load.jobs;
     IF jobs_wanted > workers AND jobs_wanted > jobs_now THEN
         RETURN QUERY
         SELECT
@@ -155,7 +150,7 @@ BEGIN
         AND EXISTS (
             SELECT
             FROM api.policy_wanted(wanted) AS plan
-            JOIN api.policy AS kept USING (relation)
+            JOIN api.policy_in_force AS kept USING (relation)
             WHERE plan.chunk_interval > kept.chunk_interval
         )
     THEN

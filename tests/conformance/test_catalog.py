@@ -21,7 +21,12 @@ ONLY_POSTGRES_FUNCTIONS = {
     *(("telemetry", f"recompute_{rollup}", RANGE) for rollup in ROLLUPS),
     ("telemetry", "delete_expired", "relation_name text, rows_at_most bigint"),
 }
-ONLY_TIMESCALE_FUNCTIONS = {("telemetry", "upkeep_job", "IN job_id integer, IN config jsonb")}
+ONLY_TIMESCALE_FUNCTIONS = {
+    ("telemetry", "upkeep_job", "IN job_id integer, IN config jsonb"),
+    ("telemetry", "refresh_job", "IN job_id integer, IN config jsonb"),
+    ("api", "refresh_rollup", f"IN relation_name text, {RANGE}"),
+    ("api", "alter_policy_job", "IN id integer, IN settings jsonb, IN every interval"),
+}
 
 RELATIONS = """
     SELECT n.nspname, c.relname, c.relkind, obj_description(c.oid, 'pg_class')

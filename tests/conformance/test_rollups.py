@@ -483,23 +483,6 @@ def test_a_drop_that_is_taken_back_while_it_is_carried_out_goes_no_further(own: 
     assert abs(horizon(own) - (now() - 10 * DAY)) < MINUTE
 
 
-@ONLY_POSTGRES
-def test_rollups_that_are_there_without_their_history_are_known_by_that(own: Connection) -> None:
-    # From a copy, or from a release that wrote nothing down of what upkeep deleted.
-    before = forty_days(own)
-    own.execute(LOOK_BACK_LESS)
-    own.execute(KEEP.format(20).encode())
-    own.execute("DELETE FROM telemetry.meter_telemetry_history WHERE recorded_at < now() - interval '20 days'")
-    assert own.execute("SELECT count(dropped_before) FROM telemetry.policy").fetchone() == (0,)
-    # A slip does not add to it.
-    for days in (10, 400):
-        own.execute(KEEP.format(days).encode())
-    assert abs(horizon(own) - (now() - 20 * DAY)) < MINUTE
-    run_jobs(own)
-    own.execute("CALL api.refresh_rollups(now() - interval '100 days', now())")
-    assert (rollup(own, METER_ROLLUP), rollup(own, VEHICLE_ROLLUP)) == before
-
-
 def test_days_outlive_the_hours_they_were_made_of(own: Connection) -> None:
     forty_days(own)
     before = rollup(own, METER_DAYS), rollup(own, VEHICLE_DAYS)
@@ -615,7 +598,7 @@ def test_upkeep_completes_rollups_of_readings_later_than_the_refresh_job_looks_b
     hour = (start + 2 * HOUR, 1)
     readings = "SELECT readings, readings - 6 = %s FROM telemetry.meter_hourly WHERE bucket_start = %s"
     for (job,) in own.execute(
-        "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name LIKE 'policy_refresh%'"
+        "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'refresh_job'"
     ).fetchall():
         own.execute("CALL public.run_job(%s)", (job,))
     # The job does not reach that far, which is what makes this upkeep's task.
