@@ -14,7 +14,7 @@ DeviceId = Annotated[
     # A bare $ would let a trailing newline through.
     Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$(?!\n)", description="1 to 64 of A-Z a-z 0-9 . _ : -"),
 ]
-EnergyKwh = Annotated[float, Meta(ge=0, le=1e9, description="kWh")]
+EnergyKwh = Annotated[float, Meta(ge=0, le=1e9, description="kWh; below 1e-9 it becomes 0")]
 VoltageV = Annotated[float, Meta(ge=0, le=50_000, description="V")]
 SocPct = Annotated[float, Meta(ge=0, le=100, description="percent")]
 BatteryTempC = Annotated[float, Meta(ge=-60, le=200, description="degrees C")]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from app.config import Settings
 from app.errors import MalformedBody, NoReadingAccepted, ProblemError, TooManyReadings
 from app.models import AnyReading, DeviceId, MeterReading, VehicleReading
-from app.readings import Batch, Horizon, Reader
+from app.readings import SMALLEST_ENERGY_KWH, Batch, Horizon, Reader
 from app.rows import Row, meter_row, vehicle_row
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 
@@ -58,6 +58,9 @@ def _numbers(lowest: int, highest: int) -> st.SearchStrategy[float]:
     return st.floats(lowest, highest) | st.integers(lowest, highest)
 
 
+_energies = _numbers(0, 10**9) | st.floats(0, 2 * SMALLEST_ENERGY_KWH)
+
+
 def _instants(oldest: datetime) -> st.SearchStrategy[datetime]:
     span = datetime.now(UTC) - oldest - timedelta(hours=1)
     moments = st.integers(0, int(span.total_seconds()) * 1_000_000)
@@ -69,7 +72,7 @@ def _instants(oldest: datetime) -> st.SearchStrategy[datetime]:
 _meters = st.fixed_dictionaries(
     {
         "meterId": _ids,
-        "kwhConsumedAc": _numbers(0, 10**9),
+        "kwhConsumedAc": _energies,
         "voltage": _numbers(0, 50_000),
         "timestamp": _instants(_METERS_FROM),
     }
@@ -78,7 +81,7 @@ _vehicles = st.fixed_dictionaries(
     {
         "vehicleId": _ids,
         "soc": _numbers(0, 100),
-        "kwhDeliveredDc": _numbers(0, 10**9),
+        "kwhDeliveredDc": _energies,
         "batteryTemp": _numbers(-60, 200),
         "timestamp": _instants(_VEHICLES_FROM),
     }
@@ -112,9 +115,13 @@ def _bad(draw: st.DrawFn) -> Any:
     return spoil()
 
 
+def _kwh(given: float) -> float:
+    return given if given >= SMALLEST_ENERGY_KWH else 0.0
+
+
 def _expected_rows(readings: Sequence[tuple[int, dict[str, Any]]]) -> tuple[list[Row], list[Row]]:
     meters = [
-        meter_row(place, reading["meterId"], reading["timestamp"], reading["kwhConsumedAc"], reading["voltage"])
+        meter_row(place, reading["meterId"], reading["timestamp"], _kwh(reading["kwhConsumedAc"]), reading["voltage"])
         for place, reading in readings
         if "meterId" in reading
     ]
@@ -124,7 +131,7 @@ def _expected_rows(readings: Sequence[tuple[int, dict[str, Any]]]) -> tuple[list
             reading["vehicleId"],
             reading["timestamp"],
             reading["soc"],
-            reading["kwhDeliveredDc"],
+            _kwh(reading["kwhDeliveredDc"]),
             reading["batteryTemp"],
         )
         for place, reading in readings

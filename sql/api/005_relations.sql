@@ -4,6 +4,11 @@
 -- the same reason: one that changes the role is never inlined, and would be planned without knowing its window.
 --
 -- What the installation says of itself is nobody's answer. A table that a later migration adds shows here by itself.
+--
+-- Energies of histories and rollups between 0 and 1e-9 kWh are shown as 0. No meter measures them, and none is accepted
+-- any more (app/readings.py); but where one was kept before, a product or quotient of it could leave the range of float8,
+-- which is an error, and fail every answer that counts it. What is left is 0, or 1e-9 to 1e9 times the number of readings,
+-- and no arithmetic of answers leaves the range with those.
 
 DO $$
 DECLARE
@@ -13,7 +18,17 @@ BEGIN
         SELECT
             shown.relname AS name,
             (
-                SELECT string_agg(format('%I', attname), ', ' ORDER BY attnum)
+                SELECT string_agg(
+                    format(
+                        CASE
+                            WHEN shown.relname ~ '_(history|hourly|daily)$' AND attname ~ '^energy_.*_kwh$'
+                                THEN 'CASE WHEN %1$I < 1e-9 THEN 0 ELSE %1$I END AS %1$I'
+                            ELSE '%I'
+                        END,
+                        attname
+                    ),
+                    ', ' ORDER BY attnum
+                )
                 FROM pg_catalog.pg_attribute
                 WHERE attrelid = shown.oid AND attnum > 0 AND NOT attisdropped
             ) AS columns

@@ -1,6 +1,7 @@
 -- How readings get into the history: straight, or over a stage. The staged path is for late readings, and for a batch
 -- whose COPY met a key that is there already. A stage keeps the order in which readings came (ordinal): of two equal keys
--- the first stands.
+-- the first stands. An energy between 0 and 1e-9 kWh that was kept before such became 0 equals 0, so that its repeat is a
+-- duplicate.
 
 -- name: create_meter_stage
 CREATE TEMPORARY TABLE IF NOT EXISTS meter_stage (
@@ -42,7 +43,9 @@ SELECT
 FROM pg_temp.meter_stage AS stage
 CROSS JOIN LATERAL (
     -- The bounds leave out chunks when it is planned; the limit keeps the look-up one by index, row by row.
-    SELECT kept.energy_ac_kwh, kept.voltage_v
+    SELECT
+        CASE WHEN kept.energy_ac_kwh < 1e-9 THEN 0 ELSE kept.energy_ac_kwh END AS energy_ac_kwh,
+        kept.voltage_v
     FROM telemetry.meter_telemetry_history AS kept
     WHERE
         kept.meter_id = stage.meter_id
@@ -98,7 +101,10 @@ SELECT
 FROM pg_temp.vehicle_stage AS stage
 CROSS JOIN LATERAL (
     -- The bounds leave out chunks when it is planned; the limit keeps the look-up one by index, row by row.
-    SELECT kept.soc_pct, kept.energy_dc_kwh, kept.battery_temp_c
+    SELECT
+        kept.soc_pct,
+        CASE WHEN kept.energy_dc_kwh < 1e-9 THEN 0 ELSE kept.energy_dc_kwh END AS energy_dc_kwh,
+        kept.battery_temp_c
     FROM telemetry.vehicle_telemetry_history AS kept
     WHERE
         kept.vehicle_id = stage.vehicle_id
