@@ -83,7 +83,7 @@ def readings(start: datetime, device: int) -> list[datetime]:
 @pytest.fixture
 def twenty_days(own: Connection) -> Connection:
     """Two devices of a kind that reported three times an hour for 20 days, rolled up."""
-    start = now() - 20 * DAY
+    start = (now() - 20 * DAY).replace(minute=0, second=0)
     insert_meter_readings(own, ((f"M-{d}", at, 0.5, 230.0) for d in (1, 2) for at in readings(start, d)))
     insert_vehicle_readings(own, ((f"V-{d}", at, 50.0, 0.25, 20.0) for d in (1, 2) for at in readings(start, d)))
     own.execute("CALL api.refresh_rollups(%s, %s)", (start - DAY, now()))
@@ -128,6 +128,22 @@ def check_rollups_outlive(connection: Connection, call: str, statements: str) ->
 @pytest.mark.parametrize("call", [*RETENTION, *STORAGE])
 def test_rollups_outlive_what_calls_of_timescaledb_do_to_their_history(twenty_days: Connection, call: str) -> None:
     check_rollups_outlive(twenty_days, call, {**RETENTION, **STORAGE}[call])
+
+
+@ONLY_TIMESCALE
+def test_an_hour_that_lost_a_part_of_its_readings_keeps_its_figures(own: Connection) -> None:
+    # Chunks of 90 minutes, aligned to 01:30: every third hour lies in two of them.
+    own.execute(f"SELECT set_chunk_time_interval('{HISTORY}', interval '90 minutes')".encode())
+    start = (now() - 10 * DAY).replace(hour=0, minute=0, second=0)
+    insert_meter_readings(own, (("M-1", start + 15 * MINUTE * i, 0.5, 230.0) for i in range(24 * 4)))
+    own.execute("CALL api.refresh_rollups(%s, %s)", (start, start + DAY))
+    before = rollups(own)
+    assert {row[2] for row in before["meter_hourly"]} == {4}
+    for hours in (4, 5, 6):
+        own.execute(f"SELECT drop_chunks('{HISTORY}', older_than => %s::timestamptz)", [start + hours * 60 * MINUTE])
+        own.execute(REFRESHES["all of it"].encode())
+        run_jobs(own)
+        assert changed(before, rollups(own)) == {}
 
 
 @pytest.mark.parametrize("call", [*DELETION])
