@@ -98,10 +98,10 @@ def packaged_bindir() -> Path:
     )
 
 
-def timescale_available(bindir: Path) -> bool:
-    """Whether the installation offers TimescaleDB Community Edition, whose features live in a library of their own.
+def timescale_version(bindir: Path) -> str | None:
+    """Release of TimescaleDB Community Edition that the installation offers, such as `2.29.2`; None without one.
 
-    The Apache edition has the control file but not that library, and counts as absent.
+    Its features live in a library of their own: the Apache edition has the control file but not that library.
     """
     share_dirs, library_dirs = _installation_dirs(bindir)
     for share_dir in share_dirs:
@@ -110,9 +110,9 @@ def timescale_available(bindir: Path) -> bool:
             continue
         # Libraries of older releases stay behind after an upgrade; what counts is the one CREATE EXTENSION would load.
         version = re.search(r"(?m)^\s*default_version\s*=\s*'([\w.+-]+)'", control.read_text(encoding="utf-8"))
-        pattern = f"timescaledb-tsl-{version[1] if version else '*'}.so"
-        return any(True for library_dir in library_dirs for _ in library_dir.glob(pattern))
-    return False
+        if version and any((path / f"timescaledb-tsl-{version[1]}.so").is_file() for path in library_dirs):
+            return version[1]
+    return None
 
 
 def _installation_dirs(bindir: Path) -> tuple[list[Path], list[Path]]:
@@ -372,7 +372,7 @@ class EmbeddedServer:
 
     def _start(self) -> None:
         bindir = _checked_bindir(self._bindir or packaged_bindir())
-        version = self._version = _binaries_version(bindir)
+        version = self._version = postgres_version(bindir)
         settings = self._checked_options()
         asked = self.data_dir.resolve()
         self.data_dir, self._account = _placement(self.data_dir, self._os_user)
@@ -393,7 +393,7 @@ class EmbeddedServer:
             bindir = _copied_bindir(bindir, version, self.data_dir, self._account)
         if not exists:
             self._create_cluster(bindir)
-        self._timescale = timescale_available(bindir)
+        self._timescale = timescale_version(bindir) is not None
         _write_settings(cluster / "energy.conf", self._usual_settings() | settings, self._account)
         self._socket_dir = _socket_dir(self.data_dir, self._account)
         if exists:
@@ -528,7 +528,8 @@ def _checked_bindir(bindir: Path) -> Path:
     return bindir
 
 
-def _binaries_version(bindir: Path) -> str:
+def postgres_version(bindir: Path) -> str:
+    """Release of the installation, such as `18.6`; raises :class:`EmbeddedServerError` where it does not run."""
     try:
         answer = _run([bindir / "postgres", "--version"], None, COMMAND_TIMEOUT_S)
     except (OSError, subprocess.SubprocessError) as error:

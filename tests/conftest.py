@@ -1,8 +1,8 @@
 """Real servers for the tests: a throwaway cluster a profile, a database, and the service over a real socket.
 
 The postgres profile runs on the packaged PostgreSQL, always. The timescale profile runs on the server that
-TIMESCALE_URL names (a role there that may create databases), or on a cluster of a local installation that has
-TimescaleDB Community Edition; where there is neither, its tests skip and say so.
+TIMESCALE_URL names (as a superuser), or on a cluster of a local installation that has TimescaleDB Community Edition;
+where there is neither, its tests skip and say so.
 """
 
 import os
@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app import migrate
-from tests.servers import PROFILES, Server, Unavailable, offered, signed_in, start, stop_jobs
+from tests.servers import HOSTS, Server, Unavailable, offered, signed_in, start, stop_jobs
 from tests.service import Client, running_service
 
 # What a test may leave behind. Rollups are emptied one by one: on the timescale profile they are no tables.
@@ -40,12 +40,12 @@ _ROLLUPS = (
 
 
 def pytest_report_header() -> list[str]:
-    return [f"{profile} profile: {offered(profile)}" for profile in PROFILES]
+    return [f"{name} profile: {offered(name)}" for name in HOSTS]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for profile in PROFILES:
-        terminalreporter.write_line(f"{profile} profile: {offered(profile)}")
+    for line in pytest_report_header():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,9 +62,9 @@ def postgres_server() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="session", params=PROFILES)
+@pytest.fixture(scope="session", params=HOSTS)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A server of each profile in turn; a test that uses it runs once a profile."""
+    """A server of each profile in turn; a test that uses it runs once a profile, or once a local TimescaleDB."""
     if request.param == "postgres":
         yield request.getfixturevalue("postgres_server")
         return

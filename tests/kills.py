@@ -31,9 +31,8 @@ import msgspec
 import psycopg
 
 from app import config, migrate
-from app.embedded import EmbeddedServer, packaged_bindir
-from app.migrate import Profile
-from tests.servers import PROFILES, Unavailable, local_timescale, open_directory, start
+from app.embedded import EmbeddedServer
+from tests.servers import HOSTS, Unavailable, open_directory, start
 from tests.service import Client, running_service
 
 Kind = Literal["service", "worker", "database"]
@@ -209,8 +208,8 @@ class LoadClient(threading.Thread):
 class Site:
     """A durable database of a profile and the service on it, always at one port."""
 
-    def __init__(self, profile: Profile, workers: int, server: EmbeddedServer | None, url: str) -> None:
-        self.profile = profile
+    def __init__(self, host: str, workers: int, server: EmbeddedServer | None, url: str) -> None:
+        self.host = host
         self.url = url
         self.port = _free_port()
         self.ledger = Ledger()
@@ -341,36 +340,36 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def cannot_kill(profile: Profile, kind: Kind) -> str | None:
+def cannot_kill(host: str, kind: Kind) -> str | None:
     """Why something cannot be killed here; None where it can."""
     if kind == "worker" and "ENERGY_WORKERS" not in config.variables():
         return "this release of the service runs one worker"
     if kind == "worker" and not Path("/proc/self/task").exists():
         return "the system has no /proc to find workers by"
-    if kind == "database" and profile == "timescale" and local_timescale() is None:
-        return "no local PostgreSQL has TimescaleDB Community Edition, and another server is not killed"
+    if kind == "database" and HOSTS[host].bindir is None:
+        return "no local PostgreSQL has TimescaleDB Community Edition, or TIMESCALE_URL names another server"
     return None
 
 
 @contextmanager
-def site(profile: Profile) -> Iterator[Site]:
+def site(host: str) -> Iterator[Site]:
     """A site while the block lasts: on a durable server of its own, or where there is none on what the tests use.
 
-    Raises :class:`Unavailable` where there is no server for the profile.
+    Raises :class:`Unavailable` where there is no server.
     """
-    bindir = packaged_bindir() if profile == "postgres" else local_timescale()
-    workers = WORKERS if cannot_kill(profile, "worker") is None else 1
+    bindir = HOSTS[host].bindir
+    workers = WORKERS if cannot_kill(host, "worker") is None else 1
     if bindir is None:
-        with start(profile) as other, other.new_database() as url:
-            yield from _site(profile, workers, None, url)
+        with start(host) as other, other.new_database() as url:
+            yield from _site(host, workers, None, url)
         return
     with open_directory() as directory, EmbeddedServer(directory / "data", bindir) as server:
-        yield from _site(profile, workers, server, server.url)
+        yield from _site(host, workers, server, server.url)
 
 
-def _site(profile: Profile, workers: int, server: EmbeddedServer | None, url: str) -> Iterator[Site]:
-    migrate.migrate(url, profile)
-    made = Site(profile, workers, server, url)
+def _site(host: str, workers: int, server: EmbeddedServer | None, url: str) -> Iterator[Site]:
+    migrate.migrate(url, HOSTS[host].profile)
+    made = Site(host, workers, server, url)
     made.start()
     try:
         yield made
@@ -508,27 +507,27 @@ _WRONG_ROLLUPS = [
 def main(arguments: Sequence[str] | None = None) -> int:
     """Kill as often as asked; returns 0 where every check was sound, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
-    parser.add_argument("--times", type=int, default=20, help="kills of each kind on each profile")
+    parser.add_argument("--times", type=int, default=20, help="kills of each kind on each server")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
-    parser.add_argument("--profiles", nargs="+", choices=PROFILES, default=PROFILES)
+    parser.add_argument("--hosts", nargs="+", choices=HOSTS, default=tuple(HOSTS))
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     options = parser.parse_args(arguments)
     _say(f"seed {options.seed}")
     is_sound = True
-    for profile in options.profiles:
+    for host in options.hosts:
         for kind in options.kinds:
-            if reason := cannot_kill(profile, kind):
-                _say(f"{profile}, {kind}: skipped: {reason}")
+            if reason := cannot_kill(host, kind):
+                _say(f"{host}, {kind}: skipped: {reason}")
                 continue
             try:
-                with site(profile) as place:
+                with site(host) as place:
                     for number in range(options.times):
                         killed = kill_under_load(place, kind, options.seed + number)
                         outcome = check(place)
                         is_sound = is_sound and outcome.is_sound
-                        _say(f"{profile}, {kind}: {killed}: {outcome.line()}")
+                        _say(f"{host}, {kind}: {killed}: {outcome.line()}")
             except Unavailable as reason:
-                _say(f"{profile}: {reason}")
+                _say(f"{host}: {reason}")
     return 0 if is_sound else 1
 
 

@@ -12,17 +12,18 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from app import migrate
-from app.embedded import EmbeddedServer, packaged_bindir, timescale_available
+from app.embedded import EmbeddedServer, packaged_bindir, postgres_version, timescale_version
 from app.migrate import Profile
 
 PROFILES: tuple[Profile, ...] = ("postgres", "timescale")
 
-_LOCAL_INSTALLATIONS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/opt/*/pgsql/bin")
-_NEWEST_FIRST = re.compile(r"\d+")
+# Where Debian's packages, Red Hat's and a build from source install PostgreSQL.
+_LOCAL_INSTALLATIONS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql*/bin")
 
 
 class Unavailable(Exception):
@@ -48,6 +49,11 @@ class Server:
         finally:
             with psycopg.connect(self.url, autocommit=True) as connection:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def url_of(connection: psycopg.Connection[TupleRow]) -> str:
+    """The URL that a connection was made with, the password in it, which `info.dsn` leaves out."""
+    return make_conninfo(connection.info.dsn, password=connection.info.password)
 
 
 def signed_in(url: str, role: str) -> str:
@@ -92,44 +98,98 @@ def open_directory() -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
-@contextmanager
-def start(profile: Profile) -> Iterator[Server]:
-    """A server of a profile while the block lasts. Raises :class:`Unavailable` where there is none."""
-    if profile == "timescale" and (url := os.environ.get("TIMESCALE_URL")):
-        migrate.create_roles(url)
-        yield Server(profile, url)
-        return
-    bindir = packaged_bindir() if profile == "postgres" else local_timescale()
-    if bindir is None:
-        raise Unavailable(_NO_TIMESCALE)
-    with open_directory() as directory, EmbeddedServer(directory / "data", bindir, durable=False) as server:
-        migrate.create_roles(server.url)
-        yield Server(profile, server.url)
-
-
-_NO_TIMESCALE = "skipped: TIMESCALE_URL is not set and no local PostgreSQL has TimescaleDB Community Edition"
+def local_bindirs() -> list[Path]:
+    """`bin` of each PostgreSQL that is installed here, servers or clients alone."""
+    return [path for pattern in _LOCAL_INSTALLATIONS for path in sorted(Path("/").glob(pattern.lstrip("/")))]
 
 
 @cache
-def local_timescale() -> Path | None:
-    """`bin` of a local PostgreSQL with TimescaleDB Community Edition, the one POSTGRES_BINDIR names before others."""
+def local_timescales() -> tuple[Path, ...]:
+    """`bin` of each local PostgreSQL with TimescaleDB Community Edition: POSTGRES_BINDIR, then the newest first."""
     named = os.environ.get("POSTGRES_BINDIR")
-    candidates = [Path(named)] if named else []
-    for pattern in _LOCAL_INSTALLATIONS:
-        found = Path("/").glob(pattern.lstrip("/"))
-        candidates += sorted(found, key=lambda path: [int(n) for n in _NEWEST_FIRST.findall(str(path))], reverse=True)
-    return next((path for path in candidates if (path / "postgres").exists() and timescale_available(path)), None)
+    found = sorted(filter(_has_timescale, local_bindirs()), key=_release_numbers, reverse=True)
+    return (*filter(_has_timescale, [Path(named)] if named else []), *found)
+
+
+def local_timescale() -> Path | None:
+    """The first of them."""
+    return next(iter(local_timescales()), None)
+
+
+def _has_timescale(bindir: Path) -> bool:
+    return (bindir / "postgres").exists() and timescale_version(bindir) is not None
+
+
+def _release_numbers(bindir: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", f"{postgres_version(bindir)} {timescale_version(bindir)}")]
+
+
+@dataclass(frozen=True)
+class Host:
+    """What tests run on: a local installation, or without one the server that TIMESCALE_URL names."""
+
+    profile: Profile
+    bindir: Path | None
+
+
+def _timescale_hosts() -> dict[str, Host]:
+    if os.environ.get("TIMESCALE_URL"):
+        return {"timescale": Host("timescale", None)}
+    wanted = os.environ.get("TIMESCALE_SERVERS", "newest")
+    if wanted not in ("newest", "all"):
+        raise ValueError(f"TIMESCALE_SERVERS={wanted} is neither newest nor all: TIMESCALE_SERVERS=all")
+    if wanted == "newest" or local_timescale() is None:
+        return {"timescale": Host("timescale", local_timescale())}
+    hosts: dict[str, Host] = {}
+    for bindir in local_timescales():
+        name = f"timescale-{timescale_version(bindir)}-pg{_release_numbers(bindir)[0]}"
+        hosts.setdefault(name, Host("timescale", bindir))
+    return hosts
+
+
+# By the name that stands in the names of the tests.
+HOSTS = {"postgres": Host("postgres", packaged_bindir()), **_timescale_hosts()}
+TIMESCALE = [name for name, host in HOSTS.items() if host.profile == "timescale"]
+ONLY_TIMESCALE = pytest.mark.parametrize("server", TIMESCALE, indirect=True)
+
+_NO_TIMESCALE = (
+    "skipped: TIMESCALE_URL is not set, and no PostgreSQL in POSTGRES_BINDIR or "
+    f"{', '.join(_LOCAL_INSTALLATIONS)} has TimescaleDB Community Edition"
+)
+
+
+@contextmanager
+def start(name: str) -> Iterator[Server]:
+    """A server of a host's name while the block lasts. Raises :class:`Unavailable` where there is none."""
+    host = HOSTS[name]
+    if host.bindir is not None:
+        with open_directory() as directory, EmbeddedServer(directory / "data", host.bindir, durable=False) as server:
+            migrate.create_roles(server.url)
+            yield Server(host.profile, server.url)
+    elif url := os.environ.get("TIMESCALE_URL"):
+        migrate.create_roles(url)
+        yield Server(host.profile, url)
+    else:
+        raise Unavailable(_NO_TIMESCALE)
 
 
 @cache
-def offered(profile: Profile) -> str:
-    """What a profile's tests run on, or why they skip."""
-    try:
-        with start(profile) as server, server.new_database() as url, psycopg.connect(url) as connection:
-            version = connection.info.parameter_status("server_version")
-            row = connection.execute(
-                "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
-            ).fetchone()
-            return f"PostgreSQL {version}" + (f" with TimescaleDB {row[0]}" if profile == "timescale" and row else "")
-    except Unavailable as reason:
-        return str(reason)
+def offered(name: str) -> str:
+    """What the tests of a host's name run on, or why they skip."""
+    bindir = HOSTS[name].bindir
+    if bindir is not None:
+        return _release(postgres_version(bindir), timescale_version(bindir), f"in {bindir}")
+    url = os.environ.get("TIMESCALE_URL")
+    if not url:
+        return _NO_TIMESCALE
+    with psycopg.connect(url) as connection:
+        [(postgres, timescale)] = connection.execute("""
+            SELECT
+                current_setting('server_version'),
+                (SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb')
+        """).fetchall()
+    return _release(postgres, timescale, "at TIMESCALE_URL")
+
+
+def _release(postgres: str, timescale: str | None, place: str) -> str:
+    return f"PostgreSQL {postgres}{f' with TimescaleDB {timescale}' if timescale else ''} {place}"

@@ -17,8 +17,9 @@ import psycopg
 import pytest
 
 from app import embedded
-from app.embedded import EmbeddedServer, packaged_bindir, reachable_data_dir, timescale_available
+from app.embedded import EmbeddedServer, packaged_bindir, reachable_data_dir, timescale_version
 from app.errors import EmbeddedServerError
+from tests.servers import local_timescale
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the database as another account")
 on_linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
@@ -72,15 +73,6 @@ def _runs(pid: int) -> bool:
     return command.exists() and command.read_bytes() != b""
 
 
-def _local_bindir_with_timescale() -> Path:
-    candidates = [Path(os.environ["POSTGRES_BINDIR"])] if os.environ.get("POSTGRES_BINDIR") else []
-    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    for bindir in candidates:
-        if (bindir / "initdb").exists() and timescale_available(bindir):
-            return bindir
-    pytest.skip("no local PostgreSQL installation offers TimescaleDB Community Edition")
-
-
 def test_a_first_start_makes_a_utf8_database_with_checksums(running: EmbeddedServer) -> None:
     assert _ask(running, "SELECT current_database() || ' ' || current_user") == "energy energy"
     assert _ask(running, "SHOW server_encoding") == "UTF8"
@@ -103,7 +95,7 @@ def test_options_add_to_the_usual_settings(running: EmbeddedServer) -> None:
 
 
 def test_the_packaged_server_has_no_timescaledb(running: EmbeddedServer) -> None:
-    assert not timescale_available(packaged_bindir())
+    assert timescale_version(packaged_bindir()) is None
     assert not running.timescale
     assert _ask(running, "SHOW shared_preload_libraries") == ""
 
@@ -404,7 +396,9 @@ def test_binaries_the_account_cannot_reach_are_copied_once(directory: Path) -> N
 
 
 def test_timescaledb_is_preloaded_where_the_installation_has_it(directory: Path) -> None:
-    bindir = _local_bindir_with_timescale()
+    bindir = local_timescale()
+    if bindir is None:
+        pytest.skip("no local PostgreSQL has TimescaleDB Community Edition")
     with EmbeddedServer(directory / "data", bindir=bindir, durable=False) as server:
         assert server.timescale
         assert _ask(server, "SHOW shared_preload_libraries") == "timescaledb"
@@ -421,10 +415,10 @@ def test_timescaledb_counts_only_with_the_community_library_of_its_release(direc
     extension_dir = directory / "share" / "postgresql" / "16" / "extension"
     for made in (bindir, library_dir, extension_dir):
         made.mkdir(parents=True)
-    assert not timescale_available(bindir)
+    assert timescale_version(bindir) is None
     (extension_dir / "timescaledb.control").write_text("# comment\ndefault_version = '2.28.3'\nsuperuser = false\n")
     (library_dir / "timescaledb-2.28.3.so").touch()
     (library_dir / "timescaledb-tsl-2.27.0.so").touch()
-    assert not timescale_available(bindir)
+    assert timescale_version(bindir) is None
     (library_dir / "timescaledb-tsl-2.28.3.so").touch()
-    assert timescale_available(bindir)
+    assert timescale_version(bindir) == "2.28.3"

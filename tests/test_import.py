@@ -26,7 +26,7 @@ from app.__main__ import main
 from app.import_file import MAX_LINE_LENGTH
 from app.importing import LINES_PER_BATCH, MAX_BAD_LINES_LISTED
 from tests.readings import meter_reading, minutes_ago, now, vehicle_reading
-from tests.servers import Server
+from tests.servers import Server, url_of
 from tests.service import ROOT, command
 
 BASE = minutes_ago(180)
@@ -69,7 +69,7 @@ def database(postgres_database: str) -> Iterator[Connection]:
 
 
 def _url(database: Connection) -> str:
-    return make_conninfo(database.info.dsn, options="")
+    return make_conninfo(url_of(database), options="")
 
 
 def _import(

@@ -13,12 +13,12 @@ import psycopg
 import pytest
 
 from tests.kills import KINDS, Kind, Site, cannot_kill, check, kill_under_load, site, wrong_rollups
-from tests.servers import PROFILES, Unavailable
+from tests.servers import HOSTS, Unavailable
 
 KILLS = int(os.environ.get("KILLS", "1"))
 
 
-@pytest.fixture(scope="module", params=PROFILES)
+@pytest.fixture(scope="module", params=HOSTS)
 def place(request: pytest.FixtureRequest) -> Iterator[Site]:
     """A durable database of each profile with the service on it."""
     try:
@@ -30,7 +30,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_by_a_kill_of(place: Site, kind: Kind) -> None:
-    if reason := cannot_kill(place.profile, kind):
+    if reason := cannot_kill(place.host, kind):
         pytest.skip(reason)
     for _ in range(KILLS):
         seed = secrets.randbelow(10**6)
@@ -73,7 +73,7 @@ def test_the_check_notices(place: Site, damage: str, wrong: tuple[str, ...]) -> 
             del place.ledger.sent[reading]
             tables = ["meter_telemetry_history", "live_meter_state"]
             # On the timescale profile what is so fresh is not materialised.
-            tables += ["meter_hourly", "meter_daily"] if place.profile == "postgres" else []
+            tables += ["meter_hourly", "meter_daily"] if HOSTS[place.host].profile == "postgres" else []
             for table in tables:
                 connection.execute(f"DELETE FROM telemetry.{table} WHERE meter_id IN ('M-damaged', 'M-nobody')")
     assert before.is_sound, before.line()

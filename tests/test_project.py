@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
@@ -223,6 +224,34 @@ def test_every_file_is_formatted() -> None:
 
 def test_types_are_strict() -> None:
     _run_clean("mypy", *(folder for folder in ("app", "bench", "tests") if _python_files(folder)))
+
+
+# Tests
+
+
+def test_names_of_tests_depend_on_neither_clock_nor_chance() -> None:
+    """Processes that share the suite collect it each for itself, and have to agree on its names.
+
+    Two of them start a second apart, each with another order of sets; they collect and run nothing.
+    """
+    collectors = []
+    for seed in ("1", "2"):
+        collectors.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "pytest", "--collect-only", "-q"],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        time.sleep(1)
+    first, second = (
+        [line for line in collector.communicate(timeout=300)[0].splitlines() if "::" in line]
+        for collector in collectors
+    )
+    assert len(first) > 1000
+    assert first == second
 
 
 # SQL

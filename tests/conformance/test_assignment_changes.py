@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from tests.conformance.test_assignments import created, hour, listed, overlapped, text, wanted
+from tests.servers import signed_in
 from tests.service import Answer, Client
 
 Connection = psycopg.Connection[TupleRow]
@@ -53,12 +55,13 @@ def test_an_assignment_is_told_with_its_changes(client: Client) -> None:
     assert datetime.now(UTC) - timedelta(minutes=1) < instants[0] < datetime.now(UTC) + timedelta(minutes=1)
 
 
-def test_the_role_that_was_logged_in_is_remembered(client: Client, connection: Connection) -> None:
+def test_the_role_that_was_logged_in_is_remembered(
+    client: Client, connection: Connection, migrated_database: str
+) -> None:
     kept = created(client, "M-1", "V-1", 0)
     connection.execute("UPDATE telemetry.assignment SET vehicle_id = 'V-2'")
-    [(role,)] = connection.execute("SELECT session_user::text").fetchall()
-    assert [c["databaseRole"] for c in history(client, kept)["changes"]] == ["energy_writer", role]
-    assert role != "energy_writer"
+    writer = conninfo_to_dict(signed_in(migrated_database, "energy_writer"))["user"]
+    assert [c["databaseRole"] for c in history(client, kept)["changes"]] == [writer, connection.info.user]
 
 
 def test_a_change_that_changes_nothing_leaves_no_trace(client: Client) -> None:

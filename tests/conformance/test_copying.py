@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from app import copying, migrate
 from app.embedded import packaged_bindir
-from tests.servers import Server, Unavailable, local_timescale, signed_in, start, stop_jobs
+from tests.servers import TIMESCALE, Server, Unavailable, local_bindirs, signed_in, start, stop_jobs
 from tests.service import ROOT, command
 
 Connection = psycopg.Connection[TupleRow]
@@ -143,7 +143,7 @@ def other_server(server: Server, request: pytest.FixtureRequest) -> Iterator[Ser
         yield request.getfixturevalue("postgres_server")
         return
     try:
-        with start("timescale") as started:
+        with start(TIMESCALE[0]) as started:
             yield started
     except Unavailable as reason:
         pytest.skip(str(reason))
@@ -294,12 +294,17 @@ def test_rollups_of_devices_whose_readings_were_all_dropped_are_copied(
         assert copying.compare(target, own_database) == []
 
 
-def bindir(profile: str) -> Path:
-    """Where the client programs of a profile's server are."""
-    found = packaged_bindir() if profile == "postgres" else local_timescale()
-    if found is None:
-        pytest.skip("there is no pg_dump of this server's release")
-    return found
+def bindir(server: Server) -> Path:
+    """Where client programs of a server's major release are: a dump that another one writes may not restore there."""
+    with psycopg.connect(server.url) as connection:
+        major = connection.info.server_version // 10000
+    for candidate in (packaged_bindir(), *local_bindirs()):
+        pg_dump = candidate / "pg_dump"
+        if pg_dump.exists():
+            version = subprocess.run([pg_dump, "--version"], capture_output=True, text=True, check=True).stdout
+            if f"(PostgreSQL) {major}." in version:
+                return candidate
+    pytest.skip(f"no pg_dump of PostgreSQL {major} is installed")
 
 
 def run(program: Path, *arguments: str) -> None:
@@ -311,7 +316,7 @@ def run(program: Path, *arguments: str) -> None:
 
 def restore(server: Server, source: str, target: str, dump: str) -> None:
     """Dump one database and restore it into another, as a superuser, as the runbook does."""
-    programs = bindir(server.profile)
+    programs = bindir(server)
     run(programs / "pg_dump", "--format=custom", f"--file={dump}", source)
     if server.profile == "timescale":
         run(programs / "psql", target, "-c", "CREATE EXTENSION timescaledb", "-c", "SELECT timescaledb_pre_restore()")
@@ -389,5 +394,5 @@ def test_a_database_that_was_restored_and_migrated_as_another_role_is_handed_ove
 
 def test_the_extension_is_updated_as_the_first_statement_of_a_session(server: Server, own_database: str) -> None:
     if server.profile == "timescale":
-        run(bindir(server.profile) / "psql", "-X", own_database, "-c", "ALTER EXTENSION timescaledb UPDATE")
+        run(bindir(server) / "psql", "-X", own_database, "-c", "ALTER EXTENSION timescaledb UPDATE")
     assert migrate.migrate(own_database).applied == []

@@ -15,11 +15,10 @@ from app import doctor, migrate
 from app.__main__ import main
 from app.errors import DatabaseUnavailable
 from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, minutes_ago, now
-from tests.servers import Server, signed_in, stop_jobs
+from tests.servers import ONLY_TIMESCALE, Server, signed_in, stop_jobs, url_of
 
 Connection = psycopg.Connection[TupleRow]
 
-ONLY_TIMESCALE = pytest.mark.parametrize("server", ["timescale"], indirect=True)
 HISTORY = "meter_telemetry_history"
 DAY = timedelta(days=1)
 WAIT_S = 60
@@ -58,7 +57,7 @@ def examine(capsys: pytest.CaptureFixture[str]) -> Examine:
     """Runs `doctor --json`; returns its exit status and what it prints, decoded."""
 
     def run(connection: Connection) -> tuple[int, dict[str, Any]]:
-        status = doctor.run(connection.info.dsn, Namespace(json=True, silent_for="1 hour"))
+        status = doctor.run(url_of(connection), Namespace(json=True, silent_for="1 hour"))
         return status, json.loads(capsys.readouterr().out)
 
     return run
@@ -356,7 +355,7 @@ def test_a_job_that_fails_is_found_with_its_message(own: Connection) -> None:
     assert own.execute(error).fetchone() == ("the tape is full",)
     # TimescaleDB shows messages to members of the owner alone. Who does not see one cannot tell how bad it is.
     for role in ("energy_writer", "energy_reader"):
-        with psycopg.connect(signed_in(own.info.dsn, role)) as other:
+        with psycopg.connect(signed_in(url_of(own), role)) as other:
             assert other.execute(error).fetchone() == ("message visible to the owner only",)
             severities = other.execute(
                 "SELECT severity FROM api.findings() WHERE message LIKE '%owner only'"

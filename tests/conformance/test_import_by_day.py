@@ -18,6 +18,7 @@ from psycopg.rows import TupleRow
 from app.day_spool import DaySpool
 from app.import_file import ImportFile, Line
 from tests.readings import insert_meter_readings, insert_vehicle_readings, meter_reading, now, vehicle_reading
+from tests.servers import ONLY_TIMESCALE
 from tests.service import ROOT, command
 
 Connection = psycopg.Connection[TupleRow]
@@ -210,7 +211,7 @@ def test_a_timestamp_shifted_to_a_year_that_utc_has_not_spoils_its_line_only(tmp
     assert "cannot be shifted" in line.fault
 
 
-@pytest.mark.parametrize("server", ["timescale"], indirect=True)
+@ONLY_TIMESCALE
 def test_a_load_compresses_nothing_where_the_columnstore_is_switched_off(own: Connection) -> None:
     own.execute("CALL api.set_policy('meter_telemetry_history', columnstore_after => 'never')")
     insert_meter_readings(own, [("M-1", days_ago(days), 0.5, 230.0) for days in range(5)])

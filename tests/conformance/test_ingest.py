@@ -17,13 +17,13 @@ import pytest
 from psycopg.rows import TupleRow
 
 from tests.readings import hours_ago, meter_reading, minutes_ago, now, vehicle_reading
+from tests.servers import ONLY_TIMESCALE
 from tests.service import Answer, Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 GZIP = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-ONLY_TIMESCALE = pytest.mark.parametrize("server", ["timescale"], indirect=True)
 
 
 def counts(document: Any) -> tuple[int, int, int, int]:

@@ -81,9 +81,11 @@ class Relations:
         range_of: dict[str, tuple[datetime, datetime]] = {row[0]: (row[2], row[3]) for row in chunks}
         # Batches of a compressed chunk are in a table that inherits nothing and is named after it in the catalog only.
         compressed = connection.execute("""
-            SELECT batches.table_name, chunk.table_name
-            FROM _timescaledb_catalog.chunk AS chunk
-            JOIN _timescaledb_catalog.chunk AS batches ON batches.id = chunk.compressed_chunk_id
+            SELECT batches.relname, chunk.chunk_name
+            FROM timescaledb_information.chunks AS chunk
+            JOIN _timescaledb_catalog.compression_settings AS setting
+                ON setting.relid = format('%I.%I', chunk.chunk_schema, chunk.chunk_name)::regclass
+            JOIN pg_class AS batches ON batches.oid = setting.compress_relid
         """).fetchall()
         of |= {batches: of[chunk] for batches, chunk in compressed}
         range_of |= {batches: range_of[chunk] for batches, chunk in compressed}

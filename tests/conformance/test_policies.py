@@ -17,11 +17,10 @@ from app.__main__ import main
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
 from app.queries import query
 from tests.readings import hours_ago, insert_meter_readings, now
-from tests.servers import run_jobs
+from tests.servers import ONLY_TIMESCALE, run_jobs, url_of
 
 Connection = psycopg.Connection[TupleRow]
 
-ONLY_TIMESCALE = pytest.mark.parametrize("server", ["timescale"], indirect=True)
 HISTORY = "meter_telemetry_history"
 DAY = timedelta(days=1)
 
@@ -42,7 +41,7 @@ def run_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> RunFile:
     def run(connection: Connection, action: str, text: str) -> str:
         path = tmp_path / "policies.toml"
         path.write_text(text)
-        assert policies.run(connection.info.dsn, Namespace(action=action, file=path)) == 0
+        assert policies.run(url_of(connection), Namespace(action=action, file=path)) == 0
         return capsys.readouterr().out
 
     return run

@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from app import migrate
 from app.errors import RoleLacksRight
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
-from tests.servers import Server, signed_in, stop_jobs
+from tests.servers import ONLY_TIMESCALE, Server, signed_in, stop_jobs, url_of
 from tests.service import ROOT, Client, command, running_service
 
 Connection = psycopg.Connection[TupleRow]
@@ -140,18 +140,18 @@ def test_the_reader_cannot(migrated_database: str, statement: str) -> None:
         reader.execute("SELECT * FROM api.meter_telemetry_history, api.vehicle_performance('V-1', now(), now())")
 
 
-@pytest.mark.parametrize("server", ["timescale"], indirect=True)
+@ONLY_TIMESCALE
 def test_the_chunks_of_a_history_are_as_closed_as_the_history(client: Client, connection: Connection) -> None:
     client.ingest(meter_reading("M-1"))
     [(chunk,)] = connection.execute(
         "SELECT public.show_chunks('telemetry.meter_telemetry_history')::text ORDER BY 1 DESC LIMIT 1"
     ).fetchall()
-    with psycopg.connect(signed_in(connection.info.dsn, "energy_reader"), autocommit=True) as reader:
+    with psycopg.connect(signed_in(url_of(connection), "energy_reader"), autocommit=True) as reader:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.execute(f"SELECT * FROM {chunk}".encode())
         assert reader.execute("SELECT meter_id FROM api.meter_telemetry_history").fetchall() == [("M-1",)]
     with (
-        psycopg.connect(signed_in(connection.info.dsn, "energy_writer"), autocommit=True) as writer,
+        psycopg.connect(signed_in(url_of(connection), "energy_writer"), autocommit=True) as writer,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         writer.execute(f"DELETE FROM {chunk}".encode())

@@ -25,7 +25,7 @@ from tests.readings import (
     now,
     vehicle_reading,
 )
-from tests.servers import run_jobs
+from tests.servers import ONLY_TIMESCALE, run_jobs
 from tests.service import Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
@@ -33,7 +33,6 @@ Connection = psycopg.Connection[TupleRow]
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-ONLY_TIMESCALE = pytest.mark.parametrize("server", ["timescale"], indirect=True)
 ONLY_POSTGRES = pytest.mark.parametrize("server", ["postgres"], indirect=True)
 
 # float4 columns are read as float8, so that they show every bit they have.

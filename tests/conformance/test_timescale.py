@@ -11,12 +11,12 @@ from psycopg.rows import TupleRow
 from app import migrate
 from app.ingest import MAX_LATE_TRANSACTIONS
 from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, meter_reading, now
-from tests.servers import Server, stop_jobs
+from tests.servers import ONLY_TIMESCALE, Server, stop_jobs, url_of
 from tests.service import Client
 
 Connection = psycopg.Connection[TupleRow]
 
-pytestmark = pytest.mark.parametrize("server", ["timescale"], indirect=True)
+pytestmark = ONLY_TIMESCALE
 
 HISTORIES = ["meter_telemetry_history", "vehicle_telemetry_history"]
 ROLLUPS = ["meter_hourly", "vehicle_hourly"]
@@ -220,7 +220,7 @@ def test_the_retention_job_drops_what_its_policy_says(own: Connection) -> None:
     insert_meter_readings(own, (("M-1", now() - timedelta(days=days), 0.5, 230.0) for days in range(60)))
     own.execute("UPDATE telemetry.policy SET drop_after = '40 days' WHERE relation = 'meter_telemetry_history'")
     own.execute("CALL api.apply_policies()")
-    stop_jobs(own.info.dsn, "timescale")
+    stop_jobs(url_of(own), "timescale")
     own.execute("CALL public.run_job(%s)", (job_ids(own)["meter_telemetry_history", "retention"],))
     row = own.execute("SELECT count(*) FROM telemetry.meter_telemetry_history").fetchone()
     # Chunks of a day are dropped whole: a day that is half expired stays.
