@@ -15,13 +15,12 @@ from psycopg.rows import TupleRow
 from app import migrate
 from app.__main__ import main
 from tests.readings import insert_meter_readings, insert_vehicle_readings, now
-from tests.servers import run_jobs
+from tests.servers import ONLY_TIMESCALE, run_jobs
 
 Connection = psycopg.Connection[TupleRow]
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
-ONLY_TIMESCALE = pytest.mark.parametrize("server", ["timescale"], indirect=True)
 HISTORY = "telemetry.meter_telemetry_history"
 ROLLUPS = ("meter_hourly", "vehicle_hourly", "meter_daily", "vehicle_daily")
 
