@@ -33,7 +33,7 @@ LAYERS = (
     ("figures",),
     ("ingest", "analytics", "series", "meters", "fleet", "health", "live", "assignments", "devices"),
     ("openapi", "pages", "problems", "requests"),
-    ("admission", "service"),
+    ("admission", "connection", "service"),
     ("replies",),
     ("ingest_http", "assignments_http", "devices_http"),
     ("http",),
@@ -65,6 +65,7 @@ IMPORTS_BESIDE = {
 HTTP_PACKAGES = {"starlette", "uvicorn"}
 KNOW_HTTP = {
     "admission",
+    "connection",
     "problems",
     "requests",
     "replies",
