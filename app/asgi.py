@@ -13,9 +13,10 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
+from app.admission import Admission
 from app.config import Settings
 from app.db import Database, call
-from app.errors import BodyTooLarge, EnergyError, ShuttingDown
+from app.errors import BodyTooLarge, EnergyError, ProblemError, ShuttingDown
 from app.http import ROUTES
 from app.ingest import Writer, horizon
 from app.ingest_http import PATH as INGEST_PATH
@@ -74,7 +75,7 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes = False
     # Around the whole application: its own middleware would not see what becomes of an unforeseen error.
-    return _Measured(app)
+    return _Entrance(app, Admission(settings))
 
 
 async def _follow_horizon(database: Database, reader: Reader) -> None:
@@ -107,12 +108,13 @@ async def _discard(receive: Receive) -> None:
                 left -= len(message["body"])
 
 
-class _Measured:
-    """Counts and times answers by route and status, lets a body that is refused come to its end, and answers those that
-    are cut off when the service stops. Readings take a short cut past the router."""
+class _Entrance:
+    """Lets requests in or refuses them, counts and times answers by route and status, lets a body that is refused come
+    to its end, and answers those that are cut off when the service stops. Readings take a short cut past the router."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Starlette, admission: Admission) -> None:
         self._app = app
+        self._admission = admission
         self._seconds: dict[tuple[str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,11 +145,14 @@ class _Measured:
             await send(message)
 
         try:
+            self._admission.check(scope)
             if scope["path"] == INGEST_PATH and scope["method"] == "POST":
                 scope["app"], scope["endpoint"] = self._app, ingest
                 await ingest(scope, take, give)
             else:
                 await self._app(scope, take, give)
+        except ProblemError as error:
+            await problem(error)(scope, take, give)
         except asyncio.CancelledError:
             if is_begun:
                 raise

@@ -48,7 +48,7 @@ async def plug_events(request: Request) -> Response:
 
 async def _assignment_body(request: Request) -> tuple[bool, bytes]:
     """Whether a body is lines of JSON, and the body."""
-    media_type = requests.media_type(request, (requests.JSON, requests.NDJSON))
+    media_type = requests.media_type(request, requests.MEDIA_TYPES)
     return media_type == requests.NDJSON, await requests.body(request, service(request).settings.max_body_bytes)
 
 

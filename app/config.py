@@ -5,12 +5,15 @@ the README's configuration table shows (a test holds the two equal).
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigurationError
+
+_HOST_NAME = re.compile(r"[a-z0-9_.-]+")
 
 
 def _setting(variable: str, default: Any, read: Callable[[str], Any], meaning: str) -> Any:
@@ -19,6 +22,13 @@ def _setting(variable: str, default: Any, read: Callable[[str], Any], meaning: s
 
 def _text(value: str) -> str:
     return value
+
+
+def _host_names(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("is not a list of host names without scheme and port, such as energy.example,app")
+    return names
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -99,6 +109,13 @@ class Settings:
         "system account the embedded server runs as when the service runs as root; `postgres` or else `nobody`",
     )
     host: str = _setting("ENERGY_HOST", "127.0.0.1", _text, "address to listen on")
+    allowed_hosts: tuple[str, ...] = _setting(
+        "ENERGY_ALLOWED_HOSTS",
+        (),
+        _host_names,
+        "names that requests may have as their `Host`, besides `localhost`, IP addresses and `ENERGY_HOST`: "
+        "`energy.example,app`, without ports",
+    )
     port: int = _setting("ENERGY_PORT", 8000, _integer(0, 65535), "port to listen on; 0 takes a free one")
     workers: int = _setting(
         "ENERGY_WORKERS", 1, _integer(1, 64), "processes that answer; `serve --workers` comes before it"

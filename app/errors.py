@@ -97,6 +97,18 @@ class MalformedLine(ProblemError):
     status, code, title = 400, "malformed_line", "A line cannot be read"
 
 
+class HostNotAllowed(ProblemError):
+    """The request is for a host that is not a name of this service."""
+
+    status, code, title = 400, "host_not_allowed", "This host is not served here"
+
+
+class CrossOriginWrite(ProblemError):
+    """A browser sends the request for a page of another origin."""
+
+    status, code, title = 403, "cross_origin_write", "A page of another origin may not write"
+
+
 class UnknownRoute(ProblemError):
     """Nothing is served at this path."""
 

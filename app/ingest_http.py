@@ -69,7 +69,7 @@ async def _ingest(scope: Scope, receive: Receive) -> IngestResult:
         request = Request(scope, receive)
         requests.check_parameters(request, PARAMETERS)
         strict = requests.flag(request, "strict") or False
-        media_type = requests.media_type(request, (requests.JSON, requests.NDJSON))
+        media_type = requests.media_type(request, requests.MEDIA_TYPES)
         body = await requests.body(request, max_bytes, held)
         reader = service.reader
         batch = reader.decode_lines(body) if media_type == requests.NDJSON else reader.decode_json(body)

@@ -61,7 +61,8 @@ class Parameter(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One method on one path; `problems` are the statuses it may answer with instead, `also` another one of success.
+    """One method on one path; `problems` are the statuses it may answer with instead, besides those that every request
+    and every write may be answered with; `also` is another one of success.
 
     `lines` is what each line of a body of lines holds.
     """
@@ -79,6 +80,10 @@ class Operation(NamedTuple):
 
 
 NDJSON = "application/x-ndjson"
+
+# A host or a body that is none; a page of another origin; a content type.
+_PROBLEMS_OF_ALL = (400,)
+_PROBLEMS_OF_WRITES = (403, 415)
 
 _INSTANT = {"type": "string", "format": "date-time"}
 _ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
@@ -139,7 +144,7 @@ OPERATIONS = (
         "Keep readings: one, an array, or lines (application/x-ndjson), gzip or plain; of either kind or both",
         IngestResult,
         _Readings,
-        problems=(400, 409, 413, 415, 422, 503),
+        problems=(409, 413, 422, 503),
         parameters=(Parameter("strict", _BOOLEAN, "keep all of the readings, or none"),),
         lines=_Reading,
     ),
@@ -236,7 +241,7 @@ OPERATIONS = (
         Assignment | Assignments | ItemResults,
         NewAssignment | list[NewAssignment],
         201,
-        (400, 409, 413, 415, 422, 503),
+        (409, 413, 422, 503),
         (Parameter("partial", _BOOLEAN, "keep those that fit, and say of each what became of it (200)"), *_AUTHOR),
         also=200,
         lines=NewAssignment,
@@ -264,7 +269,7 @@ OPERATIONS = (
         "one, or several (an array or lines), applied in order of time. An event told again changes nothing",
         ItemResult | ItemResults,
         PlugEvent | list[PlugEvent],
-        problems=(400, 404, 409, 413, 415, 422, 503),
+        problems=(404, 409, 413, 422, 503),
         parameters=_AUTHOR,
         lines=PlugEvent,
     ),
@@ -292,7 +297,7 @@ OPERATIONS = (
         "Close an assignment with `to`, or correct its ends or its devices",
         Assignment,
         AssignmentChange,
-        problems=(400, 404, 409, 413, 415, 422, 503),
+        problems=(404, 409, 413, 422, 503),
         parameters=_AUTHOR,
     ),
     Operation(
@@ -319,7 +324,7 @@ OPERATIONS = (
         "List a meter, or change what is known of it: interval or register from an instant on, its modulus, its power",
         MeterDetails,
         MeterChange,
-        problems=(400, 413, 415, 422, 503),
+        problems=(413, 422, 503),
     ),
     Operation(
         "GET",
@@ -344,7 +349,7 @@ OPERATIONS = (
         "List a vehicle, or change what is known of it: as of a meter, and the capacity of its battery",
         VehicleDetails,
         VehicleChange,
-        problems=(400, 413, 415, 422, 503),
+        problems=(413, 422, 503),
     ),
     Operation(
         "GET",
@@ -359,7 +364,7 @@ OPERATIONS = (
         "Change what kWh values mean where nothing is said of a device, from an instant on",
         FleetDefaults,
         FleetDefaultsChange,
-        problems=(400, 413, 415, 422, 503),
+        problems=(413, 422, 503),
     ),
     Operation("GET", "/livez", "Whether the process answers", Status),
     Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),
@@ -431,6 +436,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": operation.summary}
     if operation.response is not None:
         answer["content"] = {"application/json": {"schema": schemas[_key(operation.response)]}}
+    problems = {*_PROBLEMS_OF_ALL, *operation.problems, *(() if operation.method == "GET" else _PROBLEMS_OF_WRITES)}
     problem = {"application/problem+json": {"schema": schemas[_key(Problem)]}}
     described: dict[str, Any] = {
         "summary": operation.summary,
@@ -441,7 +447,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "responses": {
             str(operation.status): answer,
             **({str(operation.also): answer} if operation.also else {}),
-            **{str(status): {"description": "problem", "content": problem} for status in operation.problems},
+            **{str(status): {"description": "problem", "content": problem} for status in sorted(problems)},
         },
     }
     if "{id}" in operation.path:

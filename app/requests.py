@@ -27,6 +27,8 @@ from app.models import DeviceId, Instant, Window
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+# Of the bodies that this service reads; a route may read fewer.
+MEDIA_TYPES = (JSON, NDJSON)
 DEFAULT_LIST_LIMIT = 100
 DEFAULT_WINDOW = timedelta(hours=24)
 # Batteries and chargers age over months.
@@ -49,12 +51,19 @@ _NUMBER = re.compile("[0-9]{1,19}")
 _PLUS_LOST = re.compile(r"(.*:[0-9.]+) ([0-9]{2}:[0-9]{2})")
 
 
-def media_type(request: Request, known: Sequence[str]) -> str:
-    """The body's media type, in lower case; the first known one where the request names none."""
-    named = request.headers.get("content-type", known[0]).split(";")[0].strip().lower()
+def check_media_type(content_type: str, known: Sequence[str]) -> str:
+    """The media type that a Content-Type names, in lower case. Raises :class:`UnsupportedMediaType` where it is not
+    among those known."""
+    named = content_type.split(";")[0].strip().lower()
     if named not in known:
-        raise UnsupportedMediaType(f"Content-Type {named or '(empty)'} is not read here; send {' or '.join(known)}")
+        told = f"Content-Type {named} is not read here" if named else "the request has no Content-Type"
+        raise UnsupportedMediaType(f"{told}; send Content-Type: {' or Content-Type: '.join(known)}")
     return named
+
+
+def media_type(request: Request, known: Sequence[str]) -> str:
+    """The body's media type, one of those known."""
+    return check_media_type(request.headers.get("content-type", ""), known)
 
 
 class BytesHeld:

@@ -21,6 +21,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from app import migrate
 from app.asgi import create_app
 from app.config import Settings
+from app.connection import BoundedProtocol
 from app.embedded import EmbeddedServer
 from app.errors import ConfigurationError, DatabaseUnavailable
 
@@ -193,6 +194,7 @@ def _end_with_the_supervisor() -> None:
 def _server_config(settings: Settings, app: Any, **further: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=BoundedProtocol,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -168,8 +168,9 @@ def documented(told: Sequence[tuple[Example, Answer]]) -> str:
     parts = [_HEAD]
     for example, answer in told:
         parts.append(f"\n## `{example.method} {example.path}`\n")
-        body = "" if example.body is None else "\n" + msgspec.json.encode(example.body).decode()
-        parts.append(f"```http\n{example.method} {example.asked}{body}\n```\n")
+        body = "" if example.body is None else msgspec.json.encode(example.body).decode()
+        sent = f"\nContent-Type: application/json\n\n{body}" if body else ""
+        parts.append(f"```http\n{example.method} {example.asked}{sent}\n```\n")
         if answer.headers.get("content-type") == "application/json" and example.path != "/openapi.json":
             parts.append(f"```json\n{msgspec.json.format(_steady(answer.body), indent=1).decode()}\n```\n")
         else:

@@ -426,10 +426,11 @@ def test_a_connection_that_idles_does_not_hold_up_the_end(database_url: str) -> 
             socket.create_connection((parts.hostname, parts.port or 80)) as silent,
             socket.create_connection((parts.hostname, parts.port or 80)) as half,
         ):
-            silent.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            silent.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert silent.recv(1024).startswith(b"HTTP/1.1 200 ")
             # A body that never comes to its end is waited for, but not longer than ENERGY_DRAIN_TIMEOUT_S.
-            half.sendall(b"POST /v1/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n[")
+            head = b"POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            half.sendall(head + b"Content-Length: 100\r\n\r\n[")
             process.send_signal(signal.SIGTERM)
             assert process.wait(_STOP_S) == 0
 

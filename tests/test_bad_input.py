@@ -169,8 +169,8 @@ def _sent_whole(client: Client, head: str, body: bytes) -> bytes:
     connection closed then."""
     parts = urlsplit(client.address)
     with socket.create_connection((parts.hostname, parts.port or 80), timeout=30) as connection:
-        sent = f"{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        connection.sendall(sent.encode())
+        sent = f"{head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{sent}Content-Length: {len(body)}\r\n\r\n".encode())
         # The answer may be there before the body is, which a service in a hurry would close the connection upon.
         time.sleep(0.1)
         for begin in range(0, len(body), 65_536):
@@ -201,8 +201,8 @@ def test_who_sends_on_after_being_refused_is_told_why(service: Client, head: str
 def test_who_waits_to_be_told_to_go_on_is_refused_before_sending(service: Client) -> None:
     parts = urlsplit(service.address)
     with socket.create_connection((parts.hostname, parts.port or 80), timeout=10) as connection:
-        length = f"Content-Length: {_MAX_BODY_BYTES + 1}"
-        connection.sendall(f"POST /v1/ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{length}\r\n\r\n".encode())
+        head = "POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue"
+        connection.sendall(f"{head}\r\nContent-Length: {_MAX_BODY_BYTES + 1}\r\n\r\n".encode())
         answer = connection.recv(65_536)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"\r\nconnection: close\r\n" in answer
@@ -266,15 +266,16 @@ def test_more_readings_than_the_limit_are_refused_whole(service: Client, count: 
 @pytest.mark.parametrize(
     "headers",
     [
-        {},
         {"Content-Type": "application/json"},
         {"Content-Type": "application/json; charset=utf-8"},
+        {"Content-Type": "application/json;charset=utf-8"},
+        {"Content-Type": "APPLICATION/JSON"},
         {"Content-Type": "Application/JSON ; charset=UTF-8"},
         {**_JSON, "Content-Encoding": "identity"},
     ],
     ids=str,
 )
-def test_json_is_read_as_such_however_its_type_is_written_or_left_out(service: Client, headers: dict[str, str]) -> None:
+def test_json_is_read_as_such_however_its_type_is_written(service: Client, headers: dict[str, str]) -> None:
     answer = _send(service, _body(meter_reading(_new_id())), headers)
     assert (answer.status, answer.json["accepted"]) == (200, 1)
 
@@ -282,11 +283,14 @@ def test_json_is_read_as_such_however_its_type_is_written_or_left_out(service: C
 @pytest.mark.parametrize(
     "headers",
     [
+        {},
         {"Content-Type": "text/plain"},
         {"Content-Type": "application/x-www-form-urlencoded"},
         {"Content-Type": "multipart/form-data; boundary=x"},
         {"Content-Type": "application/xml"},
         {"Content-Type": "application/jsonp"},
+        {"Content-Type": "application/json, text/plain"},
+        {"Content-Type": "text/plain; application/json"},
         {"Content-Type": "application"},
         {"Content-Type": ";charset=utf-8"},
         {"Content-Type": ""},
@@ -624,7 +628,7 @@ def test_a_strict_request_with_a_conflict_keeps_none(service: Client) -> None:
 def test_a_method_that_is_not_served_is_told_those_that_are(
     service: Client, method: str, path: str, allowed: set[str]
 ) -> None:
-    answer = service.request(method, path)
+    answer = service.request(method, path, headers=_JSON)
     _assert_problem(answer, 405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == allowed
 
@@ -644,25 +648,13 @@ def test_a_method_that_is_not_served_is_told_those_that_are(
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_path_that_is_not_served_is_unknown(service: Client, method: str, path: str) -> None:
-    _assert_problem(service.request(method, path), 404, "unknown_route")
+    _assert_problem(service.request(method, path, headers=_JSON), 404, "unknown_route")
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/ingest/"), ("GET", "/v1/live/meters/"), ("GET", "/livez/")])
 def test_a_slash_too_many_is_an_unknown_path_and_no_redirect(service: Client, method: str, path: str) -> None:
     # A redirect would be made up from the Host that the client named, and behind a proxy without its TLS.
-    _assert_problem(service.request(method, path), 404, "unknown_route")
-
-
-@pytest.mark.parametrize("host", ["[", "a b", "", "?", "[::1", "a:b:c", "é".encode().decode("latin-1")])
-@pytest.mark.parametrize("path", ["/nope", "/v1/ingest"])
-def test_a_host_that_is_none_spoils_no_answer(service: Client, host: str, path: str) -> None:
-    answer = service.request("GET", path, headers={"Host": host})
-    if answer.headers.get("content-type", "").startswith("text/plain"):
-        # Refused by the HTTP parser, as what is not HTTP is.
-        assert answer.status == 400
-    else:
-        assert answer.status in (404, 405)
-        assert path in answer.json["detail"]
+    _assert_problem(service.request(method, path, headers=_JSON), 404, "unknown_route")
 
 
 _BAD_IDS = ["a%20b", "a%0A", "%0A", "%00", "a%00b", "a" * 65, "%FF", "%C3%A9", "%F0%9F%98%80", "a'--", "%25", "a%09"]
@@ -739,9 +731,8 @@ def test_a_parameter_that_cannot_be_used_is_refused_by_name(
     if name == "after":
         specific = _BAD_NUMBERS if schema_type == "integer" else _BAD_IDS
     for text in [*_BAD_OF_ANY, *specific]:
-        answer = service.request(
-            method, f"{path}?{name}={text.replace(' ', '%20')}", b"[]" if method == "POST" else None
-        )
+        body = b"[]" if method == "POST" else None
+        answer = service.request(method, f"{path}?{name}={text.replace(' ', '%20')}", body, _JSON)
         document = _assert_problem(answer, 422, "invalid_parameter")
         assert document["field"] == name, text
 
@@ -950,12 +941,12 @@ def _exchange(client: Client, sent: bytes) -> bytes:
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET / HTTQ/1.1\r\n\r\n",
-        b"GET /v1/live/meters/\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST /v1/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /v1/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: \xb2\r\n\r\n",
-        b"POST /v1/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
-        b"POST /v1/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n[]",
-        b"GET / HTTP/1.1\r\nHost: x\r\nBroken\x00: x\r\n\r\n",
+        b"GET /v1/live/meters/\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: \xb2\r\n\r\n",
+        b"POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n[]",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nBroken\x00: x\r\n\r\n",
     ],
     ids=lambda sent: repr(sent[:32]),
 )
@@ -968,7 +959,7 @@ def test_a_client_that_goes_away_in_the_middle_of_its_body_harms_nothing(service
     meter_id = _new_id()
     body = _body(meter_reading(meter_id))
     parts = urlsplit(service.address)
-    head = b"POST /v1/ingest HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = b"POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     length = f"Content-Length: {len(body)}\r\n\r\n".encode()
     cut_off = [
         head,

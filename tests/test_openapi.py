@@ -14,7 +14,7 @@ import pytest
 from app import migrate
 from app.http import ROUTES
 from app.models import IngestResult, Problem
-from app.openapi import document
+from app.openapi import OPERATIONS, Operation, document
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.servers import Server
 from tests.service import Answer, Client, running_service
@@ -310,6 +310,20 @@ def test_what_is_not_served_is_a_problem_too(service: Client, method: str, path:
     assert (answer.status, answer.headers["content-type"]) == (status, _PROBLEM)
     _is_a_problem(answer)
     assert set(answer.json) == set(Problem.__struct_fields__)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_a_request_that_is_not_let_in_is_a_described_problem(service: Client, operation: Operation) -> None:
+    refused = [({"Content-Type": _JSON, "Host": "evil.example"}, 400)]
+    if operation.method != "GET":
+        refused += [
+            ({"Content-Type": _JSON, "Sec-Fetch-Site": "cross-site"}, 403),
+            ({"Content-Type": "text/plain"}, 415),
+        ]
+    for headers, status in refused:
+        answer = service.request(operation.method, operation.path.replace("{id}", "1"), b"{}", headers)
+        assert answer.status == status
+        _is_as_described(operation.method, operation.path, answer)
 
 
 # Metrics

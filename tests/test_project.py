@@ -34,7 +34,7 @@ LAYERS = (
     ("figures",),
     ("ingest", "analytics", "series", "meters", "fleet", "health", "live", "assignments", "devices"),
     ("openapi", "pages", "problems", "requests"),
-    ("service",),
+    ("admission", "connection", "service"),
     ("replies",),
     ("ingest_http", "assignments_http", "devices_http"),
     ("http",),
@@ -65,6 +65,8 @@ IMPORTS_BESIDE = {
 # HTTP stays where it belongs: the rest takes parameters and returns structs.
 HTTP_PACKAGES = {"starlette", "uvicorn"}
 KNOW_HTTP = {
+    "admission",
+    "connection",
     "problems",
     "requests",
     "replies",
@@ -352,7 +354,7 @@ def test_a_file_of_one_profile_says_why_it_differs(folder: str) -> None:
 
 
 def _default(value: Any) -> str:
-    if value is None:
+    if value is None or value == ():
         return "none"
     return f"`{value:.10g}`" if isinstance(value, float) else f"`{value}`"
 
@@ -431,7 +433,8 @@ def test_the_example_environment_names_settings_that_exist() -> None:
             name, value = match.groups()
             assert name in known or f"${{{name}:" in compose, f"{name}: no such setting"
             if name in known:
-                assert f"`{value}`" == _default(known[name][0]), f"{name} shows another value than its default"
+                shown = f"`{value}`" if value else "none"
+                assert shown == _default(known[name][0]), f"{name} shows another value than its default"
 
 
 def test_the_example_environment_has_no_password() -> None:
