@@ -53,6 +53,15 @@ Examine = Callable[[Connection], tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
+def enough_workers(migrated_database: str) -> None:
+    """Skips where the server cannot run all jobs at once: doctor warns of that in every database."""
+    with psycopg.connect(migrated_database) as connection:
+        [(jobs, workers)] = connection.execute("SELECT jobs, workers FROM api.job_workers").fetchall()
+    if workers is not None and jobs > workers:
+        pytest.skip(f"the server of TIMESCALE_URL runs {workers} of {jobs} jobs at once: give it 24 background workers")
+
+
+@pytest.fixture
 def examine(capsys: pytest.CaptureFixture[str]) -> Examine:
     """Runs `doctor --json`; returns its exit status and what it prints, decoded."""
 
@@ -89,6 +98,7 @@ def keep_fleet(connection: Connection, devices: int = 10) -> None:
         """)
 
 
+@pytest.mark.usefixtures("enough_workers")
 def test_where_all_is_well_there_is_no_finding_and_each_wrong_is_found(own: Connection, examine: Examine) -> None:
     """One database that is well, and then less and less so: each finding appears with what causes it."""
     keep_fleet(own)
@@ -302,6 +312,7 @@ def test_a_backlog_is_counted_in_whole_buckets_each_once(own: Connection) -> Non
     assert own.execute(backlog, ("meter_daily",)).fetchone() == (24 * len(days),)
 
 
+@pytest.mark.usefixtures("enough_workers")
 @ONLY_TIMESCALE
 def test_more_jobs_than_workers_are_one_finding_and_a_warning_of_migrate(
     own: Connection, own_database: str, caplog: pytest.LogCaptureFixture
@@ -363,6 +374,7 @@ def test_a_job_that_fails_is_found_with_its_message(own: Connection) -> None:
             assert severities == [("warning",)]
 
 
+@pytest.mark.usefixtures("enough_workers")
 @pytest.mark.parametrize("role", ["energy_owner", "energy_writer", "energy_reader"])
 def test_every_role_may_ask_everything(
     fresh_database: str,
@@ -392,6 +404,7 @@ def test_late_readings_are_no_reason_to_change_a_columnstore_where_there_is_none
     assert len(found) == (1 if is_timescale(own) else 0)
 
 
+@pytest.mark.usefixtures("enough_workers")
 def test_a_device_that_was_listed_and_never_heard_of_is_silent(own: Connection, examine: Examine) -> None:
     keep_fleet(own)
     own.execute("CALL api.upkeep()")
