@@ -380,11 +380,15 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
             )
         connection.execute("RESET search_path")
         _reapply_sql(connection, profile)
-        # Later on, how jobs and chunk intervals are is the DBA's to say: policies apply and policies adopt.
         if is_new:
-            connection.execute(query("apply_policies"))
+            _create_jobs(connection)
     _drop_what_was_put_aside(connection)
     return [migration.id for migration in pending]
+
+
+def _create_jobs(connection: psycopg.Connection[TupleRow]) -> None:
+    """Carry out the policies of a new database; later on, what becomes of its jobs is the DBA's to say."""
+    connection.execute(query("apply_policies"))
 
 
 def _keep_vacuum_away(connection: psycopg.Connection[TupleRow]) -> None:

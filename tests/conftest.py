@@ -98,6 +98,7 @@ def connection(migrated_database: str) -> Iterator[psycopg.Connection[TupleRow]]
         opened.execute(f"TRUNCATE {', '.join(_TABLES)} RESTART IDENTITY")
         for rollup in _ROLLUPS:
             opened.execute(f"TRUNCATE {rollup}")
+        opened.execute("UPDATE telemetry.policy SET dropped_before = NULL")
         yield opened
 
 

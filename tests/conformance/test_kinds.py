@@ -173,8 +173,9 @@ def test_a_database_with_devices_listed_keeps_what_was_said_of_them(
         before = [m for m in migrate._migrations(server.profile) if str(m.id) < "0006"]
         earlier.setattr(migrate, "_migrations", lambda _: before)
         earlier.setattr(migrate, "_reapplied_files", lambda _: [])
-        # It asks schema api, which these migrations alone do not make.
-        earlier.setattr(migrate, "_warn_of_too_few_workers", lambda _: None)
+        # They ask schema api, which these migrations alone do not make.
+        for name in ("_create_jobs", "_warn_of_too_few_workers", "_warn_of_other_policies"):
+            earlier.setattr(migrate, name, lambda _: None)
         migrate.migrate(fresh_database, server.profile)
     with psycopg.connect(fresh_database, autocommit=True, options="-c timezone=UTC") as connection:
         connection.execute("INSERT INTO telemetry.meter VALUES ('M-1', 'register', 100)")
