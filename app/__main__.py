@@ -9,10 +9,16 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from app import __version__, copying, demo, doctor, importing, migrate, policies
+from app import __version__
 from app.config import Settings
+from app.db import migrate
 from app.errors import OperatorError, RoleLacksRight
-from app.serve import any_database, configure_logging, database, serve_with_workers, serving, stopped_by_signals
+from app.local import demo
+from app.server.database import any_database, database
+from app.server.run import configure_logging, serving
+from app.server.signals import stopped_by_signals
+from app.server.workers import serve_with_workers
+from app.tools import doctor, importer, policies, transfer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     demonstrating.set_defaults(run=_demo)
 
     load = commands.add_parser("import", help="load a file of readings, assignments or devices")
-    importing.add_arguments(load)
+    importer.add_arguments(load)
     load.set_defaults(run=_import)
 
     changing = commands.add_parser("policies", help="show or apply a file of retention, columnstore and refresh")
@@ -78,12 +84,12 @@ def _add_copying(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _copy(options: argparse.Namespace, settings: Settings) -> int:
     with database(settings) as url:
-        return copying.run_copy(options.url, url)
+        return transfer.run_copy(options.url, url)
 
 
 def _compare(options: argparse.Namespace, settings: Settings) -> int:
     with database(settings) as url:
-        return copying.run_compare(url, options.url, options.from_, options.to)
+        return transfer.run_compare(url, options.url, options.from_, options.to)
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
@@ -133,7 +139,7 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
 
 def _import(options: argparse.Namespace, settings: Settings) -> int:
     with database(settings) as url:
-        return importing.run(url, settings, options)
+        return importer.run(url, settings, options)
 
 
 def _policies(options: argparse.Namespace, settings: Settings) -> int:

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
-from app import migrate
-from app.embedded import EmbeddedServer
-from app.migrate import Profile
-from app.queries import query
+from app.db import migrate
+from app.db.migrate import Profile
+from app.db.queries import query
+from app.local.embedded import EmbeddedServer
 from bench.generate import whole_second
 from bench.targets import bindir_of
 from tests.servers import PROFILES, open_directory, stop_jobs

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from app.simulator import Fleet
+from app.local.simulator import Fleet
 
 SEED = 20
 DEVICES_OF_A_KIND = 10_000

@@ -20,10 +20,10 @@ from urllib.parse import urlencode, urlsplit
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from app import migrate
-from app.embedded import EmbeddedServer
-from app.migrate import Profile
-from app.queries import query
+from app.db import migrate
+from app.db.migrate import Profile
+from app.db.queries import query
+from app.local.embedded import EmbeddedServer
 from bench.generate import (
     SEED,
     Requests,

@@ -20,9 +20,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg.rows import TupleRow
 
-from app import doctor, migrate
-from app.embedded import EmbeddedServer, packaged_bindir
-from app.simulator import Fleet
+from app.db import migrate
+from app.local.embedded import EmbeddedServer, packaged_bindir
+from app.local.simulator import Fleet
+from app.tools import doctor
 from tests.servers import PROFILES, local_timescale, open_directory, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]

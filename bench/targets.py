@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from app import config, migrate
-from app.embedded import EmbeddedServer, packaged_bindir
-from app.migrate import Profile
+from app import config
+from app.db import migrate
+from app.db.migrate import Profile
+from app.local.embedded import EmbeddedServer, packaged_bindir
 from bench.generate import DEVICES_OF_A_KIND, KNOWN_AGE, SWEEP
 from bench.load import CannotMeasure, Sample, Target
 from bench.machine import cpu_s

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate
+from app.db import migrate
 from tests.servers import HOSTS, Server, Unavailable, offered, signed_in, start, stop_jobs
 from tests.service import Client, running_service
 

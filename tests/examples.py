@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
-from app import migrate
+from app.db import migrate
 from tests.readings import insert_meter_readings, insert_vehicle_readings
 from tests.servers import Server, start
 from tests.service import ROOT, Answer, Client, running_service

@@ -30,8 +30,9 @@ from typing import Any, Literal
 import msgspec
 import psycopg
 
-from app import config, migrate
-from app.embedded import EmbeddedServer
+from app import config
+from app.db import migrate
+from app.local.embedded import EmbeddedServer
 from tests.servers import HOSTS, Unavailable, open_directory, start
 from tests.service import Client, running_service
 

@@ -66,5 +66,5 @@ def insert_vehicle_readings(connection: psycopg.Connection[TupleRow], rows: Iter
 
 
 def _insert(connection: psycopg.Connection[TupleRow], statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    # Not COPY, which is a trap for late rows: app/history.py says why.
+    # Not COPY, which is a trap for late rows: app/ingest/store.py says why.
     connection.execute(statement.encode(), [list(column) for column in zip(*rows, strict=True)])

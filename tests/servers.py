@@ -16,9 +16,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from app import migrate
-from app.embedded import EmbeddedServer, packaged_bindir, postgres_version, timescale_version
-from app.migrate import Profile
+from app.db import migrate
+from app.db.migrate import Profile
+from app.local.embedded import EmbeddedServer, packaged_bindir, postgres_version, timescale_version
 
 PROFILES: tuple[Profile, ...] = ("postgres", "timescale")
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from app import migrate
-from app.openapi import OPERATIONS, Operation
+from app.db import migrate
+from app.http.openapi import OPERATIONS, Operation
 from tests.readings import meter_reading
 from tests.servers import Server
 from tests.service import Answer, Client, running_service

@@ -25,8 +25,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate
-from app.embedded import EmbeddedServer
+from app.db import migrate
+from app.local.embedded import EmbeddedServer
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.servers import Server, open_directory
 from tests.service import ROOT, Answer, Client, command, running_service
@@ -384,7 +384,7 @@ def test_a_service_stopped_at_work_ends_in_time_and_has_kept_what_it_acknowledge
 _ROUNDS = 60
 _WAITING = f"""
 import signal, threading
-from app.serve import stopped_by_signals
+from app.server.signals import stopped_by_signals
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 def work():

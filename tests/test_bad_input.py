@@ -21,8 +21,8 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 import msgspec
 import pytest
 
-from app import migrate
-from app.openapi import OPERATIONS, Operation
+from app.db import migrate
+from app.http.openapi import OPERATIONS, Operation
 from tests.readings import meter_reading, minutes_ago, now, vehicle_reading
 from tests.servers import Server
 from tests.service import Answer, Client, running_service

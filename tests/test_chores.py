@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from app import asgi, migrate
 from app.config import Settings
-from app.db import Database, call
-from app.readings import Horizon, Reader
+from app.db import migrate
+from app.db.pool import Database, call
+from app.http import app
+from app.ingest.decode import Horizon, Reader
 from tests.servers import Server
 
 _PATIENCE_S = 30.0
@@ -40,8 +41,8 @@ async def _time_when(condition: Callable[[], bool]) -> float:
 def test_a_horizon_that_could_not_be_read_is_read_again_soon(
     database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(asgi, "HORIZON_PERIOD_S", _PERIOD_S)
-    monkeypatch.setattr(asgi, "HORIZON_RETRY_S", _RETRY_S)
+    monkeypatch.setattr(app, "HORIZON_PERIOD_S", _PERIOD_S)
+    monkeypatch.setattr(app, "HORIZON_RETRY_S", _RETRY_S)
     settings = Settings()
     known = Horizon(datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC))
     reader = Reader(settings, known)
@@ -49,7 +50,7 @@ def test_a_horizon_that_could_not_be_read_is_read_again_soon(
     async def test(dba: psycopg.Connection) -> float:
         database = Database(database_url, settings)
         await database.open()
-        following = asyncio.create_task(asgi._follow_horizon(database, reader))
+        following = asyncio.create_task(app._follow_horizon(database, reader))
         try:
             failed_at = await _time_when(lambda: bool(caplog.messages))
             dba.execute("ALTER FUNCTION api.hidden(text) RENAME TO history_horizon")

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from app import migrate
-from app.connection import MAX_BYTES_PER_STEP, MAX_HEAD_BYTES
+from app.db import migrate
+from app.server.connection import MAX_BYTES_PER_STEP, MAX_HEAD_BYTES
 from tests.readings import meter_reading, minutes_ago
 from tests.servers import Server
 from tests.service import Client, running_service

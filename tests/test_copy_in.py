@@ -9,7 +9,7 @@ from typing import Any, cast
 from psycopg import pq
 from psycopg.pq.abc import PGconn
 
-from app.copy_in import _copy_in
+from app.db.copy_in import _copy_in
 
 
 class _Result:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app import migrate
+from app.db import migrate
 from tests.readings import meter_reading, minutes_ago
 from tests.servers import Server, open_directory
 from tests.service import command, running_service

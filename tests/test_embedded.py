@@ -16,9 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app import embedded
-from app.embedded import EmbeddedServer, packaged_bindir, reachable_data_dir, timescale_version
 from app.errors import EmbeddedServerError
+from app.local import embedded
+from app.local.embedded import EmbeddedServer, packaged_bindir, reachable_data_dir, timescale_version
 from tests.servers import local_timescale
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the database as another account")
@@ -168,11 +168,11 @@ def test_a_postmaster_whose_service_was_killed_is_taken_over(directory: Path) ->
     That the next service gets the lock shows that the server did not inherit it.
     """
     program = (
-        "import sys, time; from pathlib import Path; from app.embedded import EmbeddedServer\n"
+        "import sys, time; from pathlib import Path; from app.local.embedded import EmbeddedServer\n"
         "server = EmbeddedServer(Path(sys.argv[1]), durable=False); server.start()\n"
         "print(server.pid, flush=True); time.sleep(60)\n"
     )
-    root = Path(embedded.__file__).parents[1]
+    root = Path(embedded.__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", program, str(directory / "data")], stdout=subprocess.PIPE, text=True, cwd=root
     ) as service:
@@ -196,7 +196,7 @@ def test_a_service_whose_postmaster_is_killed_says_so_and_ends_and_its_next_star
         with output.open("w") as written, subprocess.Popen(
             [sys.executable, "-m", "app", *command],
             env=environment,
-            cwd=Path(embedded.__file__).parents[1],
+            cwd=Path(embedded.__file__).parents[2],
             stdout=written,
             stderr=subprocess.STDOUT,
         ) as service:  # fmt: skip

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app import migrate
-from app.openapi import OPERATIONS
+from app.db import migrate
+from app.http.openapi import OPERATIONS
 from tests.examples import ANSWERS, EXAMPLES, answers, documented
 from tests.servers import Server
 from tests.service import ROOT, running_service

@@ -21,10 +21,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
-from app import migrate
 from app.__main__ import main
-from app.import_file import MAX_LINE_LENGTH
-from app.importing import LINES_PER_BATCH, MAX_BAD_LINES_LISTED
+from app.db import migrate
+from app.tools.import_file import MAX_LINE_LENGTH
+from app.tools.importer import LINES_PER_BATCH, MAX_BAD_LINES_LISTED
 from tests.readings import meter_reading, minutes_ago, now, vehicle_reading
 from tests.servers import Server, url_of
 from tests.service import ROOT, command

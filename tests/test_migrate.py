@@ -20,9 +20,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from app import __version__, migrate
+from app import __version__
+from app.db import migrate
+from app.db.migrate import Profile
 from app.errors import DatabaseBusy, DatabaseUnavailable, ProfileMismatch, SchemaMismatch
-from app.migrate import Profile
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.servers import PROFILES, Server
 from tests.service import ROOT, command, running_service

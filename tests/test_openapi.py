@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from app import migrate
-from app.http import ROUTES
-from app.models import IngestResult, Problem
-from app.openapi import OPERATIONS, Operation, document
+from app.db import migrate
+from app.http.openapi import OPERATIONS, Operation, document
+from app.http.routes import ROUTES
+from app.wire.readings import IngestResult
+from app.wire.service import Problem
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.servers import Server
 from tests.service import Answer, Client, running_service

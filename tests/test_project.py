@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from app import config, queries
-from app.migrate import LOWEST_TIMESCALE_VERSION
+from app import config
+from app.db import queries
+from app.db.migrate import LOWEST_TIMESCALE_VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from app.config import Settings
 from app.errors import MalformedBody, NoReadingAccepted, ProblemError, TooManyReadings
-from app.models import AnyReading, DeviceId, MeterReading, VehicleReading
-from app.readings import SMALLEST_ENERGY_KWH, Batch, Horizon, Reader
-from app.rows import Row, meter_row, vehicle_row
+from app.ingest.decode import SMALLEST_ENERGY_KWH, Batch, Horizon, Reader
+from app.ingest.rows import Row, meter_row, vehicle_row
+from app.wire.readings import AnyReading, MeterReading, VehicleReading
+from app.wire.values import DeviceId
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 
 _METERS_FROM = datetime.now(UTC) - timedelta(days=400)

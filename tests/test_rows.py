@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 
-from app import rows
-from app.rows import Row, copy_data, instant, meter_row, microseconds, numbered_copy_data, vehicle_row
+from app.ingest import rows
+from app.ingest.rows import Row, copy_data, instant, meter_row, microseconds, numbered_copy_data, vehicle_row
 from tests.servers import Server
 
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"

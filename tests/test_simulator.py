@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.simulator import Fleet, Minute, Session, ambient_temp_c
+from app.local.simulator import Fleet, Minute, Session, ambient_temp_c
 
 START = datetime(2025, 3, 1, 6, 0, tzinfo=UTC)
 MINUTES = 3 * 24 * 60

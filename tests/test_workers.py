@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from app import migrate
-from app.embedded import EmbeddedServer
+from app.db import migrate
+from app.local.embedded import EmbeddedServer
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.servers import Server, open_directory
 from tests.service import Client, command, running_service

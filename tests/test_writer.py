@@ -16,13 +16,13 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate
 from app.config import Settings
-from app.db import Database
+from app.db import migrate
+from app.db.pool import Database
 from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown, StrictConflict
-from app.ingest import Writer, Written
-from app.readings import Batch, conflict
-from app.rows import meter_row, vehicle_row
+from app.ingest.decode import Batch, conflict
+from app.ingest.rows import meter_row, vehicle_row
+from app.ingest.writer import Writer, Written
 from tests.readings import minutes_ago
 from tests.servers import Server
 

@@ -6,7 +6,7 @@
 -- What the installation says of itself is nobody's answer. A table that a later migration adds shows here by itself.
 --
 -- Energies of histories and rollups between 0 and 1e-9 kWh are shown as 0. No meter measures them, and none is accepted
--- any more (app/readings.py); but where one was kept before, a product or quotient of it could leave the range of float8,
+-- any more (app/ingest/decode.py); but where one was kept before, a product or quotient of it could leave the range of float8,
 -- which is an error, and fail every answer that counts it. What is left is 0, or 1e-9 to 1e9 times the number of readings,
 -- and no arithmetic of answers leaves the range with those.
 

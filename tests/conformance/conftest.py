@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate
+from app.db import migrate
 from tests.servers import Server, stop_jobs
 
 

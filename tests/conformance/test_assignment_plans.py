@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate
-from app.queries import query
+from app.db import migrate
+from app.db.queries import query
 from tests.conformance.test_assignments import START, hour
 from tests.readings import insert_meter_readings
 from tests.servers import Server, stop_jobs

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import copying, migrate
-from app.embedded import packaged_bindir
+from app.db import migrate
+from app.local.embedded import packaged_bindir
+from app.tools import transfer
 from tests.servers import TIMESCALE, Server, Unavailable, local_bindirs, signed_in, start, stop_jobs
 from tests.service import ROOT, command
 
@@ -97,10 +98,10 @@ def rows(url: str) -> dict[str, list[Any]]:
 def _differing(connection: Connection, other_url: str) -> set[str]:
     """What differs, as this connection sees its database: within a transaction, before it ends."""
     with psycopg.connect(other_url, autocommit=True, options="-c timezone=UTC") as other:
-        kept_from = json.dumps(copying._horizons(connection, other), default=str)
+        kept_from = json.dumps(transfer._horizons(connection, other), default=str)
         here, there = (
             {
-                f"{name} {day}": copying.Fingerprint(count, int(checksum), sums or ())
+                f"{name} {day}": transfer.Fingerprint(count, int(checksum), sums or ())
                 for name, day, count, checksum, sums in each.execute(
                     "SELECT relation, day, row_count, checksum, sums FROM api.fingerprints(kept_from => %s)",
                     [kept_from],
@@ -108,7 +109,7 @@ def _differing(connection: Connection, other_url: str) -> set[str]:
             }
             for each in (connection, other)
         )
-    nothing = copying.Fingerprint()
+    nothing = transfer.Fingerprint()
     return {
         what.removesuffix(" None")
         for what in here.keys() | there.keys()
@@ -162,7 +163,7 @@ def check_that_a_difference_is_named_and_copied(source: str, target: str, connec
     assert told.returncode == 1
     assert "vehicle: 1 rows each, other values\n" in told.stdout
     assert told.stdout.count("meter_telemetry_history 20") in (1, 2)
-    assert copying.copy(source, target) == lost > 0
+    assert transfer.copy(source, target) == lost > 0
 
 
 def test_a_database_copied_into_the_other_profile_is_the_same_row_by_row(filled: str, other_server: Server) -> None:
@@ -195,13 +196,13 @@ def test_a_database_copied_into_the_other_profile_is_the_same_row_by_row(filled:
 def test_a_rollup_that_is_wrong_differs_and_the_last_bits_of_its_sums_do_not(
     filled: str, own: Connection, own_database: str
 ) -> None:
-    copying.copy(filled, own_database)
-    assert copying.compare(own_database, filled) == []
+    transfer.copy(filled, own_database)
+    assert transfer.compare(own_database, filled) == []
     [(hours,)] = own.execute("SELECT api.rollup_table('meter_hourly')").fetchall()
     day = "bucket_start BETWEEN now() - interval '15 days' AND now() - interval '10 days'"
     # What another order of adding may make of it, and what nothing but a fault does.
     own.execute(f"UPDATE {hours} SET energy_ac_sum_kwh = energy_ac_sum_kwh * (1 + 3e-15), readings = readings".encode())
-    assert copying.compare(own_database, filled) == []
+    assert transfer.compare(own_database, filled) == []
     for column, change in (
         ("energy_ac_max_kwh", "energy_ac_max_kwh + 1e-9"),
         ("first_recorded_at", "first_recorded_at + interval '1 microsecond'"),
@@ -238,16 +239,16 @@ def test_the_target_drops_nothing_by_a_policy_that_is_not_the_sources(
     with other_server.new_database() as target:
         stop_jobs(target, other_server.profile)
         migrate.migrate(target, other_server.profile)
-        copy_a_day = copying._copy_a_day
+        copy_a_day = transfer._copy_a_day
 
         def then_retention_runs(source: Connection, into: Connection, *what: Any) -> int:
             kept = copy_a_day(source, into, *what)
             run_retention(into, other_server)
             return kept
 
-        monkeypatch.setattr(copying, "_copy_a_day", then_retention_runs)
-        assert copying.copy(own_database, target) == 10
-        assert copying.compare(target, own_database) == []
+        monkeypatch.setattr(transfer, "_copy_a_day", then_retention_runs)
+        assert transfer.copy(own_database, target) == 10
+        assert transfer.compare(target, own_database) == []
 
 
 def test_what_either_side_need_not_keep_any_more_is_not_compared(
@@ -258,7 +259,7 @@ def test_what_either_side_need_not_keep_any_more_is_not_compared(
     with other_server.new_database() as target:
         stop_jobs(target, other_server.profile)
         migrate.migrate(target, other_server.profile)
-        copying.copy(own_database, target)
+        transfer.copy(own_database, target)
         # Dropped here, not yet there: an hour later it would have gone there too.
         with psycopg.connect(target, autocommit=True) as connection:
             for url in (own, connection):
@@ -283,15 +284,15 @@ def test_rollups_of_devices_whose_readings_were_all_dropped_are_copied(
     with other_server.new_database() as target:
         stop_jobs(target, other_server.profile)
         migrate.migrate(target, other_server.profile)
-        assert copying.copy(own_database, target) == 0
+        assert transfer.copy(own_database, target) == 0
         with psycopg.connect(target, autocommit=True, options="-c timezone=UTC") as connection:
             for name, rows_there in expected.items():
                 assert connection.execute(hours.format(name).encode()).fetchall() == rows_there
             # A second copy finds them, and the reading that opened the rollups is gone.
-            assert copying.copy(own_database, target) == 0
+            assert transfer.copy(own_database, target) == 0
             assert connection.execute("SELECT count(*) FROM telemetry.meter_telemetry_history").fetchone() == (0,)
             assert connection.execute("SELECT count(*) FROM telemetry.live_meter_state").fetchone() == (10,)
-        assert copying.compare(target, own_database) == []
+        assert transfer.compare(target, own_database) == []
 
 
 def bindir(server: Server) -> Path:
@@ -374,7 +375,7 @@ def test_a_dump_that_is_restored_by_the_runbook_is_the_same_row_by_row_and_the_o
         assert rows(target) == rows(filled)
         owner = signed_in(target, "energy_owner")
         assert migrate.migrate(owner).applied == []
-        assert copying.compare(owner, filled) == []
+        assert transfer.compare(owner, filled) == []
         check_that_the_owner_owns_and_goes_on(target, server)
 
 
@@ -388,7 +389,7 @@ def test_a_database_that_was_restored_and_migrated_as_another_role_is_handed_ove
             assert connection.execute(NOT_THE_OWNERS.encode()).fetchall() != []
             connection.execute((ROOT / "sql" / "roles" / "hand_over.sql").read_bytes())
         assert migrate.migrate(signed_in(target, "energy_owner")).applied == []
-        assert copying.compare(target, filled) == []
+        assert transfer.compare(target, filled) == []
         check_that_the_owner_owns_and_goes_on(target, server)
 
 

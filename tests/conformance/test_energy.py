@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 
-from app import migrate
-from app.queries import query
+from app.db import migrate
+from app.db.queries import query
 from tests import oracle
 from tests.oracle import Kind, Reading, Stretch
 from tests.readings import hours_ago

@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import doctor
-from app.http import ROUTES
-from app.openapi import document
-from app.readings import SMALLEST_ENERGY_KWH
+from app.http.openapi import document
+from app.http.routes import ROUTES
+from app.ingest.decode import SMALLEST_ENERGY_KWH
+from app.tools import doctor
 from tests.readings import (
     hours_ago,
     insert_meter_readings,

@@ -26,7 +26,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate, queries
+from app.db import migrate, queries
 from tests.readings import hours_ago, meter_reading, now, vehicle_reading
 from tests.servers import Server, signed_in
 from tests.service import ROOT, running_service

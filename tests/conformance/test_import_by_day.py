@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app.day_spool import DaySpool
-from app.import_file import ImportFile, Line
+from app.tools.day_spool import DaySpool
+from app.tools.import_file import ImportFile, Line
 from tests.readings import insert_meter_readings, insert_vehicle_readings, meter_reading, now, vehicle_reading
 from tests.servers import ONLY_TIMESCALE
 from tests.service import ROOT, command
@@ -192,7 +192,7 @@ def test_timestamps_at_the_ends_of_the_calendar_spoil_their_lines_only(
 
 def test_lines_that_say_no_time_wait_on_disk_like_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("app.day_spool.MAX_LINES_HELD", 10)
+    monkeypatch.setattr("app.tools.day_spool.MAX_LINES_HELD", 10)
     lines = [Line(number, {"meterId": "M-1", "timestamp": "?"}) for number in range(25)]
     with DaySpool() as spool:
         for line in lines:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate
+from app.db import migrate
 from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, now
 from tests.servers import Server
 

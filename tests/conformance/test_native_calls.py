@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate
 from app.__main__ import main
+from app.db import migrate
 from tests.readings import insert_meter_readings, insert_vehicle_readings, now
 from tests.servers import ONLY_TIMESCALE, run_jobs
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow, dict_row
 
-from app import migrate
-from app.queries import query
+from app.db import migrate
+from app.db.queries import query
 from tests.readings import hours_ago, now
 from tests.servers import Server, stop_jobs
 

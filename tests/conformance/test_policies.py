@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import policies
 from app.__main__ import main
+from app.db.queries import query
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
-from app.queries import query
+from app.tools import policies
 from tests.readings import hours_ago, insert_meter_readings, now
 from tests.servers import ONLY_TIMESCALE, run_jobs, url_of
 

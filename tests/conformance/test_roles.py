@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
-from app import migrate
+from app.db import migrate
 from app.errors import RoleLacksRight
 from tests.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.servers import ONLY_TIMESCALE, Server, signed_in, stop_jobs, url_of

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import migrate
 from app.config import Settings
-from app.db import call
-from app.queries import query
+from app.db import migrate
+from app.db.pool import call
+from app.db.queries import query
 from tests.readings import (
     hours_ago,
     insert_meter_readings,

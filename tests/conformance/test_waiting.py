@@ -18,10 +18,10 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.config import Settings
-from app.db import Database
-from app.ingest import Writer, Written
-from app.readings import Batch
-from app.rows import meter_row
+from app.db.pool import Database
+from app.ingest.decode import Batch
+from app.ingest.rows import meter_row
+from app.ingest.writer import Writer, Written
 from tests.readings import hours_ago, insert_meter_readings, meter_reading
 from tests.service import Answer, Client, running_service
 

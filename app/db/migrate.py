@@ -1,0 +1,461 @@
+"""Brings a database to this release's schema, and tells whether it is there. The one module that knows profiles.
+
+One transaction puts schema `api` aside, applies what is pending of `migrations/` in order of id over all its folders,
+and re-applies `sql/` whole. Many may migrate at once: an advisory lock lets one work and the others find it done.
+
+A statement that changes a table waits for everybody who uses it, and everybody who comes later waits behind it: ingest
+too. So it waits for a moment only; then the transaction is undone, the others go on, and it is tried again.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import psycopg
+from psycopg.rows import TupleRow
+from yoyo import read_migrations
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import parse_uri
+from yoyo.migrations import MigrationList
+
+from app import __version__
+from app.db.queries import SQL_DIRECTORY, query
+from app.errors import (
+    ConfigurationError,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    ProfileMismatch,
+    RoleLacksRight,
+    SchemaMismatch,
+)
+
+logger = logging.getLogger("energy.migrate")
+
+Profile = Literal["timescale", "postgres"]
+
+MIGRATIONS_DIRECTORY = SQL_DIRECTORY.parent / "migrations"
+LOWEST_SERVER_VERSION = 15_00_00
+LOWEST_TIMESCALE_VERSION = (2, 28, 2)
+# An arbitrary number that no other program on the same database is likely to lock.
+MIGRATION_LOCK = 0x456E_6572_6779
+# How long a statement of a migration waits for a lock, how long the others then have for themselves, and how often.
+LOCK_TIMEOUT_MS = 300
+PAUSE_BETWEEN_TRIES_S = 1.0
+MAX_TRIES_FOR_LOCKS = 120
+# How long it waits for vacuum to stop, which keeps nobody waiting; an autovacuum gives way after deadlock_timeout, 1 s.
+VACUUM_LOCK_TIMEOUT_MS = 5000
+MAX_TRIES_TO_DROP = 3
+# As often where the database is this release's already: a backup that runs for hours must not keep the service down.
+MAX_TRIES_WHERE_NOTHING_CHANGES = 5
+# Folders of sql/ in the order they are applied; the profile's own comes before what is made of it and the comments that
+# name it, and what may be done with all of it comes last.
+REAPPLIED = ("api", "{profile}", "triggers", "dba", "comments", "grants")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a migrated database says of itself."""
+
+    profile: Profile
+    release: str
+    sql_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What a migration did: the profile, and the ids of the migrations that were pending."""
+
+    profile: Profile
+    applied: list[str]
+
+
+def migrate(url: str, storage_profile: str = "auto") -> Migrated:
+    """Bring the database at `url` to this release's schema; a second call changes nothing.
+
+    Raises :class:`DatabaseUnavailable`, :class:`ProfileMismatch` where `storage_profile` is not what the database has
+    or its server offers, :class:`SchemaMismatch` where the schema is newer than this release, the server too old, and
+    :class:`DatabaseBusy` where others hold what it has to change for longer than it tries.
+    """
+    with _connect(url) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        _check_server(connection)
+        installed = _installation(connection)
+        profile = _choose_profile(connection, installed, storage_profile)
+        applied = _apply_when_locks_are_free(connection, profile)
+        _warn_of_too_few_workers(connection)
+        _warn_of_other_policies(connection)
+    logger.info("migrated: profile %s, applied %s", profile, ", ".join(applied) or "nothing")
+    return Migrated(profile, applied)
+
+
+def _warn_of_too_few_workers(connection: psycopg.Connection[TupleRow]) -> None:
+    row = connection.execute("SELECT jobs, workers FROM api.job_workers WHERE jobs > workers").fetchone()
+    if row is not None:
+        logger.warning(
+            "the database has %d jobs, but the server has background workers for %d at once: the others wait or "
+            "fail to start; raise timescaledb.max_background_workers and max_worker_processes, and restart the server",
+            *row,
+        )
+
+
+def _warn_of_other_policies(connection: psycopg.Connection[TupleRow]) -> None:
+    for relation, setting, value_now, value_wanted in connection.execute(query("policy_plan"), {"wanted": "{}"}):
+        logger.warning(
+            "%s.%s is %s in the database, and %s in telemetry.policy: it was left as it is; `policies adopt` writes "
+            "down what the database has, `policies apply` changes the database",
+            *(relation, setting, value_now, value_wanted),
+        )
+    for (job,) in connection.execute(query("unknown_jobs")):
+        logger.warning("%s is not this service's, and was left alone; `doctor` says what harm it may do", job)
+
+
+def check(url: str) -> Installation:
+    """What the database is, where it is at this release's schema.
+
+    Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight` where this role lacks a right that the service
+    needs, or :class:`SchemaMismatch` with the command that mends it.
+    """
+    with _connect(url, "service") as connection:
+        installed = _installation(connection)
+        if installed is None:
+            raise SchemaMismatch("the database has no schema yet; run: python -m app migrate")
+        if not _is_current(connection, installed):
+            raise SchemaMismatch(
+                f"the database was migrated by release {installed.release}, this is {__version__}, "
+                "and their SQL differs; run: python -m app migrate"
+            )
+        _check_rights(connection, query("right_missing_to_write"))
+        _check_rights(connection, query("right_missing_to_read"))
+        return installed
+
+
+def check_reader(url: str) -> None:
+    """Whether the role of `url` may ask everything. Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight`."""
+    with _connect(url, "service") as connection:
+        _check_rights(connection, query("right_missing_to_read"))
+
+
+def create_roles(url: str) -> None:
+    """Make the owner, the writer and the reader on the server of `url`; those that are there are left alone.
+
+    Raises :class:`DatabaseUnavailable`, and :class:`RoleLacksRight` where this role may not make roles.
+    """
+    with _connect(url, "command") as connection:
+        connection.execute((SQL_DIRECTORY / "roles" / "create_roles.sql").read_bytes())
+
+
+def _check_rights(connection: psycopg.Connection[TupleRow], missing: bytes) -> None:
+    row = connection.execute(missing).fetchone()
+    if row is not None:
+        role, right, what = row
+        raise RoleLacksRight(f"role {role} may not {right} {what}; {_ROLES_ARE_TOLD}")
+
+
+_ROLES_ARE_TOLD = "sql/README.md tells how roles get their rights: python -m app roles, then python -m app migrate"
+
+
+def _is_current(connection: psycopg.Connection[TupleRow], installed: Installation | None) -> bool:
+    """Whether the schema is this release's. Raises :class:`SchemaMismatch` where it is a newer one's."""
+    if installed is None:
+        return False
+    known = {migration.id for migration in _migrations(installed.profile)}
+    applied = _applied_ids(connection)
+    _refuse_newer(applied - known)
+    return known == applied and installed.sql_fingerprint == sql_fingerprint(installed.profile)
+
+
+def sql_fingerprint(profile: Profile) -> str:
+    """SHA-256, in hex, over the names and texts of the re-applied files of a profile."""
+    digest = hashlib.sha256()
+    for path in _reapplied_files(profile):
+        digest.update(f"{path.relative_to(SQL_DIRECTORY)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _connect(url: str, purpose: str = "migration") -> Iterator[psycopg.Connection[TupleRow]]:
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="energy-migrate")
+    except psycopg.OperationalError as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise DatabaseUnavailable(f"the database cannot be reached: {first_line}") from None
+    except psycopg.ProgrammingError:
+        # What libpq says of it may quote it, password and all.
+        raise ConfigurationError("DATABASE_URL is neither a libpq URL nor a connection string") from None
+    with connection:
+        try:
+            yield connection
+        except psycopg.errors.InsufficientPrivilege as error:
+            told = f"; {_ROLES_ARE_TOLD}" if purpose == "service" else ""
+            raise RoleLacksRight(
+                f"this role may not do what the {purpose} needs: {error.diag.message_primary}{told}"
+            ) from None
+
+
+def _check_server(connection: psycopg.Connection[TupleRow]) -> None:
+    if connection.info.server_version < LOWEST_SERVER_VERSION:
+        raise SchemaMismatch(f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 or newer is needed")
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise SchemaMismatch(f"the database's encoding is {encoding}; create it with ENCODING 'UTF8'")
+
+
+def _choose_profile(
+    connection: psycopg.Connection[TupleRow], installed: Installation | None, storage_profile: str
+) -> Profile:
+    if installed is not None and storage_profile not in ("auto", installed.profile):
+        raise ProfileMismatch(
+            f"STORAGE_PROFILE={storage_profile}, but the database was made with profile {installed.profile}, "
+            "which does not change; use another database and copy the readings"
+        )
+    wanted = installed.profile if installed is not None else storage_profile
+    if wanted == "postgres":
+        return "postgres"
+    lack = _timescale_lack(connection)
+    if wanted == "timescale" and lack:
+        made = "the database was made with profile timescale" if installed else "STORAGE_PROFILE=timescale"
+        raise ProfileMismatch(f"{made}, but {lack}")
+    return "postgres" if lack else "timescale"
+
+
+def _timescale_lack(connection: psycopg.Connection[TupleRow]) -> str | None:
+    """What keeps this server from the timescale profile, as the end of a sentence; None where nothing does."""
+    offered = _scalar(
+        connection,
+        "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'timescaledb'",
+    )
+    if offered is None:
+        return "the server has no TimescaleDB"
+    if _version(offered) < LOWEST_TIMESCALE_VERSION:
+        return (
+            f"the server's TimescaleDB is {offered}; {'.'.join(map(str, LOWEST_TIMESCALE_VERSION))} or newer is needed"
+        )
+    # A setting of the loader is there only where it is preloaded; not every role may see shared_preload_libraries.
+    if _scalar(connection, "SELECT current_setting('timescaledb.disable_load', true)") is None:
+        return "the server does not preload TimescaleDB (shared_preload_libraries)"
+    edition = _timescale_edition(connection)
+    if edition != "timescale":
+        return f"the server's TimescaleDB has the {edition} edition; the Community Edition is needed"
+    return None
+
+
+def _timescale_edition(connection: psycopg.Connection[TupleRow]) -> str:
+    """`timescale` (Community) or `apache`. Only a database that has the extension says; it is tried on and undone."""
+    with psycopg.connect(connection.info.dsn, password=connection.info.password) as trial:
+        trial.execute("CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public")
+        edition = str(_scalar(trial, "SHOW timescaledb.license"))
+        trial.rollback()
+    return edition
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("-")[0].split("."))
+
+
+def _installation(connection: psycopg.Connection[TupleRow]) -> Installation | None:
+    if _scalar(connection, "SELECT to_regclass('telemetry.installation')") is None:
+        return None
+    row = connection.execute("SELECT profile, release, sql_fingerprint FROM telemetry.installation").fetchone()
+    return None if row is None else Installation(*row)
+
+
+def _applied_ids(connection: psycopg.Connection[TupleRow]) -> set[str]:
+    if _scalar(connection, "SELECT to_regclass('migration_log._yoyo_migration')") is None:
+        return set()
+    return {row[0] for row in connection.execute("SELECT migration_id FROM migration_log._yoyo_migration")}
+
+
+def _refuse_newer(unknown: set[str]) -> None:
+    if unknown:
+        raise SchemaMismatch(
+            f"the database has migrations this release ({__version__}) does not know: {', '.join(sorted(unknown))}; "
+            "run a newer release"
+        )
+
+
+def _migrations(profile: Profile) -> list[Any]:
+    # yoyo reads its sources one after the other; ids are numbered over all folders, so that sorting them gives the
+    # order in which they were written.
+    found = read_migrations(str(MIGRATIONS_DIRECTORY / "common"), str(MIGRATIONS_DIRECTORY / profile))
+    return sorted(found, key=lambda migration: str(migration.id))
+
+
+class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """yoyo on a connection that is open already, with its bookkeeping in a schema of its own.
+
+    yoyo's lock is a row that a killed process would leave behind; the advisory lock held here stands in for it. yoyo
+    runs each migration on a copy of its backend and closes that; here the copy is the same connection, so that all of
+    them share one transaction.
+    """
+
+    _is_locked = True
+
+    def __init__(self, connection: psycopg.Connection[TupleRow]) -> None:
+        self._given = connection
+        super().__init__(parse_uri(f"postgresql+psycopg:///{connection.info.dbname}"), "_yoyo_migration")
+
+    def connect(self, dburi: object) -> psycopg.Connection[TupleRow]:  # noqa: ARG002
+        self.schema = "migration_log"
+        return self._given
+
+    def copy(self) -> "_Backend":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _apply_when_locks_are_free(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[str]:
+    """Apply everything in one transaction, undone and tried again where a lock is not to be had in a moment."""
+    for tries in range(1, MAX_TRIES_FOR_LOCKS + 1):
+        try:
+            return _apply(connection, profile)
+        except psycopg.errors.LockNotAvailable as error:
+            holders = _holders_of_locks(connection)
+            if tries == MAX_TRIES_WHERE_NOTHING_CHANGES and _is_current(connection, _installation(connection)):
+                logger.warning(
+                    "the database is this release's already, and was left as it is; locks held by: %s", holders
+                )
+                return []
+            if tries == MAX_TRIES_FOR_LOCKS:
+                raise DatabaseBusy(
+                    f"the migration needs a lock that others hold ({error.diag.message_primary}), and gave up after "
+                    f"{tries} tries; nothing was changed. Wait for these or end them, then run it again: {holders}"
+                ) from None
+            if tries == 1:
+                logger.warning("waiting for locks, in tries of %d ms; held by: %s", LOCK_TIMEOUT_MS, holders)
+        time.sleep(PAUSE_BETWEEN_TRIES_S)
+    raise AssertionError("unreachable")
+
+
+def _holders_of_locks(connection: psycopg.Connection[TupleRow]) -> str:
+    """Who has had a transaction open on this database for long enough to be in the way, the longest first."""
+    rows = connection.execute(
+        """
+        SELECT format(
+            'pid %%s (%%s, %%s, in a transaction for %%s s)',
+            pid, usename, coalesce(nullif(application_name, ''), 'no application name'),
+            round(extract(epoch FROM clock_timestamp() - xact_start), 1)
+        )
+        FROM pg_catalog.pg_stat_activity
+        WHERE
+            datname = pg_catalog.current_database()
+            AND pid <> pg_catalog.pg_backend_pid()
+            AND xact_start < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => %s)
+        ORDER BY xact_start
+        LIMIT 5
+        """,
+        [LOCK_TIMEOUT_MS / 1000],
+    ).fetchall()
+    return "; ".join(row[0] for row in rows) or "nobody any more"
+
+
+def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[str]:
+    connection.execute("CREATE SCHEMA IF NOT EXISTS migration_log")
+    connection.execute("CREATE SCHEMA IF NOT EXISTS telemetry")
+    migrations = _migrations(profile)
+    _refuse_newer(_applied_ids(connection) - {migration.id for migration in migrations})
+    backend = _Backend(connection)
+    backend.ensure_internal_schema_updated()
+    pending = backend.to_apply(MigrationList(migrations))
+    # One transaction around yoyo's own: a migration is applied and written down, or neither; and who asks finds the old
+    # tables with the old schema api, or the new ones with the new, since views of api hold on to the tables they show.
+    with backend.transaction():
+        connection.execute("SET LOCAL client_min_messages = warning")
+        _keep_vacuum_away(connection)
+        connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        _put_api_aside(connection, drop=bool(pending))
+        backend.apply_migrations_only(pending)
+        is_new = _scalar(connection, "SELECT count(*) FROM telemetry.installation") == 0
+        if is_new:
+            connection.execute(
+                "INSERT INTO telemetry.installation (profile, release, sql_fingerprint) VALUES (%s, %s, '')",
+                [profile, __version__],
+            )
+        connection.execute("RESET search_path")
+        _reapply_sql(connection, profile)
+        if is_new:
+            _create_jobs(connection)
+    _drop_what_was_put_aside(connection)
+    return [migration.id for migration in pending]
+
+
+def _create_jobs(connection: psycopg.Connection[TupleRow]) -> None:
+    """Carry out the policies of a new database; later on, what becomes of its jobs is the DBA's to say."""
+    connection.execute(query("apply_policies"))
+
+
+def _keep_vacuum_away(connection: psycopg.Connection[TupleRow]) -> None:
+    """Take the lock that conflicts with vacuum, and with no reading and no writing, on every table.
+
+    An autovacuum gives way to whoever waits for its lock, but only after a second, which is longer than a statement
+    that stops ingest may wait.
+    """
+    connection.execute(f"SET LOCAL lock_timeout = {VACUUM_LOCK_TIMEOUT_MS}")
+    tables = _scalar(
+        connection,
+        "SELECT string_agg(format('ONLY telemetry.%I', relname), ', ' ORDER BY relname) FROM pg_catalog.pg_class "
+        "WHERE relnamespace = 'telemetry'::regnamespace AND relkind = 'r'",
+    )
+    if tables:
+        connection.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
+
+
+def _put_api_aside(connection: psycopg.Connection[TupleRow], *, drop: bool) -> None:
+    """Make room for a new schema api.
+
+    To rename it waits for nobody: who is reading its views goes on reading them. But they hold on to the tables that a
+    migration may change, so where there is one they are dropped.
+    """
+    connection.execute("DROP SCHEMA IF EXISTS api_before CASCADE")
+    if drop:
+        connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
+    elif _scalar(connection, "SELECT to_regnamespace('api')") is not None:
+        connection.execute("ALTER SCHEMA api RENAME TO api_before")
+
+
+def _drop_what_was_put_aside(connection: psycopg.Connection[TupleRow]) -> None:
+    """Drop the former schema api when its last readers are gone; where they stay, the next migration does it."""
+    for tries in range(1, MAX_TRIES_TO_DROP + 1):
+        try:
+            with connection.transaction():
+                connection.execute("SET LOCAL client_min_messages = warning")
+                connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                connection.execute("DROP SCHEMA IF EXISTS api_before CASCADE")
+        except psycopg.errors.LockNotAvailable:
+            if tries == MAX_TRIES_TO_DROP:
+                holders = _holders_of_locks(connection)
+                logger.warning("schema api_before is still read, and stays until the next migration: %s", holders)
+        else:
+            return
+
+
+def _reapplied_files(profile: Profile) -> list[Path]:
+    return [
+        path for folder in REAPPLIED for path in sorted((SQL_DIRECTORY / folder.format(profile=profile)).glob("*.sql"))
+    ]
+
+
+def _reapply_sql(connection: psycopg.Connection[TupleRow], profile: Profile) -> None:
+    connection.execute("CREATE SCHEMA api")
+    for path in _reapplied_files(profile):
+        try:
+            connection.execute(path.read_bytes())
+        except psycopg.Error as error:
+            error.add_note(f"in {path.relative_to(SQL_DIRECTORY.parent)}")
+            raise
+    connection.execute(
+        "UPDATE telemetry.installation SET release = %s, sql_fingerprint = %s, migrated_at = now()",
+        [__version__, sql_fingerprint(profile)],
+    )
+
+
+def _scalar(connection: psycopg.Connection[TupleRow], statement: str) -> Any:
+    row = connection.execute(cast(Any, statement)).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,169 @@
+"""The application and its lifespan: what is opened at the start, what is finished before the end."""
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+from prometheus_client import Histogram
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import metrics
+from app.config import Settings
+from app.db.pool import Database, call
+from app.errors import BodyTooLarge, EnergyError, ProblemError, ShuttingDown
+from app.http.admission import Admission
+from app.http.bodies import BytesHeld
+from app.http.ingest import PATH as INGEST_PATH
+from app.http.ingest import ingest
+from app.http.problems import EXCEPTION_HANDLERS, problem
+from app.http.routes import ROUTES
+from app.http.service import Service
+from app.ingest.decode import UNKNOWN_HORIZON, Reader
+from app.ingest.writer import Writer, horizon
+
+logger = logging.getLogger("energy.service")
+
+# How often the service asks how long the history is kept, and how often it calls api.upkeep().
+HORIZON_PERIOD_S = 60.0
+HORIZON_RETRY_S = 1.0
+UPKEEP_PERIOD_S = 3600.0
+# What is read of a body that was refused before it was read whole, and thrown away. A connection that is closed while
+# its client still sends is reset, and the client may never see why it was refused.
+MAX_BYTES_DISCARDED = 32 * 1024 * 1024
+DISCARD_TIMEOUT_S = 30.0
+
+
+def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) -> ASGIApp:
+    """The ASGI application on the migrated database at `url`.
+
+    Its start fails with :class:`DatabaseUnavailable` where the database does not answer; where it is not to wait for
+    that, requests are answered with 503 until the database is there.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        database = Database(url, settings)
+        await database.open(wait=wait_for_database)
+        writer = Writer(database, settings)
+        chores: list[asyncio.Task[None]] = []
+        try:
+            reader = Reader(settings, await horizon(database) if wait_for_database else UNKNOWN_HORIZON)
+            writer.start()
+            app.state.service = Service(settings, database, reader, writer)
+            app.state.bytes_held = BytesHeld(settings.max_body_bytes_held)
+            # What was imported stays; the collector need not look at it again and again while readings wait.
+            gc.collect()
+            gc.freeze()
+            chores.append(asyncio.create_task(_follow_horizon(database, reader)))
+            chores.append(asyncio.create_task(_keep_up(url, settings)))
+            yield
+        finally:
+            # The writer first, and whatever becomes of the rest: what was taken is committed.
+            try:
+                await writer.close()
+            finally:
+                for chore in chores:
+                    chore.cancel()
+                await asyncio.gather(*chores, return_exceptions=True)
+                await database.close()
+
+    app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    # Around the whole application: its own middleware would not see what becomes of an unforeseen error.
+    return _Entrance(app, Admission(settings))
+
+
+async def _follow_horizon(database: Database, reader: Reader) -> None:
+    pause_s = 0.0 if reader.horizon is UNKNOWN_HORIZON else HORIZON_PERIOD_S
+    while True:
+        await asyncio.sleep(pause_s)
+        try:
+            reader.horizon = await horizon(database)
+            pause_s = HORIZON_PERIOD_S
+        except (EnergyError, psycopg.Error) as error:
+            logger.warning("the horizon of the history could not be read: %s", error)
+            pause_s = HORIZON_RETRY_S
+
+
+async def _keep_up(url: str, settings: Settings) -> None:
+    while True:
+        try:
+            await call(url, settings, "upkeep")
+        except (psycopg.Error, OSError) as error:
+            logger.warning("upkeep failed and is tried again in an hour: %s", error)
+        await asyncio.sleep(UPKEEP_PERIOD_S)
+
+
+async def _discard(receive: Receive) -> None:
+    """Reads what is left of a body, within the limits, until it ends or its client goes away."""
+    left = MAX_BYTES_DISCARDED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_TIMEOUT_S):
+            while left > 0 and (message := await receive()).get("more_body"):
+                left -= len(message["body"])
+
+
+class _Entrance:
+    """Lets requests in or refuses them, counts and times answers by route and status, lets a body that is refused come
+    to its end, and answers those that are cut off when the service stops. Readings take a short cut past the router."""
+
+    def __init__(self, app: Starlette, admission: Admission) -> None:
+        self._app = app
+        self._admission = admission
+        self._seconds: dict[tuple[str, int], Histogram] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        is_begun = is_refused = has_ended = False
+
+        async def take() -> Message:
+            nonlocal has_ended
+            message = await receive()
+            has_ended = not message.get("more_body")
+            return message
+
+        async def give(message: Message) -> None:
+            nonlocal is_begun, is_refused
+            if message["type"] == "http.response.start":
+                is_begun = True
+                self._observe(scope, message["status"], time.perf_counter() - began)
+                is_refused = message["status"] >= 400
+                if message["status"] == BodyTooLarge.status and not has_ended:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            elif is_refused and not has_ended and not message.get("more_body"):
+                await send({**message, "more_body": True})
+                await _discard(take)
+                message = {"type": "http.response.body"}
+            await send(message)
+
+        try:
+            self._admission.check(scope)
+            if scope["path"] == INGEST_PATH and scope["method"] == "POST":
+                scope["app"], scope["endpoint"] = self._app, ingest
+                await ingest(scope, take, give)
+            else:
+                await self._app(scope, take, give)
+        except ProblemError as error:
+            await problem(error)(scope, take, give)
+        except asyncio.CancelledError:
+            if is_begun:
+                raise
+            # The server would say 500, after which devices do not send again.
+            self._observe(scope, ShuttingDown.status, time.perf_counter() - began)
+            await problem(ShuttingDown("the service is stopping; send the request again later"))(scope, receive, send)
+
+    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
+        endpoint = scope.get("endpoint")
+        name = "ingest" if endpoint is ingest else getattr(endpoint, "__name__", "none")
+        child = self._seconds.get((name, status))
+        if child is None:
+            child = self._seconds[name, status] = metrics.REQUEST_SECONDS.labels(endpoint=name, status=status)
+        child.observe(seconds)

@@ -1,0 +1,127 @@
+"""Assignments over HTTP: created, told as events, listed, corrected, voided; and what became of them."""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.config import Settings
+from app.errors import InvalidParameter, NoItemAccepted
+from app.http import bodies, parameters
+from app.http.responses import json
+from app.http.service import service
+from app.registry import assignments
+from app.wire.assignments import AssignmentChange, Assignments, ItemResults, NewAssignment, PlugEvent
+from app.wire.values import DeviceId
+
+
+async def create_assignments(request: Request) -> Response:
+    """Add an assignment, or several: whole or not at all, or with `partial` those that fit."""
+    settings, database, _, _ = service(request)
+    author, partial = parameters.author(request), parameters.flag(request, "partial") or False
+    is_lines, body = await _assignment_body(request)
+    if not is_lines and not bodies.is_array(body):
+        wanted = bodies.decoded(body, NewAssignment)
+        if not partial:
+            return json((await assignments.create(database, [wanted], author))[0], 201)
+        return _item_results(await assignments.create_each(database, [wanted], author))
+    items = bodies.items(body, is_lines)
+    _check_count(settings, items)
+    decoded = [bodies.decoded_item(item, NewAssignment) for item in items]
+    if partial:
+        return _item_results(await assignments.create_each(database, decoded, author))
+    return json(Assignments(await assignments.create(database, bodies.all_good(decoded), author), None), 201)
+
+
+async def plug_events(request: Request) -> Response:
+    """Apply an event of plugging in, plugging out or handing over, or several."""
+    settings, database, _, _ = service(request)
+    author = parameters.author(request)
+    is_lines, body = await _assignment_body(request)
+    if not is_lines and not bodies.is_array(body):
+        event = bodies.decoded(body, PlugEvent)
+        return json(await assignments.apply_event(database, event, author, settings.max_clock_skew_s))
+    items = bodies.items(body, is_lines)
+    _check_count(settings, items)
+    events = [bodies.decoded_item(item, PlugEvent) for item in items]
+    return _item_results(await assignments.apply_events(database, events, author, settings.max_clock_skew_s))
+
+
+async def _assignment_body(request: Request) -> tuple[bool, bytes]:
+    """Whether a body is lines of JSON, and the body."""
+    media_type = bodies.media_type(request, bodies.MEDIA_TYPES)
+    return media_type == bodies.NDJSON, await bodies.body(request, service(request).settings.max_body_bytes)
+
+
+def _check_count(settings: Settings, items: Sequence[bytes]) -> None:
+    most = settings.max_assignments_per_request
+    if not 1 <= len(items) <= most:
+        raise InvalidParameter(f"{len(items)} items: a request holds 1 to {most}")
+
+
+def _item_results(results: ItemResults) -> Response:
+    if results.refused == len(results.results):
+        raise NoItemAccepted("every item was refused; the results say why", msgspec.to_builtins(results))
+    return json(results)
+
+
+async def list_assignments(request: Request) -> Response:
+    """A page of assignments, of a meter, of a vehicle, at an instant, within a range of time."""
+    settings, database, _, _ = service(request)
+    begins, ends = parameters.instant(request, "from"), parameters.instant(request, "to")
+    if begins and ends and begins >= ends:
+        raise InvalidParameter("`from` has to be earlier than `to`", {"field": "from"})
+    page = await assignments.listed(
+        database,
+        meter_id=parameters.value(request, "meterId", DeviceId),
+        vehicle_id=parameters.value(request, "vehicleId", DeviceId),
+        at=parameters.instant(request, "at"),
+        begins=begins,
+        ends=ends,
+        after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),
+        limit=parameters.limit(request, settings.max_list_limit),
+    )
+    return json(page)
+
+
+async def assignment(request: Request) -> Response:
+    """An assignment with what became of it; a voided one too."""
+    return json(await assignments.history(service(request).database, parameters.assignment_id(request)))
+
+
+async def change_assignment(request: Request) -> Response:
+    """Close an assignment, or correct its ends or its devices."""
+    settings, database, _, _ = service(request)
+    assignment_id, author = parameters.assignment_id(request), parameters.author(request)
+    wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), AssignmentChange)
+    return json(await assignments.change(database, assignment_id, wanted, author))
+
+
+async def void_assignment(request: Request) -> Response:
+    """Take away a wrong assignment; what became of it stays."""
+    assignment_id, author = parameters.assignment_id(request), parameters.author(request)
+    return json(await assignments.void(service(request).database, assignment_id, author))
+
+
+async def assignment_changes(request: Request) -> Response:
+    """A page of changes of assignments, in the order they were made."""
+    settings, database, _, _ = service(request)
+    page = await assignments.changes(
+        database,
+        after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),
+        limit=parameters.limit(request, settings.max_list_limit),
+    )
+    return json(page)
+
+
+ROUTES = [
+    Route("/v1/assignments", create_assignments, methods=["POST"]),
+    Route("/v1/assignments", list_assignments),
+    Route("/v1/assignments/events", plug_events, methods=["POST"]),
+    Route("/v1/assignments/changes", assignment_changes),
+    Route("/v1/assignments/{id}", assignment),
+    Route("/v1/assignments/{id}", change_assignment, methods=["PATCH"]),
+    Route("/v1/assignments/{id}", void_assignment, methods=["DELETE"]),
+]

@@ -1,0 +1,77 @@
+"""Devices over HTTP: listed, changed, and what their kWh values mean; and the fleet's defaults."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.errors import InvalidParameter, UnknownMeter, UnknownVehicle
+from app.http import bodies, parameters
+from app.http.responses import json
+from app.http.service import service
+from app.registry import devices
+from app.wire.devices import FleetDefaultsChange, MeterChange, VehicleChange
+from app.wire.values import DeviceId
+
+
+async def list_meters(request: Request) -> Response:
+    """A page of meters, and what their kWh values mean."""
+    settings, database, _, _ = service(request)
+    after = parameters.value(request, "after", DeviceId) or ""
+    return json(await devices.meters(database, after=after, limit=parameters.limit(request, settings.max_list_limit)))
+
+
+async def list_vehicles(request: Request) -> Response:
+    """A page of vehicles, and what their kWh values mean."""
+    settings, database, _, _ = service(request)
+    after = parameters.value(request, "after", DeviceId) or ""
+    return json(await devices.vehicles(database, after=after, limit=parameters.limit(request, settings.max_list_limit)))
+
+
+async def meter(request: Request) -> Response:
+    """A meter, and what its kWh values meant at all times."""
+    return json(await devices.meter(service(request).database, parameters.device_id(request, UnknownMeter)))
+
+
+async def vehicle(request: Request) -> Response:
+    """A vehicle, and what its kWh values meant at all times."""
+    return json(await devices.vehicle(service(request).database, parameters.device_id(request, UnknownVehicle)))
+
+
+async def set_meter(request: Request) -> Response:
+    """List a meter, or change what is known of it."""
+    settings, database, _, _ = service(request)
+    meter_id = parameters.device_id(request, InvalidParameter)
+    wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), MeterChange)
+    return json(await devices.set_meter(database, meter_id, wanted))
+
+
+async def set_vehicle(request: Request) -> Response:
+    """List a vehicle, or change what is known of it."""
+    settings, database, _, _ = service(request)
+    vehicle_id = parameters.device_id(request, InvalidParameter)
+    wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), VehicleChange)
+    return json(await devices.set_vehicle(database, vehicle_id, wanted))
+
+
+async def fleet_defaults(request: Request) -> Response:
+    """What kWh values mean where nothing is said of a device."""
+    return json(await devices.fleet_defaults(service(request).database))
+
+
+async def set_fleet_defaults(request: Request) -> Response:
+    """Change what kWh values mean where nothing is said of a device."""
+    settings, database, _, _ = service(request)
+    wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), FleetDefaultsChange)
+    return json(await devices.set_fleet_defaults(database, wanted))
+
+
+ROUTES = [
+    Route("/v1/meters", list_meters),
+    Route("/v1/meters/{id}", meter),
+    Route("/v1/meters/{id}", set_meter, methods=["PUT"]),
+    Route("/v1/vehicles", list_vehicles),
+    Route("/v1/vehicles/{id}", vehicle),
+    Route("/v1/vehicles/{id}", set_vehicle, methods=["PUT"]),
+    Route("/v1/fleet/defaults", fleet_defaults),
+    Route("/v1/fleet/defaults", set_fleet_defaults, methods=["PUT"]),
+]

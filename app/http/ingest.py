@@ -1,0 +1,118 @@
+"""`POST /v1/ingest`, straight on ASGI: decode, write, encode.
+
+Every reading passes here, and for a single one the routing and the request object that serve the other paths cost more
+than decoding it does. A request of the plain form (JSON that is not compressed, no parameters, whole in one message) is
+taken as it comes; any other is read as every other path reads it.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive, Scope, Send
+
+from app import metrics
+from app.errors import NoReadingAccepted, ProblemError, StrictRejected
+from app.http import bodies, parameters
+from app.http.openapi import query_parameters
+from app.http.problems import on_disconnect, on_unforeseen, problem
+from app.http.service import Service
+from app.ingest.decode import Batch, conflict
+from app.ingest.writer import Written
+from app.wire.readings import IngestResult, ReadingError
+
+PATH = "/v1/ingest"
+PARAMETERS = query_parameters("POST", PATH)
+
+_encoder = msgspec.json.Encoder()
+_CONTENT_TYPE = (b"content-type", bodies.JSON.encode())
+# Who expects to be told to go on is to be refused before that, by the length of the body.
+_NOT_PLAIN = frozenset({b"content-encoding", b"expect"})
+
+
+class Ingest:
+    """The endpoint; an instance of a class, which a router calls as an ASGI application."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Keep readings; answered after the commit that holds them, never before."""
+        try:
+            content = _encoder.encode(await _ingest(scope, receive))
+        except ProblemError as error:
+            await problem(error)(scope, receive, send)
+        except ClientDisconnect as error:
+            await (await on_disconnect(Request(scope), error))(scope, receive, send)
+        except Exception as error:
+            await (await on_unforeseen(Request(scope), error))(scope, receive, send)
+        else:
+            headers = [_CONTENT_TYPE, (b"content-length", b"%d" % len(content))]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": content})
+
+
+ingest = Ingest()
+
+
+async def _ingest(scope: Scope, receive: Receive) -> IngestResult:
+    service: Service = scope["app"].state.service
+    max_bytes = service.settings.max_body_bytes
+    held: bodies.BytesHeld = scope["app"].state.bytes_held
+    strict = False
+    if _is_plain(scope):
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            if len(message["body"]) > max_bytes:
+                raise bodies.too_large(max_bytes)
+            batch = service.reader.decode_json(message["body"])
+        else:
+            request = Request(scope, _after(message, receive))
+            batch = service.reader.decode_json(await bodies.body(request, max_bytes, held))
+    else:
+        request = Request(scope, receive)
+        parameters.check_parameters(request, PARAMETERS)
+        strict = parameters.flag(request, "strict") or False
+        media_type = bodies.media_type(request, bodies.MEDIA_TYPES)
+        body = await bodies.body(request, max_bytes, held)
+        reader = service.reader
+        batch = reader.decode_lines(body) if media_type == bodies.NDJSON else reader.decode_json(body)
+    return await _kept(service, batch, strict)
+
+
+def _is_plain(scope: Scope) -> bool:
+    if scope["query_string"]:
+        return False
+    for name, value in scope["headers"]:
+        if name in _NOT_PLAIN or (name == b"content-type" and value != b"application/json"):
+            return False
+    return True
+
+
+def _after(first: Message, receive: Receive) -> Receive:
+    """Receives a message that was taken already, then those that follow."""
+    taken = [first]
+
+    async def receive_again() -> Message:
+        return taken.pop() if taken else await receive()
+
+    return receive_again
+
+
+async def _kept(service: Service, batch: Batch, strict: bool) -> IngestResult:
+    max_errors = service.settings.max_errors_listed
+    if batch.errors and strict:
+        result = _result(batch, Written(), max_errors, kept=False)
+        told = f"{len(batch.errors)} of the readings are refused, so none was kept"
+        raise StrictRejected(told, msgspec.structs.asdict(result))
+    result = _result(batch, await service.writer.write(batch, strict=strict), max_errors)
+    if not len(batch):
+        raise NoReadingAccepted("every reading was refused; the errors say why", msgspec.structs.asdict(result))
+    return result
+
+
+def _result(batch: Batch, written: Written, max_errors: int, *, kept: bool = True) -> IngestResult:
+    duplicates, conflicts = len(written.duplicates), len(written.conflicts)
+    accepted = len(batch) - duplicates - conflicts if kept else 0
+    metrics.count_readings(accepted=accepted, duplicate=duplicates, conflict=conflicts, rejected=len(batch.errors))
+    errors: Sequence[ReadingError] = batch.errors
+    if conflicts:
+        errors = sorted([*errors, *map(conflict, written.conflicts)], key=lambda error: error.index)
+    return IngestResult(accepted, duplicates, conflicts, len(batch.errors), list(errors[:max_errors]))

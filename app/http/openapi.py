@@ -1,0 +1,453 @@
+"""The API's description: OpenAPI 3.1, from the wire's structs.
+
+What each operation is stands here once; a test holds the list to the routes that are served.
+"""
+
+from functools import cache
+from types import UnionType
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+
+from app import __version__
+from app.wire.assignments import (
+    Assignment,
+    AssignmentChange,
+    AssignmentHistory,
+    Assignments,
+    ItemResult,
+    ItemResults,
+    NewAssignment,
+    PlugEvent,
+    RecordedChanges,
+)
+from app.wire.devices import (
+    FleetDefaults,
+    FleetDefaultsChange,
+    MeterChange,
+    MeterDetails,
+    Meters,
+    VehicleChange,
+    VehicleDetails,
+    Vehicles,
+)
+from app.wire.explanation import Explanation
+from app.wire.fleet import Fleet, FleetSeries
+from app.wire.health import BatteryHealth, ChargerHealth
+from app.wire.live import LiveMeter, LiveMeters, LiveVehicle, LiveVehicles
+from app.wire.losses import Losses
+from app.wire.meter import MeterEnergy
+from app.wire.performance import Performance, VehicleSeries
+from app.wire.readings import IngestResult, MeterReading, VehicleReading
+from app.wire.service import Problem, Status
+
+
+class Parameter(NamedTuple):
+    """A parameter of the query (or of the header, where it is said): its JSON schema and what it does."""
+
+    name: str
+    schema: dict[str, Any]
+    description: str
+    place: str = "query"
+
+
+class Operation(NamedTuple):
+    """One method on one path; `problems` are the statuses it may answer with instead, besides those that every request
+    and every write may be answered with; `also` is another one of success.
+
+    `lines` is what each line of a body of lines holds.
+    """
+
+    method: str
+    path: str
+    summary: str
+    response: Any = None
+    body: Any = None
+    status: int = 200
+    problems: tuple[int, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    also: int | None = None
+    lines: Any = None
+
+
+NDJSON = "application/x-ndjson"
+
+# A host or a body that is none; a page of another origin; a content type.
+_PROBLEMS_OF_ALL = (400,)
+_PROBLEMS_OF_WRITES = (403, 415)
+
+_INSTANT = {"type": "string", "format": "date-time"}
+_ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
+_BOOLEAN = {"type": "boolean"}
+
+_WINDOW = (
+    Parameter(
+        "from",
+        _INSTANT,
+        "start of the window, included; 24 hours before `to` unless told, 31 days and an hour before it at most "
+        "(`ENERGY_MAX_WINDOW_DAYS`; the hour is for a change of clocks)",
+    ),
+    Parameter("to", _INSTANT, "end of the window, not included; now unless told"),
+)
+_HEALTH_WINDOW = (
+    Parameter(
+        "from",
+        _INSTANT,
+        "start of the window, included; 180 days before `to` unless told, 366 days and an hour before it at most "
+        "(`ENERGY_MAX_HEALTH_DAYS`)",
+    ),
+    Parameter("to", _INSTANT, "end of the window, not included; now unless told"),
+)
+_CUT = (
+    Parameter("bucket", {"type": "string", "enum": ["hour", "day"], "default": "hour"}, "length of a bucket"),
+    Parameter(
+        "timezone",
+        {"type": "string", "default": "UTC"},
+        "IANA name of the time zone by whose clock hours and days begin, such as Europe/Berlin",
+    ),
+)
+_LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "default": 100}, "how many to list")
+_PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the page before"), _LIMIT)
+_LIVE = (
+    *_PAGE,
+    Parameter(
+        "charging",
+        _BOOLEAN,
+        "only those that charge, or that do not: energy above zero, or a register that rose since the reading before",
+    ),
+    Parameter(
+        "silentFor",
+        {"type": "string"},
+        "only those whose newest reading is older: seconds, or a number with s, m, h, d",
+    ),
+)
+_AUTHOR = (
+    Parameter("X-Operator", {"type": "string", "maxLength": 128}, "who asks; kept with the change", "header"),
+    Parameter("reason", {"type": "string", "maxLength": 500}, "why; kept with the change"),
+)
+_Reading = MeterReading | VehicleReading
+_Readings = MeterReading | VehicleReading | list[MeterReading | VehicleReading]
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/ingest",
+        "Keep readings: one, an array, or lines (application/x-ndjson), gzip or plain; of either kind or both",
+        IngestResult,
+        _Readings,
+        problems=(409, 413, 422, 503),
+        parameters=(Parameter("strict", _BOOLEAN, "keep all of the readings, or none"),),
+        lines=_Reading,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/performance/{id}",
+        "A vehicle's AC and DC energy over a window, their ratio, its mean battery temperature",
+        Performance,
+        problems=(404, 422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/performance/{id}/explain",
+        "What a vehicle's performance is made of: assignments, hours, readings, and the steps of registers",
+        Explanation,
+        problems=(404, 422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/performance/{id}/series",
+        "A vehicle's performance by hour or day of a time zone's clock, every bucket of the window",
+        VehicleSeries,
+        problems=(404, 422, 503),
+        parameters=(*_WINDOW, *_CUT),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/meters/{id}",
+        "A meter's AC energy over a window, its voltages, the vehicles it fed and what it drew for nobody",
+        MeterEnergy,
+        problems=(404, 422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/fleet",
+        "The fleet's AC and DC energy over a window, its ratio, what was drawn for nobody, the devices seen",
+        Fleet,
+        problems=(422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/fleet/series",
+        "The fleet's energy by hour or day of a time zone's clock, every bucket of the window",
+        FleetSeries,
+        problems=(422, 503),
+        parameters=(*_WINDOW, *_CUT),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/losses",
+        "Vehicles and meters that lose energy, most kWh first; data faults and meters that fed nobody apart",
+        Losses,
+        problems=(422, 503),
+        parameters=(
+            *_WINDOW,
+            Parameter(
+                "below",
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                "list what is below this ratio; unless told 0.85, or what is normal for its power if that is higher",
+            ),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/health/{id}",
+        "A battery's capacity with its error, its trend over months, the hours above 40 degrees C",
+        BatteryHealth,
+        problems=(404, 422, 503),
+        parameters=_HEALTH_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/health/meters/{id}",
+        "A charger's ratio day by day, the change since its own baseline, the day it changed",
+        ChargerHealth,
+        problems=(404, 422, 503),
+        parameters=_HEALTH_WINDOW,
+    ),
+    Operation("GET", "/v1/live/meters", "Meters with their newest readings", LiveMeters, None, 200, (422, 503), _LIVE),
+    Operation("GET", "/v1/live/meters/{id}", "A meter's newest reading", LiveMeter, problems=(404, 422, 503)),
+    Operation(
+        "GET", "/v1/live/vehicles", "Vehicles with their newest readings", LiveVehicles, None, 200, (422, 503), _LIVE
+    ),
+    Operation("GET", "/v1/live/vehicles/{id}", "A vehicle's newest reading", LiveVehicle, problems=(404, 422, 503)),
+    Operation(
+        "POST",
+        "/v1/assignments",
+        "Say which meter feeds which vehicle: one assignment, or several (an array or lines), kept whole or not at all",
+        Assignment | Assignments | ItemResults,
+        NewAssignment | list[NewAssignment],
+        201,
+        (409, 413, 422, 503),
+        (Parameter("partial", _BOOLEAN, "keep those that fit, and say of each what became of it (200)"), *_AUTHOR),
+        also=200,
+        lines=NewAssignment,
+    ),
+    Operation(
+        "GET",
+        "/v1/assignments",
+        "Assignments in order of id",
+        Assignments,
+        problems=(422, 503),
+        parameters=(
+            Parameter("meterId", _ID, "only those of this meter"),
+            Parameter("vehicleId", _ID, "only those of this vehicle"),
+            Parameter("at", _INSTANT, "only those in force at this instant"),
+            Parameter("from", _INSTANT, "only those in force at some time from this instant on"),
+            Parameter("to", _INSTANT, "only those in force at some time before this instant"),
+            Parameter("after", {"type": "integer"}, "list ids after this one: `next` of the page before"),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "POST",
+        "/v1/assignments/events",
+        "Tell what happened at a meter: plugIn, plugOut, or handOver (what was plugged in ends, the new one begins); "
+        "one, or several (an array or lines), applied in order of time. An event told again changes nothing",
+        ItemResult | ItemResults,
+        PlugEvent | list[PlugEvent],
+        problems=(404, 409, 413, 422, 503),
+        parameters=_AUTHOR,
+        lines=PlugEvent,
+    ),
+    Operation(
+        "GET",
+        "/v1/assignments/changes",
+        "Every change of an assignment, in the order they were made: what it was, what it became, when, by whom, why",
+        RecordedChanges,
+        problems=(422, 503),
+        parameters=(
+            Parameter("after", {"type": "integer"}, "list changes after this one: `next` of the page before"),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/assignments/{id}",
+        "An assignment with its newest 100 changes; a voided one too",
+        AssignmentHistory,
+        problems=(404, 422, 503),
+    ),
+    Operation(
+        "PATCH",
+        "/v1/assignments/{id}",
+        "Close an assignment with `to`, or correct its ends or its devices",
+        Assignment,
+        AssignmentChange,
+        problems=(404, 409, 413, 422, 503),
+        parameters=_AUTHOR,
+    ),
+    Operation(
+        "DELETE",
+        "/v1/assignments/{id}",
+        "Void a wrong assignment, as if it had never been; its changes stay. Asked again, it answers the same",
+        AssignmentHistory,
+        problems=(404, 422, 503),
+        parameters=_AUTHOR,
+    ),
+    Operation(
+        "GET", "/v1/meters", "Meters listed, heard of, or named by an assignment", Meters, None, 200, (422, 503), _PAGE
+    ),
+    Operation(
+        "GET",
+        "/v1/meters/{id}",
+        "A meter, and what its kWh values meant at all times",
+        MeterDetails,
+        problems=(404, 422, 503),
+    ),
+    Operation(
+        "PUT",
+        "/v1/meters/{id}",
+        "List a meter, or change what is known of it: interval or register from an instant on, its modulus, its power",
+        MeterDetails,
+        MeterChange,
+        problems=(413, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/v1/vehicles",
+        "Vehicles listed, heard of, or named by an assignment",
+        Vehicles,
+        None,
+        200,
+        (422, 503),
+        _PAGE,
+    ),
+    Operation(
+        "GET",
+        "/v1/vehicles/{id}",
+        "A vehicle, and what its kWh values meant at all times",
+        VehicleDetails,
+        problems=(404, 422, 503),
+    ),
+    Operation(
+        "PUT",
+        "/v1/vehicles/{id}",
+        "List a vehicle, or change what is known of it: as of a meter, and the capacity of its battery",
+        VehicleDetails,
+        VehicleChange,
+        problems=(413, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/v1/fleet/defaults",
+        "What kWh values mean where nothing is said of a device, at all times",
+        FleetDefaults,
+        problems=(422, 503),
+    ),
+    Operation(
+        "PUT",
+        "/v1/fleet/defaults",
+        "Change what kWh values mean where nothing is said of a device, from an instant on",
+        FleetDefaults,
+        FleetDefaultsChange,
+        problems=(413, 422, 503),
+    ),
+    Operation("GET", "/livez", "Whether the process answers", Status),
+    Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),
+    Operation("GET", "/metrics", "What the service counts of itself, for Prometheus"),
+    Operation("GET", "/openapi.json", "This description"),
+    Operation("GET", "/docs", "This description, for a person"),
+    Operation("GET", "/", "Where to go from here"),
+)
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    schemas, components = _schemas()
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "EV fleet energy", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def query_parameters(method: str, path: str) -> tuple[str, ...]:
+    """Names of the parameters that an operation takes in its query. Raises :class:`KeyError` where there is no such
+    operation."""
+    listed = {(operation.method, operation.path): operation.parameters for operation in OPERATIONS}
+    return tuple(parameter.name for parameter in listed[method, path] if parameter.place == "query")
+
+
+def _schemas() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The schema of each body and answer, by type, and the components that they refer to.
+
+    A type is taken apart where it is a union: msgspec knows none of structs that nothing but their keys tell apart.
+    """
+    wanted = {
+        type_
+        for operation in OPERATIONS
+        for type_ in (operation.response, operation.body, operation.lines)
+        if type_ is not None
+    }
+    parts = sorted({part for type_ in (*wanted, Problem) for part in _parts(type_)}, key=repr)
+    found, components = msgspec.json.schema_components(parts, ref_template="#/components/schemas/{name}")
+    by_part = dict(zip(parts, found, strict=True))
+    schemas = {_key(type_): _any_of([by_part[part] for part in _parts(type_)]) for type_ in (*wanted, Problem)}
+    one = _any_of([by_part[MeterReading], by_part[VehicleReading]])
+    schemas[_key(_Readings)] = _any_of([one, {"type": "array", "items": one}])
+    schemas[_key(_Reading)] = one
+    return schemas, components
+
+
+def _parts(type_: Any) -> tuple[Any, ...]:
+    if type_ in (_Reading, _Readings):
+        return (MeterReading, VehicleReading)
+    return get_args(type_) if isinstance(type_, UnionType) else (type_,)
+
+
+def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _key(type_: Any) -> str:
+    return repr(type_)
+
+
+def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": operation.summary}
+    if operation.response is not None:
+        answer["content"] = {"application/json": {"schema": schemas[_key(operation.response)]}}
+    problems = {*_PROBLEMS_OF_ALL, *operation.problems, *(() if operation.method == "GET" else _PROBLEMS_OF_WRITES)}
+    problem = {"application/problem+json": {"schema": schemas[_key(Problem)]}}
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "parameters": [
+            {"name": name, "in": place, "schema": schema, "description": description}
+            for name, schema, description, place in operation.parameters
+        ],
+        "responses": {
+            str(operation.status): answer,
+            **({str(operation.also): answer} if operation.also else {}),
+            **{str(status): {"description": "problem", "content": problem} for status in sorted(problems)},
+        },
+    }
+    if "{id}" in operation.path:
+        described["parameters"].insert(0, {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    if operation.body is not None:
+        content = {"application/json": {"schema": schemas[_key(operation.body)]}}
+        if operation.lines is not None:
+            content[NDJSON] = {"schema": schemas[_key(operation.lines)]}
+        described["requestBody"] = {"required": True, "content": content}
+    if "503" in described["responses"]:
+        described["responses"]["503"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
+    return described

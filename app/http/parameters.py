@@ -1,0 +1,184 @@
+"""A request's path, query and headers, read; what cannot be read raises the problem that answers it."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast, get_args
+
+import msgspec
+from starlette.requests import Request
+
+from app.analytics.buckets import Cut
+from app.errors import InvalidParameter, ProblemError, UnknownAssignment
+from app.registry.assignments import Author
+from app.wire.energy import Bucket, Window
+from app.wire.values import DeviceId, Instant
+
+DEFAULT_LIST_LIMIT = 100
+DEFAULT_WINDOW = timedelta(hours=24)
+# Batteries and chargers age over months.
+DEFAULT_HEALTH_WINDOW = timedelta(days=180)
+# What a window of the most days may have beyond them: a month in which clocks go back is an hour longer than its days.
+CLOCK_CHANGE = timedelta(hours=1)
+LARGEST_BIGINT = 2**63 - 1
+LONGEST_DURATION_S = 1e9
+OPERATOR_HEADER = "X-Operator"
+MAX_OPERATOR_LENGTH = 128
+MAX_REASON_LENGTH = 500
+_TIME_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
+_RATIO = re.compile(r"[01]?\.?[0-9]{1,12}")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
+_SECONDS_PER = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_NUMBER = re.compile("[0-9]{1,19}")
+# An instant whose zone begins with a space: a plus sign that nobody escaped.
+_PLUS_LOST = re.compile(r"(.*:[0-9.]+) ([0-9]{2}:[0-9]{2})")
+
+
+def author(request: Request) -> Author:
+    """Who asks for a change, by the header X-Operator, and why, by the parameter `reason`; null where not told."""
+    operator = request.headers.get(OPERATOR_HEADER)
+    if operator is not None:
+        # HTTP hands bytes on as if they were Latin-1; what people send is UTF-8.
+        operator = operator.encode("latin-1").decode("utf-8", errors="replace")
+    reason = request.query_params.get("reason")
+    return Author(
+        _told(OPERATOR_HEADER, operator, MAX_OPERATOR_LENGTH),
+        _told("reason", reason, MAX_REASON_LENGTH),
+    )
+
+
+def _told(name: str, text: str | None, longest: int) -> str | None:
+    if text is None or not text.strip():
+        return None
+    if len(text) > longest or not text.isprintable():
+        raise InvalidParameter(f"{name} is a line of {longest} characters at most", {"field": name})
+    return text.strip()
+
+
+def check_parameters(request: Request, known: Sequence[str]) -> None:
+    """Raises :class:`InvalidParameter` where the query has a parameter that is not known, or one that comes twice: what
+    was meant would be left out of the answer unsaid."""
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            told = f"this request knows {', '.join(known) or 'none'}"
+            raise InvalidParameter(f"{name}: no such parameter; {told}", {"field": name})
+        if name in seen:
+            raise InvalidParameter(f"{name}: given twice", {"field": name})
+        seen.add(name)
+
+
+def device_id(request: Request, unknown: type[ProblemError]) -> str:
+    """The device that the path names; `unknown` is raised where no device can have such an id."""
+    try:
+        return msgspec.convert(request.path_params["id"], DeviceId)
+    except msgspec.ValidationError:
+        raise unknown("no device has such an id: 1 to 64 of A-Z a-z 0-9 . _ : -", {"field": "id"}) from None
+
+
+def assignment_id(request: Request) -> int:
+    """The assignment that the path names. Raises :class:`UnknownAssignment` where none can have such an id."""
+    text = request.path_params["id"]
+    if not _NUMBER.fullmatch(text) or int(text) > LARGEST_BIGINT:
+        raise UnknownAssignment("there is no assignment of such an id: it is a number")
+    return int(text)
+
+
+def value(request: Request, name: str, type_: Any) -> Any:
+    """A query parameter of a wire type; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, type_)
+    except msgspec.ValidationError as error:
+        raise InvalidParameter(f"{name}: {error}", {"field": name}) from None
+
+
+def instant(request: Request, name: str) -> datetime | None:
+    """A query parameter that is an instant, in UTC; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        given: datetime = msgspec.convert(_PLUS_LOST.sub(r"\1+\2", text), Instant)
+        return given.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise InvalidParameter(f"{name}: {error}", {"field": name}) from None
+
+
+def window(request: Request, max_days: int, default: timedelta = DEFAULT_WINDOW) -> Window:
+    """The window from `from` to `to`: up to now, and 24 hours (or another default) long, unless told.
+
+    Raises :class:`InvalidParameter` where it is empty, or longer than the days and the hour of a change of clocks.
+    """
+    to = instant(request, "to") or datetime.now(UTC)
+    try:
+        begins = instant(request, "from") or to - min(default, timedelta(days=max_days))
+    except OverflowError:
+        raise InvalidParameter("to: is too early", {"field": "to"}) from None
+    if begins >= to:
+        raise InvalidParameter("`from` has to be earlier than `to`", {"field": "from"})
+    if to - begins > timedelta(days=max_days) + CLOCK_CHANGE:
+        raise InvalidParameter(
+            f"a window is {max_days} days at most, and the hour of a change of clocks", {"field": "from"}
+        )
+    return Window(begins, to)
+
+
+def cut(request: Request) -> Cut:
+    """How a series cuts its window: by `hour` unless told, by the clock of UTC unless told."""
+    bucket = request.query_params.get("bucket", "hour")
+    if bucket not in get_args(Bucket):
+        raise InvalidParameter(f"bucket is {' or '.join(get_args(Bucket))}", {"field": "bucket"})
+    timezone = request.query_params.get("timezone", "UTC")
+    if not _TIME_ZONE.fullmatch(timezone):
+        raise InvalidParameter("timezone is the IANA name of a time zone, such as Europe/Berlin", {"field": "timezone"})
+    return Cut(cast(Bucket, bucket), timezone)
+
+
+def ratio(request: Request, name: str) -> float | None:
+    """A query parameter that is a ratio above 0, 1 at most; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not _RATIO.fullmatch(text) or not 0 < float(text) <= 1:
+        raise InvalidParameter(f"{name} is a ratio above 0 and at most 1, such as 0.85", {"field": name})
+    return float(text)
+
+
+def flag(request: Request, name: str) -> bool | None:
+    """A query parameter that is true or false; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if text not in ("true", "false"):
+        raise InvalidParameter(f"{name} is true or false", {"field": name})
+    return text == "true"
+
+
+def integer(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
+    """A query parameter that is a whole number within bounds."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(highest)) or not lowest <= int(text) <= highest:
+        raise InvalidParameter(f"{name} is a whole number from {lowest} to {highest}", {"field": name})
+    return int(text)
+
+
+def limit(request: Request, highest: int) -> int:
+    """How many a list is to hold: 100 unless told."""
+    return integer(request, "limit", min(DEFAULT_LIST_LIMIT, highest), 1, highest)
+
+
+def seconds(request: Request, name: str) -> float | None:
+    """A query parameter that is a duration: seconds, or a number with s, m, h or d; None where it is not given."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    match = _DURATION.fullmatch(text)
+    duration_s = float(match[1]) * _SECONDS_PER[match[2]] if match else LONGEST_DURATION_S + 1
+    if duration_s > LONGEST_DURATION_S:
+        raise InvalidParameter(f"{name} is a number of seconds, or one with s, m, h or d", {"field": name})
+    return duration_s

@@ -1,0 +1,69 @@
+"""Which path is answered by which handler."""
+
+from functools import wraps
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.http import assignments, devices, ingest, parameters
+from app.http.analytics import (
+    battery_health,
+    charger_health,
+    energy_losses,
+    fleet_energy,
+    fleet_series,
+    meter_energy,
+    vehicle_explanation,
+    vehicle_performance,
+    vehicle_series,
+)
+from app.http.documentation import docs, home, openapi
+from app.http.live import live_meter, live_meters, live_vehicle, live_vehicles
+from app.http.openapi import query_parameters
+from app.http.probes import livez, prometheus, readyz
+
+
+def _checked(route: Route) -> Route:
+    """The route, with a query held to the parameters that the description lists for it."""
+    [method] = (route.methods or set()) - {"HEAD"}
+    known = query_parameters(method, route.path)
+
+    @wraps(route.endpoint)
+    async def endpoint(request: Request) -> Response:
+        parameters.check_parameters(request, known)
+        response: Response = await route.endpoint(request)
+        return response
+
+    return Route(route.path, endpoint, methods=[method])
+
+
+_ANSWERS = [
+    Route("/v1/analytics/performance/{id}", vehicle_performance),
+    Route("/v1/analytics/performance/{id}/explain", vehicle_explanation),
+    Route("/v1/analytics/performance/{id}/series", vehicle_series),
+    Route("/v1/analytics/meters/{id}", meter_energy),
+    Route("/v1/analytics/fleet", fleet_energy),
+    Route("/v1/analytics/fleet/series", fleet_series),
+    Route("/v1/analytics/losses", energy_losses),
+    Route("/v1/analytics/health/{id}", battery_health),
+    Route("/v1/analytics/health/meters/{id}", charger_health),
+    Route("/v1/live/meters", live_meters),
+    Route("/v1/live/meters/{id}", live_meter),
+    Route("/v1/live/vehicles", live_vehicles),
+    Route("/v1/live/vehicles/{id}", live_vehicle),
+    *assignments.ROUTES,
+    *devices.ROUTES,
+]
+ROUTES = [
+    # It checks its parameters itself, where it has any.
+    Route(ingest.PATH, ingest.ingest, methods=["POST"]),
+    *map(_checked, _ANSWERS),
+    # Probes and browsers may add parameters of their own.
+    Route("/livez", livez),
+    Route("/readyz", readyz),
+    Route("/metrics", prometheus),
+    Route("/openapi.json", openapi),
+    Route("/docs", docs),
+    Route("/", home),
+]

@@ -1,0 +1,1 @@
+"""The way of a reading: decoded, made a row, written with others, stored."""

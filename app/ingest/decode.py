@@ -1,0 +1,254 @@
+"""Decodes what devices send: one reading, an array, or lines of JSON, each reading kept or refused on its own.
+
+A body whose readings are all well is decoded in one pass. Only where something is wrong is it decoded again, item by
+item and field by field, so that every bad item gets an error that names its field.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from app.config import Settings
+from app.errors import MalformedBody, NoReadingAccepted, TooManyReadings
+from app.ingest.rows import (
+    EPOCH,
+    MICROSECOND,
+    Row,
+    instant,
+    meter_beginnings,
+    meter_row,
+    microseconds,
+    now_us,
+    pack_meter,
+    pack_vehicle,
+    vehicle_beginnings,
+    vehicle_row,
+)
+from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingError, VehicleReading
+
+
+class Horizon(NamedTuple):
+    """The oldest timestamp that a reading of each kind may bear: the history is not kept longer."""
+
+    meter: datetime
+    vehicle: datetime
+
+
+# More commas than so many readings can have, unknown keys included, are refused before an array of them is built.
+MAX_COMMAS_PER_READING = 64
+# Energies between 0 and this, in kWh, become 0: no meter measures them, and arithmetic with them leaves the range of a
+# float. What was kept before is shown likewise (sql/api/005_relations.sql).
+SMALLEST_ENERGY_KWH = 1e-9
+BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+# Until the database has told.
+UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)
+
+
+class Batch:
+    """One request's readings: those to be written, and why the others are not."""
+
+    __slots__ = ("errors", "meters", "vehicles")
+
+    def __init__(self) -> None:
+        self.meters: list[Row] = []
+        self.vehicles: list[Row] = []
+        self.errors: list[ReadingError] = []
+
+    def __len__(self) -> int:
+        return len(self.meters) + len(self.vehicles)
+
+
+class _Refused(Exception):
+    """A reading decodes, but cannot be kept."""
+
+
+# What msgspec raises on bytes that are not JSON: too deep an array and bad UTF-8 have exceptions of their own.
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_NULL = msgspec.Raw(b"null")
+
+_one = msgspec.json.Decoder(AnyReading)
+_many = msgspec.json.Decoder(list[AnyReading])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Reader:
+    """Decodes bodies against the limits of the settings and the horizon of the history."""
+
+    def __init__(self, settings: Settings, horizon: Horizon) -> None:
+        self.horizon = horizon
+        self._max_clock_skew_us = round(settings.max_clock_skew_s * 1_000_000)
+        self._max_readings = settings.max_readings_per_request
+        self._max_commas = MAX_COMMAS_PER_READING * settings.max_readings_per_request
+
+    def decode_json(self, body: bytes) -> Batch:
+        """A JSON object, or an array of objects.
+
+        Raises :class:`MalformedBody`, :class:`TooManyReadings`, and :class:`NoReadingAccepted` on an empty array.
+        """
+        is_array = body.lstrip()[:1] == b"["
+        if len(body) > self._max_commas and body.count(b",") > self._max_commas:
+            raise TooManyReadings(f"a request may hold {self._max_readings} readings")
+        try:
+            readings = _many.decode(body) if is_array else [_one.decode(body)]
+            self._check_count(len(readings))
+            return self._sort_out(readings)
+        except (msgspec.ValidationError, UnicodeDecodeError, _Refused):
+            try:
+                return self._one_by_one(_items.decode(body) if is_array else [body])
+            except _NOT_JSON as error:
+                raise MalformedBody(f"the body is not JSON: {error}") from None
+        except _NOT_JSON as error:
+            raise MalformedBody(f"the body is not JSON: {error}") from None
+
+    def decode_lines(self, body: bytes) -> Batch:
+        """Lines of JSON, an object each; empty lines count for nothing, a line that is not JSON is one bad reading.
+
+        Raises :class:`TooManyReadings`, and :class:`NoReadingAccepted` where there is no line.
+        """
+        lines = body.count(b"\n") + (not body.endswith(b"\n"))
+        try:
+            if lines <= self._max_readings:
+                readings = _one.decode_lines(body)
+                # Otherwise lines are empty, or hold more than an object or less than one.
+                if len(readings) == lines:
+                    return self._sort_out(readings)
+        except (_Refused, *_NOT_JSON):
+            pass
+        return self._one_by_one([line for line in body.split(b"\n") if line.strip()])
+
+    @property
+    def horizon(self) -> Horizon:
+        """The oldest timestamps that readings may bear."""
+        return self._horizon
+
+    @horizon.setter
+    def horizon(self, horizon: Horizon) -> None:
+        self._horizon = horizon
+        self._oldest_us = microseconds(horizon.meter), microseconds(horizon.vehicle)
+
+    @property
+    def newest(self) -> datetime:
+        """The newest timestamp that a reading may bear now."""
+        return instant(now_us() + self._max_clock_skew_us)
+
+    def _check_count(self, count: int) -> None:
+        if count > self._max_readings:
+            raise TooManyReadings(f"{count} readings; a request may hold {self._max_readings}")
+        if count == 0:
+            raise NoReadingAccepted(
+                "the request holds no reading", msgspec.structs.asdict(IngestResult(0, 0, 0, 0, []))
+            )
+
+    def _sort_out(self, readings: Iterable[AnyReading]) -> Batch:
+        """Rows by kind. Raises :class:`_Refused` at the first reading that cannot be kept.
+
+        The loop that every reading passes. A field that is missing is no number, no instant and no id, and so fails
+        where it is used; asking for each beforehand would cost as much as the rest.
+        """
+        batch = Batch()
+        meters, vehicles = batch.meters, batch.vehicles
+        newest = now_us() + self._max_clock_skew_us
+        oldest_meter, oldest_vehicle = self._oldest_us
+        try:
+            for place, reading in enumerate(readings):
+                at = (reading.timestamp - EPOCH) // MICROSECOND  # type: ignore[operator]
+                if reading.vehicleId is None:
+                    if not oldest_meter <= at <= newest:
+                        raise _Refused
+                    # What _measured does; to call it would cost 5 % of the decoding.
+                    kwh: Any = reading.kwhConsumedAc
+                    if kwh < SMALLEST_ENERGY_KWH:
+                        kwh = 0.0
+                    fields = pack_meter(8, at, 8, kwh, 4, reading.voltage)
+                    device: Any = reading.meterId
+                    meters.append((device, at, place, meter_beginnings[device] + fields))
+                else:
+                    if reading.meterId is not None or not oldest_vehicle <= at <= newest:
+                        raise _Refused
+                    kwh = reading.kwhDeliveredDc
+                    if kwh < SMALLEST_ENERGY_KWH:
+                        kwh = 0.0
+                    fields = pack_vehicle(8, at, 4, reading.soc, 8, kwh, 4, reading.batteryTemp)
+                    device = reading.vehicleId
+                    vehicles.append((device, at, place, vehicle_beginnings[device] + fields))
+        except (KeyError, TypeError, struct.error) as error:
+            raise _Refused from error
+        return batch
+
+    def _one_by_one(self, items: Sequence[bytes | msgspec.Raw]) -> Batch:
+        self._check_count(len(items))
+        newest = self.newest
+        batch = Batch()
+        for index, item in enumerate(items):
+            read = self._read(item, index, newest)
+            if isinstance(read, ReadingError):
+                batch.errors.append(read)
+            elif isinstance(read, MeterReading):
+                row = meter_row(index, read.meterId, read.timestamp, _measured(read.kwhConsumedAc), read.voltage)
+                batch.meters.append(row)
+            else:
+                row = vehicle_row(
+                    index, read.vehicleId, read.timestamp, read.soc, _measured(read.kwhDeliveredDc), read.batteryTemp
+                )
+                batch.vehicles.append(row)
+        return batch
+
+    def _read(
+        self, item: bytes | msgspec.Raw, index: int, newest: datetime
+    ) -> MeterReading | VehicleReading | ReadingError:
+        """One reading, field by field, or its first fault in the order of its kind's fields."""
+        try:
+            given = _fields.decode(item)
+        except msgspec.ValidationError:
+            return ReadingError(index, "not_an_object", None, "a reading is a JSON object")
+        except _NOT_JSON as error:
+            return ReadingError(index, "malformed_line", None, f"the line is not JSON: {error}")
+        # A null id is an absent one; another field that is null is told as such.
+        of_meter, of_vehicle = (given.get(name, _NULL) != _NULL for name in ("meterId", "vehicleId"))
+        if of_meter == of_vehicle:
+            code = "both_ids" if of_meter else "no_id"
+            return ReadingError(index, code, None, "a reading has either a meterId or a vehicleId")
+        kind: type[MeterReading | VehicleReading] = MeterReading if of_meter else VehicleReading
+        values: dict[str, Any] = {}
+        for spec in msgspec.structs.fields(kind):
+            name = spec.encode_name
+            if name not in given:
+                return ReadingError(index, "missing_field", name, f"a reading with this id has a {name}")
+            try:
+                values[name] = msgspec.json.decode(given[name], type=spec.type)
+            except _NOT_JSON as error:
+                return ReadingError(index, _code(name, given[name]), name, str(error))
+        reading = kind(**values)
+        oldest = self.horizon.meter if isinstance(reading, MeterReading) else self.horizon.vehicle
+        if reading.timestamp > newest:
+            return ReadingError(index, "timestamp_in_future", "timestamp", f"later than {newest.isoformat()}")
+        if reading.timestamp < oldest:
+            told = f"before {oldest.isoformat()}: the history is not kept longer"
+            return ReadingError(index, "timestamp_too_old", "timestamp", told)
+        return reading
+
+
+def _measured(energy_kwh: float) -> float:
+    return 0.0 if energy_kwh < SMALLEST_ENERGY_KWH else energy_kwh
+
+
+def _code(name: str, value: msgspec.Raw) -> str:
+    """The error code of a value that its field does not take: of another JSON type, or of the right one but no good."""
+    first = bytes(value)[:1]
+    if name.endswith("Id"):
+        return "invalid_id" if first == b'"' else "wrong_type"
+    if name == "timestamp":
+        return "invalid_timestamp" if first == b'"' else "wrong_type"
+    return "out_of_range" if first in b"-0123456789" else "wrong_type"
+
+
+def conflict(index: int) -> ReadingError:
+    """Why a reading that contradicts one already kept was not."""
+    return ReadingError(
+        index, "conflict", None, "the same device and time with other values was kept before; the first stands"
+    )

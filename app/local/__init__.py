@@ -1,0 +1,1 @@
+"""A laptop is enough: the embedded PostgreSQL, and a simulated fleet."""

@@ -1,0 +1,409 @@
+"""Which meter fed which vehicle, when: parameters in, structs out.
+
+The database itself keeps a meter to one vehicle at a time and a vehicle to one meter; here it is asked what stood in
+the way.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import psycopg
+from msgspec import UNSET
+from psycopg.rows import TupleRow
+
+from app.db.pool import Connection, Database
+from app.db.queries import query
+from app.errors import AssignmentOverlap, InvalidParameter, NothingPluggedIn, ProblemError, UnknownAssignment
+from app.wire.assignments import (
+    Assignment,
+    AssignmentChange,
+    AssignmentHistory,
+    Assignments,
+    AssignmentValues,
+    ItemError,
+    ItemResult,
+    ItemResults,
+    NewAssignment,
+    Overlap,
+    PlugEvent,
+    RecordedChange,
+    RecordedChanges,
+)
+from app.wire.values import EARLIEST, LATEST
+
+_T = TypeVar("_T")
+_NO_ITEMS: Mapping[int, int] = {}
+
+
+class Author(NamedTuple):
+    """Who wants assignments changed, and why: kept with each change, null where it is not told."""
+
+    operator: str | None = None
+    reason: str | None = None
+
+
+NOBODY = Author()
+
+
+async def create(database: Database, wanted: Sequence[NewAssignment], author: Author = NOBODY) -> list[Assignment]:
+    """Add all of them, or none. Raises :class:`AssignmentOverlap` naming, for each that does not fit, what it overlaps,
+    :class:`InvalidParameter` where one ends before it begins, :class:`DatabaseLost`."""
+
+    async def work(connection: Connection) -> list[Assignment]:
+        added = await _add_all(connection, wanted)
+        overlaps = [outcome for outcome in added if isinstance(outcome, Overlap)]
+        if overlaps:
+            # Those that fit are not kept either, so their ids name nothing.
+            items = {outcome.id: index for index, outcome in enumerate(added) if isinstance(outcome, Assignment)}
+            raise _overlap_problem(wanted, overlaps, items)
+        return [outcome for outcome in added if isinstance(outcome, Assignment)]
+
+    for index, assignment in enumerate(wanted):
+        check_ends(assignment.from_, assignment.to, f"assignment {index}: ")
+    return await _writing(database, author, work)
+
+
+async def add_each(
+    database: Database, wanted: Sequence[NewAssignment], author: Author = NOBODY
+) -> list[Assignment | Overlap]:
+    """Add those that fit, in one transaction; an :class:`Overlap` stands in the place of each that does not.
+
+    Raises :class:`InvalidParameter` where one ends before it begins, :class:`DatabaseLost`.
+    """
+
+    async def work(connection: Connection) -> list[Assignment | Overlap]:
+        return await _add_all(connection, wanted)
+
+    for index, assignment in enumerate(wanted):
+        check_ends(assignment.from_, assignment.to, f"assignment {index}: ")
+    return await _writing(database, author, work)
+
+
+async def create_each(
+    database: Database, items: Sequence[NewAssignment | ProblemError], author: Author = NOBODY
+) -> ItemResults:
+    """Add those that fit; one that is there already, to the letter, is left alone. An error in the place of an item is
+    why that one is refused. Raises :class:`DatabaseLost`."""
+    checked = [_checked(item) for item in items]
+    wanted = {index: item for index, item in enumerate(checked) if isinstance(item, NewAssignment)}
+    added = await add_each(database, list(wanted.values()), author) if wanted else []
+    outcomes = dict(zip(wanted, added, strict=True))
+    results = []
+    for index, item in enumerate(checked):
+        if isinstance(item, ProblemError):
+            results.append(_refused(index, item))
+            continue
+        outcome = outcomes[index]
+        if isinstance(outcome, Assignment):
+            results.append(ItemResult(index, "created", outcome, [], None))
+        elif there := there_already(item, outcome):
+            results.append(ItemResult(index, "unchanged", there, [], None))
+        else:
+            results.append(_refused(index, AssignmentOverlap(describe(item, outcome)), outcome.overlaps))
+    return _counted(results)
+
+
+async def apply_events(
+    database: Database,
+    items: Sequence[PlugEvent | ProblemError],
+    author: Author,
+    max_clock_skew_s: float,
+) -> ItemResults:
+    """Apply events, in one transaction and in order of their time; one told again changes nothing.
+
+    An error in the place of an event is why that one is refused. Raises :class:`DatabaseLost`.
+    """
+    latest = datetime.now(UTC) + timedelta(seconds=max_clock_skew_s)
+    checked = [_checked_event(item, latest) for item in items]
+    # Of two at one instant, the unplugging comes first: the place is free for the other then.
+    events = sorted(
+        ((index, event) for index, event in enumerate(checked) if isinstance(event, PlugEvent)),
+        key=lambda told: (told[1].at, told[1].event != "plugOut"),
+    )
+
+    async def work(connection: Connection) -> list[ItemResult]:
+        devices = {
+            "meters": [event.meterId for _, event in events],
+            "vehicles": [event.vehicleId for _, event in events],
+        }
+        await connection.execute(query("lock_assignments_of"), devices)
+        return [await _apply(connection, index, event) for index, event in events]
+
+    results = [_refused(index, error) for index, error in enumerate(checked) if isinstance(error, ProblemError)]
+    results += await _writing(database, author, work) if events else []
+    return _counted(sorted(results, key=lambda result: result.index))
+
+
+async def apply_event(database: Database, event: PlugEvent, author: Author, max_clock_skew_s: float) -> ItemResult:
+    """Apply one event. Raises :class:`AssignmentOverlap`, :class:`NothingPluggedIn`, :class:`InvalidParameter`,
+    :class:`DatabaseLost`."""
+    [result] = (await apply_events(database, [event], author, max_clock_skew_s)).results
+    if result.error is None:
+        return result
+    match result.error.code:
+        case AssignmentOverlap.code:
+            conflicts = [Overlap(0, result.error.overlaps)]
+            raise AssignmentOverlap(result.error.detail, {"conflicts": msgspec.to_builtins(conflicts)})
+        case NothingPluggedIn.code:
+            raise NothingPluggedIn(result.error.detail)
+        case _:
+            raise InvalidParameter(result.error.detail, {"field": result.error.field})
+
+
+async def change(
+    database: Database, assignment_id: int, wanted: AssignmentChange, author: Author = NOBODY
+) -> Assignment:
+    """Correct an assignment's devices or ends; `to` closes it. Raises :class:`UnknownAssignment`,
+    :class:`AssignmentOverlap`, :class:`InvalidParameter` where it would end before it begins, :class:`DatabaseLost`."""
+    told = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not UNSET}
+    if not told:
+        raise InvalidParameter(
+            "an assignment is changed by its `from`, `to`, `meterId` or `vehicleId`", {"field": "to"}
+        )
+
+    async def work(connection: Connection) -> Assignment:
+        kept = await _locked(connection, assignment_id, wanted)
+        corrected = msgspec.structs.replace(kept, **told)
+        check_ends(corrected.from_, corrected.to)
+        hypothetical = NewAssignment(corrected.meterId, corrected.vehicleId, corrected.from_, corrected.to)
+        try:
+            async with connection.transaction():
+                parameters = {"id": assignment_id, **_parameters(hypothetical)}
+                cursor = await connection.execute(query("change_assignment"), parameters)
+                return Assignment(*(await cursor.fetchone() or ()))
+        except psycopg.errors.ExclusionViolation:
+            overlap = await _overlap(connection, 0, hypothetical, except_id=assignment_id)
+            raise _overlap_problem([hypothetical], [overlap]) from None
+
+    return await _writing(database, author, work)
+
+
+async def void(database: Database, assignment_id: int, author: Author = NOBODY) -> AssignmentHistory:
+    """Take away a wrong assignment, as if it had never been; its changes stay. One voided before stays so.
+
+    Raises :class:`UnknownAssignment`, :class:`DatabaseLost`.
+    """
+
+    async def work(connection: Connection) -> None:
+        await connection.execute(query("void_assignment"), {"id": assignment_id})
+
+    await _writing(database, author, work)
+    return await history(database, assignment_id)
+
+
+async def history(database: Database, assignment_id: int) -> AssignmentHistory:
+    """An assignment, or what a voided one said last, with its newest changes. Raises :class:`UnknownAssignment`,
+    :class:`DatabaseLost`."""
+    changes = [_recorded(row) for row in await database.fetch_all("changes_of_assignment", {"id": assignment_id})]
+    changes.reverse()
+    rows = await database.fetch_all("assignment", {"id": assignment_id})
+    if rows:
+        kept = Assignment(*rows[0])
+        return AssignmentHistory(kept.id, kept.meterId, kept.vehicleId, kept.from_, kept.to, False, changes)
+    if not changes or (last := changes[-1].before or changes[-1].after) is None:
+        raise UnknownAssignment(f"there is no assignment {assignment_id}")
+    return AssignmentHistory(assignment_id, last.meterId, last.vehicleId, last.from_, last.to, True, changes)
+
+
+async def changes(database: Database, *, after: int = 0, limit: int = 100) -> RecordedChanges:
+    """A page of changes of any assignments, in the order they were made; empty where there are none after that.
+
+    Raises :class:`DatabaseLost`.
+    """
+    rows = await database.fetch_all("assignment_changes", {"after": after, "row_limit": limit + 1})
+    page = [_recorded(row) for row in rows[:limit]]
+    return RecordedChanges(page, page[-1].id if len(rows) > limit else None)
+
+
+async def listed(
+    database: Database,
+    *,
+    meter_id: str | None = None,
+    vehicle_id: str | None = None,
+    at: datetime | None = None,
+    begins: datetime | None = None,
+    ends: datetime | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> Assignments:
+    """A page of assignments in order of id, empty where none fits; `at` keeps those in force at an instant, `begins`
+    and `ends` those in force at any time from the one (included) to the other.
+
+    Raises :class:`DatabaseLost`.
+    """
+    parameters: dict[str, Any] = {"meter_id": meter_id, "vehicle_id": vehicle_id, "at": at, "from": begins, "to": ends}
+    parameters |= {"after": after, "row_limit": limit + 1}
+    of_a_device = meter_id is not None or vehicle_id is not None
+    if at is not None or (of_a_device and (begins is not None or ends is not None)):
+        rows = await database.fetch_all("assignments_in_force", parameters)
+    elif of_a_device:
+        rows = await database.fetch_all(f"assignments_of_{'meter' if vehicle_id is None else 'vehicle'}", parameters)
+    else:
+        rows = await database.fetch_all("assignments", parameters)
+    page = [Assignment(*row) for row in rows[:limit]]
+    return Assignments(page, page[-1].id if len(rows) > limit else None)
+
+
+def check_ends(begins: datetime, ends: datetime | None, where: str = "") -> None:
+    """Raises :class:`InvalidParameter` where an assignment would not end later than it begins, or lies out of range."""
+    for name, instant in (("from", begins), ("to", ends)):
+        _check_range(name, instant, where)
+    if ends is not None and ends <= begins:
+        raise InvalidParameter(f"{where}`to` has to be later than `from`", {"field": "to"})
+
+
+def there_already(wanted: NewAssignment, overlap: Overlap) -> Assignment | None:
+    """The one that an assignment overlaps because it is that very assignment."""
+    same = (wanted.meterId, wanted.vehicleId, wanted.from_, wanted.to)
+    return next((o for o in overlap.overlaps if (o.meterId, o.vehicleId, o.from_, o.to) == same), None)
+
+
+def describe(wanted: NewAssignment, overlap: Overlap, items: Mapping[int, int] = _NO_ITEMS) -> str:
+    """A sentence naming what an assignment overlaps; `items` are the ids that items of the request would have had."""
+    what = f"{wanted.meterId} to {wanted.vehicleId} from {wanted.from_.isoformat()}"
+    return f"{what} overlaps {_named(overlap.overlaps, items)}"
+
+
+async def _writing(database: Database, author: Author, work: Callable[[Connection], Awaitable[_T]]) -> _T:
+    """What `work` does in one transaction, under its author's name. Raises :class:`DatabaseLost`."""
+
+    async def signed(connection: Connection) -> _T:
+        await connection.execute(query("say_who"), author._asdict())
+        return await work(connection)
+
+    return await database.write(signed)
+
+
+async def _add_all(connection: Connection, wanted: Sequence[NewAssignment]) -> list[Assignment | Overlap]:
+    devices = {"meters": [item.meterId for item in wanted], "vehicles": [item.vehicleId for item in wanted]}
+    await connection.execute(query("lock_assignments_of"), devices)
+    return [await _add(connection, index, assignment) for index, assignment in enumerate(wanted)]
+
+
+async def _add(connection: Connection, index: int, wanted: NewAssignment) -> Assignment | Overlap:
+    cursor = await connection.execute(query("add_assignment"), _parameters(wanted))
+    row = await cursor.fetchone()
+    return Assignment(*row) if row else await _overlap(connection, index, wanted)
+
+
+async def _locked(connection: Connection, assignment_id: int, wanted: AssignmentChange) -> Assignment:
+    """The assignment, which nobody else changes until the transaction ends; nor those of its devices, old and new."""
+    cursor = await connection.execute(query("assignment"), {"id": assignment_id})
+    if row := await cursor.fetchone():
+        kept = Assignment(*row)
+        devices = {
+            "meters": [kept.meterId, None if wanted.meterId is UNSET else wanted.meterId],
+            "vehicles": [kept.vehicleId, None if wanted.vehicleId is UNSET else wanted.vehicleId],
+        }
+        await connection.execute(query("lock_assignments_of"), devices)
+        cursor = await connection.execute(query("lock_assignment"), {"id": assignment_id})
+        row = await cursor.fetchone()
+    if row is None:
+        raise UnknownAssignment(f"there is no assignment {assignment_id}")
+    return Assignment(*row)
+
+
+async def _apply(connection: Connection, index: int, event: PlugEvent) -> ItemResult:
+    match event.event:
+        case "plugIn":
+            statement = query("plug_in")
+        case "plugOut":
+            statement = query("plug_out")
+        case "handOver":
+            statement = query("hand_over")
+    told = {"meter_id": event.meterId, "vehicle_id": event.vehicleId, "at": event.at}
+    rows = await (await connection.execute(statement, told)).fetchall()
+    vehicle = event.vehicleId or "any vehicle"
+    if not rows:
+        return _refused(index, NothingPluggedIn(f"{event.meterId} did not feed {vehicle} until {event.at.isoformat()}"))
+    *before, (outcome, *values) = rows
+    assignments = [Assignment(*row[1:]) for row in before]
+    # Told before, and voided since: there is nothing to show.
+    last = Assignment(*values) if values[0] is not None else None
+    if outcome == "overlap":
+        overlaps = [*assignments, *([last] if last else [])]
+        what = f"{event.meterId} to {vehicle} at {event.at.isoformat()}"
+        return _refused(index, AssignmentOverlap(f"{what} overlaps {_named(overlaps)}"), overlaps)
+    return ItemResult(index, outcome, last, assignments, None)
+
+
+async def _overlap(connection: Connection, index: int, wanted: NewAssignment, except_id: int | None = None) -> Overlap:
+    cursor = await connection.execute(query("overlapping_assignments"), {**_parameters(wanted), "except_id": except_id})
+    return Overlap(index, [Assignment(*row) for row in await cursor.fetchall()])
+
+
+def _checked(item: NewAssignment | ProblemError) -> NewAssignment | ProblemError:
+    try:
+        if isinstance(item, NewAssignment):
+            check_ends(item.from_, item.to)
+    except InvalidParameter as error:
+        return error
+    return item
+
+
+def _checked_event(item: PlugEvent | ProblemError, latest: datetime) -> PlugEvent | ProblemError:
+    """The event, or why it cannot be one; what is to happen later is no event."""
+    if isinstance(item, ProblemError):
+        return item
+    try:
+        _check_range("at", item.at)
+    except InvalidParameter as error:
+        return error
+    if item.at > latest:
+        return InvalidParameter("`at` lies in the future; an event has happened", {"field": "at"})
+    if item.vehicleId is None and item.event != "plugOut":
+        return InvalidParameter(f"{item.event} needs a `vehicleId`", {"field": "vehicleId"})
+    return item
+
+
+def _check_range(name: str, instant: datetime | None, where: str = "") -> None:
+    if instant is not None and not EARLIEST <= instant <= LATEST:
+        told = f"{where}`{name}` has to be between {EARLIEST.isoformat()} and {LATEST.isoformat()}"
+        raise InvalidParameter(told, {"field": name})
+
+
+def _counted(results: list[ItemResult]) -> ItemResults:
+    outcomes = [result.outcome for result in results]
+    unchanged, refused = outcomes.count("unchanged"), outcomes.count("refused")
+    return ItemResults(len(outcomes) - unchanged - refused, unchanged, refused, results)
+
+
+def _refused(index: int, error: ProblemError, overlaps: Sequence[Assignment] = ()) -> ItemResult:
+    told = ItemError(error.code, error.extra.get("field"), error.detail, list(overlaps))
+    return ItemResult(index, "refused", None, [], told)
+
+
+def _parameters(wanted: NewAssignment) -> dict[str, Any]:
+    return {
+        "meter_id": wanted.meterId,
+        "vehicle_id": wanted.vehicleId,
+        "from": wanted.from_,
+        "to": wanted.to,
+    }
+
+
+def _recorded(row: TupleRow) -> RecordedChange:
+    values = [AssignmentValues(*said) if said[0] is not None else None for said in (row[7:11], row[11:15])]
+    return RecordedChange(*row[:7], *values)
+
+
+def _named(assignments: Sequence[Assignment], items: Mapping[int, int] = _NO_ITEMS) -> str:
+    return "; ".join(
+        (f"item {items[other.id]} of this request" if other.id in items else f"assignment {other.id}")
+        + f" ({other.meterId} to {other.vehicleId}, from {other.from_.isoformat()}, "
+        + (f"to {other.to.isoformat()})" if other.to else "still open)")
+        for other in assignments
+    )
+
+
+def _overlap_problem(
+    wanted: Sequence[NewAssignment], overlaps: list[Overlap], items: Mapping[int, int] = _NO_ITEMS
+) -> AssignmentOverlap:
+    conflicts = msgspec.to_builtins(overlaps)
+    for conflict in conflicts:
+        for other in conflict["overlaps"]:
+            if other["id"] in items:
+                other["item"], other["id"] = items[other["id"]], None
+    return AssignmentOverlap(describe(wanted[overlaps[0].index], overlaps[0], items), {"conflicts": conflicts})

@@ -1,0 +1,235 @@
+"""What is known of meters and vehicles and is no reading: parameters in, structs out.
+
+Devices are those listed here, those heard of, and those that an assignment names. What their kWh values mean may change
+at an instant; what is said of the time before stays.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import psycopg
+from msgspec import UNSET, UnsetType
+
+from app.db.pool import Connection, Database
+from app.db.queries import query
+from app.errors import InvalidParameter, UnknownMeter, UnknownVehicle
+from app.wire.devices import (
+    DefaultChange,
+    DeviceKind,
+    FleetDefaults,
+    FleetDefaultsChange,
+    Meter,
+    MeterChange,
+    MeterDetails,
+    Meters,
+    Vehicle,
+    VehicleChange,
+    VehicleDetails,
+    Vehicles,
+)
+from app.wire.values import EARLIEST, LATEST
+
+DeviceType = Literal["meter", "vehicle"]
+
+
+class Wanted(NamedTuple):
+    """A device, and what is to be known of it."""
+
+    device_type: DeviceType
+    device_id: str
+    change: MeterChange
+
+
+class _Kind(NamedTuple):
+    """What is said of kWh values: interval, register, or null for what the fleet's default says."""
+
+    energy_reading: str | None
+    modulus_kwh: float | None
+
+
+async def meters(database: Database, *, after: str = "", limit: int = 100) -> Meters:
+    """A page of meters in order of id, empty where there are none after that. Raises :class:`DatabaseLost`."""
+    rows = await database.fetch_all("meters", {"after": after, "row_limit": limit + 1})
+    page = [Meter(*row) for row in rows[:limit]]
+    return Meters(page, page[-1].meterId if len(rows) > limit else None)
+
+
+async def vehicles(database: Database, *, after: str = "", limit: int = 100) -> Vehicles:
+    """A page of vehicles in order of id, empty where there are none after that. Raises :class:`DatabaseLost`."""
+    rows = await database.fetch_all("vehicles", {"after": after, "row_limit": limit + 1})
+    page = [Vehicle(*row) for row in rows[:limit]]
+    return Vehicles(page, page[-1].vehicleId if len(rows) > limit else None)
+
+
+async def meter(database: Database, meter_id: str) -> MeterDetails:
+    """A meter. Raises :class:`UnknownMeter` where no reading, assignment or listing names it;
+    :class:`DatabaseLost`."""
+    kinds = await _kinds(database, "meter", meter_id)
+    if not kinds:
+        raise UnknownMeter(f"no reading, assignment or listing names meter {meter_id}")
+    rows = await database.fetch_all("listed_meter", {"device_id": meter_id})
+    [rated_power_kw] = rows[0] if rows else [None]
+    # None begins later than now, so the last is what holds.
+    kind = kinds[-1]
+    return MeterDetails(
+        meter_id,
+        bool(rows),
+        kind.energyReading,
+        kind.registerModulusKwh,
+        kind.fleetDefault,
+        kind.from_,
+        rated_power_kw,
+        kinds,
+    )
+
+
+async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
+    """A vehicle. Raises :class:`UnknownVehicle` where no reading, assignment or listing names it;
+    :class:`DatabaseLost`."""
+    kinds = await _kinds(database, "vehicle", vehicle_id)
+    if not kinds:
+        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+    rows = await database.fetch_all("listed_vehicle", {"device_id": vehicle_id})
+    rated_power_kw, battery_capacity_kwh = rows[0] if rows else (None, None)
+    kind = kinds[-1]
+    return VehicleDetails(
+        vehicle_id,
+        bool(rows),
+        kind.energyReading,
+        kind.registerModulusKwh,
+        kind.fleetDefault,
+        kind.from_,
+        rated_power_kw,
+        battery_capacity_kwh,
+        kinds,
+    )
+
+
+async def set_meter(database: Database, meter_id: str, wanted: MeterChange) -> MeterDetails:
+    """List a meter, or change what is known of it. Raises :class:`InvalidParameter` where the kind would change and
+    nobody says since when, or cannot be; :class:`DatabaseLost`."""
+    await database.write(lambda connection: _change(connection, Wanted("meter", meter_id, wanted)))
+    return await meter(database, meter_id)
+
+
+async def set_vehicle(database: Database, vehicle_id: str, wanted: VehicleChange) -> VehicleDetails:
+    """List a vehicle, or change what is known of it, as :func:`set_meter` does."""
+    await database.write(lambda connection: _change(connection, Wanted("vehicle", vehicle_id, wanted)))
+    return await vehicle(database, vehicle_id)
+
+
+async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | InvalidParameter]:
+    """List or change devices, in one transaction: whether each was changed by it, or why it cannot be.
+
+    Raises :class:`DatabaseLost`.
+    """
+
+    async def work(connection: Connection) -> list[bool | InvalidParameter]:
+        outcomes: list[bool | InvalidParameter] = []
+        for one in wanted:
+            try:
+                async with connection.transaction():
+                    outcomes.append(await _change(connection, one))
+            except InvalidParameter as error:
+                outcomes.append(error)
+        return outcomes
+
+    return await database.write(work)
+
+
+async def fleet_defaults(database: Database) -> FleetDefaults:
+    """What kWh values mean where nothing is said of a device, at all times. Raises :class:`DatabaseLost`."""
+    sides: dict[str, list[DeviceKind]] = {"meter": [], "vehicle": []}
+    for device_type, *kind in await database.fetch_all("fleet_defaults"):
+        sides[device_type].append(DeviceKind(*kind))
+    return FleetDefaults(sides["meter"], sides["vehicle"])
+
+
+async def set_fleet_defaults(database: Database, wanted: FleetDefaultsChange) -> FleetDefaults:
+    """Change the defaults of either side, or both at once. Raises as :func:`set_meter` does."""
+
+    async def work(connection: Connection) -> None:
+        await connection.execute(query("lock_fleet_default"))
+        for device_type, default in (("meter", wanted.meters), ("vehicle", wanted.vehicles)):
+            if default is not UNSET:
+                assert isinstance(default, DefaultChange)
+                await _set_default(connection, device_type, default)
+
+    if wanted.meters is UNSET and wanted.vehicles is UNSET:
+        raise InvalidParameter("the defaults of `meters`, of `vehicles`, or both", {"field": "meters"})
+    await database.write(work)
+    return await fleet_defaults(database)
+
+
+async def _kinds(database: Database, device_type: DeviceType, device_id: str) -> list[DeviceKind]:
+    rows = await database.fetch_all("kinds_of_device", {"device_type": device_type, "device_id": device_id})
+    return [DeviceKind(*row) for row in rows]
+
+
+async def _change(connection: Connection, wanted: Wanted) -> bool:
+    """Whether it changed anything. Raises :class:`InvalidParameter`."""
+    device_type, device_id, change = wanted
+    if change.since is not UNSET and change.energyReading is UNSET and change.registerModulusKwh is UNSET:
+        raise InvalidParameter("`since` says from when on an `energyReading` holds; none is told", {"field": "since"})
+    kept_as = {"device_id": device_id}
+    is_new = (await connection.execute(query(f"list_{device_type}"), kept_as)).rowcount > 0
+    cursor = await connection.execute(query(f"lock_{device_type}"), kept_as)
+    row = await cursor.fetchone()
+    assert row is not None
+    said, holds_since, capacities = _Kind(*row[:2]), row[2], row[3:]
+    kind = _wanted_kind(said, change)
+    since = _since(kind != said, change.since, was_said=said.energy_reading is not None or holds_since is not None)
+    kind_changes = kind != said or (since is not UNSET and since != holds_since)
+    if kind_changes:
+        await _say(connection, query(f"set_{device_type}_kind"), kept_as, kind, since)
+    told = (change.ratedPowerKw, getattr(change, "batteryCapacityKwh", UNSET))
+    changed = tuple(kept if value is UNSET else value for kept, value in zip(capacities, told, strict=False))
+    if changed != capacities:
+        names = ("rated_power_kw", "battery_capacity_kwh")
+        await connection.execute(query(f"change_{device_type}"), {**kept_as, **dict(zip(names, changed, strict=False))})
+    return is_new or kind_changes or changed != capacities
+
+
+async def _set_default(connection: Connection, device_type: str, wanted: DefaultChange) -> None:
+    kind = _Kind(wanted.energyReading, wanted.registerModulusKwh)
+    if kind.modulus_kwh is not None and kind.energy_reading != "register":
+        raise InvalidParameter("only a register has a modulus", {"field": "registerModulusKwh"})
+    cursor = await connection.execute(query("said_fleet_default"), {"device_type": device_type})
+    row = await cursor.fetchone()
+    differs = kind != (_Kind(*row) if row else _Kind("interval", None))
+    since = _since(differs, wanted.since, was_said=row is not None)
+    if differs or since is not UNSET:
+        await _say(connection, query("set_fleet_default"), {"device_type": device_type}, kind, since)
+
+
+def _wanted_kind(said: _Kind, wanted: MeterChange) -> _Kind:
+    """What is to be said of a device's kWh values: what is not told stays, a modulus as long as it is a register."""
+    reading = said.energy_reading if isinstance(wanted.energyReading, UnsetType) else wanted.energyReading
+    modulus = wanted.registerModulusKwh
+    if isinstance(modulus, UnsetType):
+        return _Kind(reading, said.modulus_kwh if reading == "register" else None)
+    if modulus is not None and reading != "register":
+        raise InvalidParameter("only a register has a modulus", {"field": "registerModulusKwh"})
+    return _Kind(reading, modulus)
+
+
+def _since(differs: bool, since: datetime | UnsetType | None, *, was_said: bool) -> datetime | UnsetType | None:
+    """From when on a kind holds. Raises :class:`InvalidParameter` where it would take the place of another one for all
+    time, and nobody says that it is to."""
+    if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
+        raise InvalidParameter(f"`since` has to be between {EARLIEST} and {LATEST}", {"field": "since"})
+    if since is UNSET and differs and was_said:
+        told = "another kind was said before: `since` says from when on this one holds, null that it always did"
+        raise InvalidParameter(told, {"field": "since"})
+    return since
+
+
+async def _say(
+    connection: Connection, statement: bytes, whose: dict[str, Any], kind: _Kind, since: datetime | UnsetType | None
+) -> None:
+    setting = {"kind": kind.energy_reading, "modulus_kwh": kind.modulus_kwh, "since": None if since is UNSET else since}
+    try:
+        await connection.execute(statement, {**whose, **setting})
+    except psycopg.errors.InvalidParameterValue as error:
+        raise InvalidParameter(error.diag.message_primary or str(error), {"field": "since"}) from None

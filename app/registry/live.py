@@ -1,0 +1,78 @@
+"""What each device said last: parameters in, structs out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.db.pool import Database
+from app.errors import UnknownMeter, UnknownVehicle
+from app.wire.live import LiveMeter, LiveMeters, LiveVehicle, LiveVehicles
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which devices to list: ids after `after`, at most `limit`; filters that are None let all through.
+
+    `silent_for_s` keeps devices whose newest reading was taken longer ago than that, in seconds.
+    """
+
+    after: str = ""
+    limit: int = 100
+    charging: bool | None = None
+    silent_for_s: float | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The query's parameters; one row more than the limit is asked for, to tell whether there is a next page."""
+        return {
+            "after": self.after,
+            "row_limit": self.limit + 1,
+            "charging": self.charging,
+            "silent_for_s": self.silent_for_s,
+        }
+
+
+async def meter(database: Database, meter_id: str) -> LiveMeter:
+    """A meter's newest reading. Raises :class:`UnknownMeter` where it never sent one, :class:`DatabaseLost`."""
+    rows = await database.fetch_all("live_meter", {"device_id": meter_id})
+    if not rows:
+        raise UnknownMeter(f"no reading came from meter {meter_id}")
+    return _live_meter(*rows[0])
+
+
+async def vehicle(database: Database, vehicle_id: str) -> LiveVehicle:
+    """A vehicle's newest reading. Raises :class:`UnknownVehicle` where it never sent one, :class:`DatabaseLost`."""
+    rows = await database.fetch_all("live_vehicle", {"device_id": vehicle_id})
+    if not rows:
+        raise UnknownVehicle(f"no reading came from vehicle {vehicle_id}")
+    return _live_vehicle(*rows[0])
+
+
+async def meters(database: Database, page: Page) -> LiveMeters:
+    """A page of meters in order of id, empty where none fits. Raises :class:`DatabaseLost`."""
+    rows = [_live_meter(*row) for row in await database.fetch_all("live_meters", page.parameters())]
+    listed = rows[: page.limit]
+    return LiveMeters(listed, listed[-1].meterId if len(rows) > page.limit else None)
+
+
+async def vehicles(database: Database, page: Page) -> LiveVehicles:
+    """A page of vehicles in order of id, empty where none fits. Raises :class:`DatabaseLost`."""
+    rows = [_live_vehicle(*row) for row in await database.fetch_all("live_vehicles", page.parameters())]
+    listed = rows[: page.limit]
+    return LiveVehicles(listed, listed[-1].vehicleId if len(rows) > page.limit else None)
+
+
+def _live_meter(
+    meter_id: str, recorded_at: Any, energy_ac_kwh: float, voltage_v: float, received_at: Any, is_charging: bool
+) -> LiveMeter:
+    return LiveMeter(meter_id, recorded_at, energy_ac_kwh, voltage_v, is_charging, received_at)
+
+
+def _live_vehicle(
+    vehicle_id: str,
+    recorded_at: Any,
+    soc_pct: float,
+    energy_dc_kwh: float,
+    battery_temp_c: float,
+    received_at: Any,
+    is_charging: bool,
+) -> LiveVehicle:
+    return LiveVehicle(vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, is_charging, received_at)

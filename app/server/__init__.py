@@ -1,0 +1,1 @@
+"""Runs the service: its database, its sockets, its processes, its end."""

@@ -1,0 +1,389 @@
+"""Reads a file to import: CSV with a header or lines of JSON, plain or gzip, as lines that bear the wire's names.
+
+A line that cannot be read comes with its fault, in its place; the lines after it are read all the same.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import math
+import stat
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple, cast
+
+import msgspec
+
+from app.errors import ImportFileError
+from app.wire.values import Instant
+
+GZIP_MAGIC = b"\x1f\x8b"
+UTF8_MARK = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+DELIMITERS = ",;\t"
+# What a file's form is told from; a CSV's header has to lie within it.
+HEAD_BYTES = 64 * 1024
+# A longer line is reported and left out: bytes in lines of JSON, characters in CSV.
+MAX_LINE_LENGTH = 1024 * 1024
+MAX_COLUMNS_NAMED = 20
+
+Kind = Literal["readings", "assignments", "devices"]
+
+# Column names (lower case, without underscores, hyphens and spaces) that mean a field of the wire, in the order they
+# are looked for.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "meterId": ("meterid", "meter", "charger", "plug"),
+    "kwhConsumedAc": ("kwhconsumedac", "energyackwh", "energykwh"),
+    "voltage": ("voltage", "voltagev"),
+    "vehicleId": ("vehicleid", "vehicle", "session"),
+    "soc": ("soc", "socpct"),
+    "kwhDeliveredDc": ("kwhdelivereddc", "energydckwh", "energykwh"),
+    "batteryTemp": ("batterytemp", "batterytempc"),
+    "timestamp": ("timestamp", "recordedat", "time"),
+    "from": ("from", "arrivedat", "startedat", "pluggedinat"),
+    "to": ("to", "departedat", "endedat", "pluggedoutat"),
+    "energyReading": ("energyreading",),
+    "registerModulusKwh": ("registermoduluskwh",),
+    "since": ("since",),
+    "ratedPowerKw": ("ratedpowerkw", "powerkw"),
+    "batteryCapacityKwh": ("batterycapacitykwh", "capacitykwh"),
+}
+# What is known of a device and is no reading.
+DEVICE_FIELDS = ("energyReading", "registerModulusKwh", "ratedPowerKw", "batteryCapacityKwh")
+FIELDS_OF: dict[str, tuple[str, ...]] = {
+    "readings of meters": ("meterId", "kwhConsumedAc", "voltage", "timestamp"),
+    "readings of vehicles": ("vehicleId", "soc", "kwhDeliveredDc", "batteryTemp", "timestamp"),
+    "assignments": ("meterId", "vehicleId", "from", "to"),
+    "meters": ("meterId", "energyReading", "registerModulusKwh", "since", "ratedPowerKw"),
+    "vehicles": ("vehicleId", *DEVICE_FIELDS, "since"),
+}
+KIND_OF: dict[str, Kind] = {"assignments": "assignments", "meters": "devices", "vehicles": "devices"}
+OPTIONAL = ("to", "since", *DEVICE_FIELDS)
+OPTION_OF = {"meterId": "--meter", "vehicleId": "--vehicle"}
+INSTANTS = ("timestamp", "from", "to")
+TEXTS = (*INSTANTS, *OPTION_OF, "energyReading", "since")
+
+
+class Line(NamedTuple):
+    """One line of a file: the number of the line it begins in, from 1, what it says by the wire's names (a line of JSON
+    with nothing to add to it stays as it is), and why it cannot be read, where it cannot."""
+
+    number: int
+    values: dict[str, Any] | bytes
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _CsvForm:
+    """How a CSV is read: what parts its cells, how many its header has, and which of them is which field."""
+
+    delimiter: str
+    width: int
+    positions: dict[str, int]
+
+
+class ImportFile:
+    """A file whose form is known, and how many bytes of it were read for the last line given.
+
+    `meter_id` and `vehicle_id` stand where the file does not name one; `columns` tells which column of a CSV is which
+    field. Every method raises :class:`ImportFileError` where the file cannot be read, or ends in mid-stream.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        meter_id: str | None = None,
+        vehicle_id: str | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self.bytes_read = 0
+        self._constants = {name: value for name, value in (("meterId", meter_id), ("vehicleId", vehicle_id)) if value}
+        self._columns = dict(columns or {})
+        self._csv: _CsvForm | None = None
+        self._check_gzip()
+        self.kind: Kind = self._recognise()
+
+    def lines(self, shift: timedelta = timedelta(0)) -> Iterator[Line]:
+        """Every line that is not blank, with the file's own identities added and its timestamps shifted."""
+        with self._open() as stream:
+            for line in self._csv_lines(stream, self._csv) if self._csv else self._json_lines(stream):
+                self.bytes_read = self._raw.tell()
+                yield _shifted(line, shift) if shift and not line.fault else line
+
+    def newest(self) -> datetime:
+        """The newest timestamp of the file, unshifted. Raises :class:`ImportFileError` where it bears none."""
+        instants = (_instant(_object(line.values).get(name)) for line in self.lines() for name in INSTANTS)
+        newest = max((instant for instant in instants if instant is not None), default=None)
+        if newest is None:
+            raise ImportFileError(f"{self.path} has no line with a timestamp")
+        return newest
+
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, over the file and the identities it is imported for."""
+        digest = hashlib.sha256(msgspec.json.encode([self._constants, self._columns]))
+        with self.path.open("rb") as raw:
+            while block := raw.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+
+    @contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        try:
+            # It is read more than once, which a pipe is not.
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise ImportFileError(f"{self.path} is not a regular file")
+            with self.path.open("rb") as raw:
+                self._is_gzip = raw.read(2) == GZIP_MAGIC
+                raw.seek(0)
+                self._raw = raw
+                yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if self._is_gzip else raw
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ImportFileError(f"{self.path} is damaged: {error}") from None
+        except OSError as error:
+            raise ImportFileError(f"{self.path} cannot be read: {error.strerror or error}") from None
+
+    def _check_gzip(self) -> None:
+        """Refuse a gzip whose checksum is wrong before a line of it is taken: it unpacks to lines that look well and
+        are not. One that was only cut off is sound up to there, and read."""
+        with self._open() as stream, suppress(EOFError):
+            while self._is_gzip and stream.read(1 << 20):
+                pass
+
+    def _recognise(self) -> Kind:
+        with self._open() as stream:
+            head = stream.read(HEAD_BYTES)
+            marked = head.startswith(UTF16_MARKS)
+            while head and not head.removeprefix(UTF8_MARK).strip():
+                head = stream.read(HEAD_BYTES)
+        if not head:
+            raise ImportFileError(f"{self.path} is empty")
+        if marked or b"\0" in head:
+            raise ImportFileError(f"{self.path} is not text in UTF-8")
+        first = head.removeprefix(UTF8_MARK).lstrip()[:1]
+        if first == b"[":
+            raise ImportFileError(f"{self.path} is a JSON array; lines of JSON are read, an object each")
+        return self._recognise_json() if first == b"{" else self._recognise_csv(head)
+
+    def _recognise_json(self) -> Kind:
+        if self._columns:
+            raise ImportFileError(f"--column is for CSV, and {self.path} has lines of JSON")
+        with self._open() as stream:
+            objects = (_object(values) for _, values, _ in _lines_of_json(stream))
+            first = next(filter(None, objects), {})
+        kind: Kind = "readings"
+        if "from" in first:
+            kind = "assignments"
+        elif "timestamp" not in first and not first.keys().isdisjoint(DEVICE_FIELDS):
+            kind = "devices"
+        if kind != "assignments" and len(self._constants) > 1:
+            raise ImportFileError("a reading is of a meter or of a vehicle: --meter or --vehicle, not both")
+        return kind
+
+    def _recognise_csv(self, head: bytes) -> Kind:
+        text = head.removeprefix(UTF8_MARK).decode(errors="replace")
+        if len(head) == HEAD_BYTES and not text.lstrip().count("\n"):
+            raise ImportFileError(
+                f"{self.path} has a first line longer than {HEAD_BYTES} bytes; a CSV has a header there"
+            )
+        first = next(line for line in text.splitlines() if line.strip())
+        delimiter = max(DELIMITERS, key=first.count)
+        _, header = next(_records(io.StringIO(text, newline=""), delimiter), (1, []))
+        if isinstance(header, str):
+            raise ImportFileError(f"{self.path} has a header that cannot be read: {header}")
+        what, positions = self._map_columns(header)
+        self._csv = _CsvForm(delimiter, len(header), positions)
+        return KIND_OF.get(what, "readings")
+
+    def _map_columns(self, header: Sequence[str]) -> tuple[str, dict[str, int]]:
+        """What the header tells of, and the position of the column of each of its fields."""
+        named = ", ".join(" ".join(column.split()) for column in header[:MAX_COLUMNS_NAMED])
+        positions: dict[str, int] = {}
+        plain = [column.strip().lower().translate(_PLAIN) for column in header]
+        for name, aliases in COLUMNS.items():
+            if name in self._columns:
+                column = self._columns[name]
+                if column not in header:
+                    raise ImportFileError(f"{self.path} has no column {column} (for {name}); it has {named}")
+                positions[name] = header.index(column)
+            elif (alias := next((alias for alias in aliases if alias in plain), None)) is not None:
+                positions[name] = plain.index(alias)
+        if "from" in positions:
+            what = "assignments"
+        elif "timestamp" not in positions and not positions.keys().isdisjoint(DEVICE_FIELDS):
+            what = "vehicles" if {"vehicleId", "batteryCapacityKwh"} & {*positions, *self._constants} else "meters"
+        elif "vehicleId" in self._constants or "soc" in positions or "batteryTemp" in positions:
+            what = "readings of vehicles"
+        else:
+            what = "readings of meters"
+        for name in FIELDS_OF[what]:
+            if name not in positions and name not in self._constants and name not in OPTIONAL:
+                option = f", or {OPTION_OF[name]} ID" if name in OPTION_OF else ""
+                raise ImportFileError(
+                    f"{self.path} has no column for {name}; it has {named}. Say which: --column {name}=COLUMN{option}"
+                )
+        for name in self._constants:
+            if name not in FIELDS_OF[what]:
+                raise ImportFileError(f"{self.path} has {what}; {OPTION_OF[name]} is not for them")
+        return what, {name: positions[name] for name in FIELDS_OF[what] if name in positions}
+
+    def _json_lines(self, stream: IO[bytes]) -> Iterator[Line]:
+        for line in _lines_of_json(stream):
+            values = _object(line.values) if self._constants else {}
+            names_a_device = self.kind != "assignments" and not values.keys().isdisjoint(OPTION_OF)
+            yield line._replace(values=self._constants | values) if values and not names_a_device else line
+
+    def _csv_lines(self, stream: IO[bytes], form: _CsvForm) -> Iterator[Line]:
+        with io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="") as text:
+            records = _records(text, form.delimiter)
+            next(records)  # The header, which is known.
+            for number, cells in records:
+                if isinstance(cells, str):
+                    yield Line(number, {}, cells)
+                elif any(cell.strip() for cell in cells[form.width :]):
+                    # Most likely a decimal comma or an unquoted delimiter, and then nothing stands where it belongs.
+                    yield Line(number, {}, f"{len(cells)} values in {form.width} columns")
+                else:
+                    yield Line(number, self._constants | _named(cells, form.positions))
+
+
+_PLAIN = str.maketrans("", "", "_- ")
+
+
+def _named(cells: Sequence[str], positions: Mapping[str, int]) -> dict[str, Any]:
+    """The cells that are filled, by the wire's names."""
+    return {
+        name: text if name in TEXTS else _number(text)
+        for name, position in positions.items()
+        if position < len(cells) and (text := cells[position].strip())
+    }
+
+
+def _lines_of_json(stream: IO[bytes]) -> Iterator[Line]:
+    number = 0
+    while line := stream.readline(MAX_LINE_LENGTH + 1):
+        number += 1
+        if len(line) > MAX_LINE_LENGTH:
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE_LENGTH)
+            yield Line(number, b"", _TOO_LONG)
+        elif line := (line.removeprefix(UTF8_MARK) if number == 1 else line).strip():
+            yield Line(number, line)
+
+
+_TOO_LONG = f"the line is longer than {MAX_LINE_LENGTH}"
+
+
+class _TextLines:
+    """Lines of a text, of which those taken since a mark can be taken once more."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self._taken: list[str] = []
+        self._again: deque[str] = deque()
+        self.number = 0
+
+    def __iter__(self) -> "_TextLines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._read()
+        if not line:
+            raise StopIteration
+        self._taken.append(line)
+        self.number += 1
+        if len(line) > MAX_LINE_LENGTH:
+            raise csv.Error(_TOO_LONG)
+        return line
+
+    def mark(self) -> int:
+        """Begin a record; returns the number of its first line."""
+        self._taken.clear()
+        return self.number + 1
+
+    def give_back(self) -> None:
+        """Let the lines after the record's first be taken once more."""
+        later = self._taken[1:]
+        self._again.extendleft(reversed(later))
+        self.number -= len(later)
+
+    def _read(self) -> str:
+        line = self._text.readline(MAX_LINE_LENGTH + 1)
+        rest = line if len(line) > MAX_LINE_LENGTH else ""
+        while rest and not rest.endswith(("\n", "\r")):
+            rest = self._text.readline(MAX_LINE_LENGTH)
+        return line
+
+
+def _records(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Records of a CSV that are not blank, each with the number of the line it begins in; in place of one that cannot
+    be read, what is wrong with it.
+
+    A quote that is never closed would swallow the lines after it: they are read once more, each for itself.
+    """
+    lines = _TextLines(text)
+    reader = csv.reader(cast(Iterable[str], lines), delimiter=delimiter, strict=True)
+    while True:
+        number = lines.mark()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            lines.give_back()
+            yield number, str(error)
+        else:
+            if any(cell.strip() for cell in cells):
+                yield number, cells
+
+
+def timestamp_of(line: Line) -> datetime | None:
+    """When the reading of a line was taken; None where the line says nothing of it that can be read."""
+    return None if line.fault else _instant(_object(line.values).get("timestamp"))
+
+
+def _shifted(line: Line, shift: timedelta) -> Line:
+    values = _object(line.values)
+    for name in INSTANTS:
+        instant = _instant(values.get(name))
+        if instant is not None:
+            try:
+                values[name] = (instant + shift).astimezone(UTC)
+            except OverflowError:
+                return Line(line.number, {}, f"{name} {instant.isoformat()} cannot be shifted by {shift.days} days")
+    return line._replace(values=values) if values else line
+
+
+def _object(values: dict[str, Any] | bytes) -> dict[str, Any]:
+    """A line's values; empty where it is no JSON object, and is left as it is for the reader to refuse."""
+    if isinstance(values, dict):
+        return values
+    try:
+        return msgspec.json.decode(values, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _number(text: str) -> float | str:
+    """A number, or the text as it is where it is none, for the reader to refuse."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    # Python reads 1_0 as 10; no meter writes that.
+    return value if math.isfinite(value) and "_" not in text else text
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        instant: datetime = msgspec.convert(value, Instant)
+    except msgspec.ValidationError:
+        return None
+    return instant

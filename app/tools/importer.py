@@ -1,0 +1,416 @@
+"""Loads files: readings, assignments or devices, the way that HTTP takes.
+
+A bad line is reported by its number and skipped. Importing a file again changes nothing: its readings are duplicates,
+its assignments and devices are there already. A file replayed as if it ended now is shifted by the amount of its first
+import.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import psycopg
+from tqdm import tqdm
+
+from app.config import Settings
+from app.db.pool import Database, call
+from app.db.queries import query
+from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
+from app.ingest.decode import Reader, conflict
+from app.ingest.rows import instant
+from app.ingest.writer import Writer, horizon
+from app.registry import assignments, devices
+from app.tools.day_spool import DaySpool
+from app.tools.import_file import COLUMNS, ImportFile, Line
+from app.wire.assignments import Assignment, NewAssignment
+from app.wire.devices import MeterChange, VehicleChange
+from app.wire.values import DeviceId, Instant
+
+# Lines written in one transaction, and bad lines listed before they are only counted.
+LINES_PER_BATCH = 5000
+MAX_BAD_LINES_LISTED = 100
+
+EndAt = datetime | Literal["now"] | None
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of a file's lines."""
+
+    lines: int = 0
+    last_line: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    bad: int = 0
+    too_old: int = 0
+    in_future: int = 0
+    loaded_before: int = 0
+    days_to_repeat: int = 0
+    listed: list[str] = field(default_factory=list)
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+    def report(self, number: int, what: str) -> None:
+        """Note a line that is not kept; only the first ones are listed."""
+        if len(self.listed) < MAX_BAD_LINES_LISTED:
+            self.listed.append(f"line {number}: {what}")
+
+    @property
+    def refused_for_age(self) -> int:
+        """Lines refused for now: a longer retention, or time, lets them in."""
+        return self.too_old + self.in_future
+
+    def saw(self, instant: datetime) -> None:
+        """Widen the range of time that the file covers."""
+        self.oldest = min(self.oldest or instant, instant)
+        self.newest = max(self.newest or instant, instant)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line's `import` takes."""
+    parser.add_argument("file", type=Path, help="CSV with a header, or lines of JSON; plain or gzip")
+    parser.add_argument("--meter", help="id of the meter, where the file does not name one")
+    parser.add_argument("--vehicle", help="id of the vehicle, where the file does not name one")
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help=f"which column of a CSV is which field; fields: {', '.join(COLUMNS)}",
+    )
+    parser.add_argument(
+        "--by-day",
+        action="store_true",
+        help="for months of readings: sorted by day first, each day completed and compressed, and stoppable",
+    )
+    parser.add_argument(
+        "--end-at", help="shift all timestamps so that the newest becomes this instant (RFC 3339), or `now`"
+    )
+
+
+def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
+    """Load a file and print a summary; returns 0, or 1 where no line was of use.
+
+    Raises :class:`ImportFileError` where the file cannot be read, is of no known form or ends in mid-stream, and
+    :class:`DatabaseUnavailable`; what was read before that is kept.
+    """
+    for name in ("meter", "vehicle"):
+        if getattr(options, name) is not None:
+            _convert(f"--{name}", getattr(options, name), DeviceId)
+    end_at: EndAt = options.end_at
+    if options.end_at not in (None, "now"):
+        end_at = _convert("--end-at", options.end_at, Instant)
+    columns = dict(_assigned_column(text) for text in options.column)
+    file = ImportFile(options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns)
+    if options.by_day and file.kind != "readings":
+        raise ImportFileError(f"--by-day is for readings, and {file.path} has {file.kind}")
+    return asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day))
+
+
+async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *, by_day: bool) -> int:
+    summary = Summary()
+    damage: ImportFileError | None = None
+    database = Database(url, settings)
+    await database.open()
+    try:
+        with _database_errors(summary):
+            shift = await _shift(database, file, end_at)
+            began = time.perf_counter()
+            try:
+                if by_day:
+                    await _load_by_day(url, database, settings, file, shift, summary)
+                else:
+                    await _load(database, settings, file, shift, summary)
+            except ImportFileError as error:
+                damage = error
+            finally:
+                _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
+            if summary.oldest and summary.newest and not by_day:
+                ends = {"from": summary.oldest, "to": summary.newest + timedelta(microseconds=1)}
+                await call(url, settings, "complete_rollups", ends)
+    finally:
+        await database.close()
+    if damage is not None:
+        loaded = f"up to line {summary.last_line} was loaded" if summary.lines else "nothing was loaded"
+        raise ImportFileError(f"{damage}; {loaded}")
+    if not summary.lines:
+        raise ImportFileError(f"{file.path} has a header and nothing under it")
+    return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
+
+
+@contextmanager
+def _database_errors(summary: Summary) -> Iterator[None]:
+    """Turns what goes wrong in the database into what a person at the command line can act on."""
+    try:
+        yield
+    except (DatabaseLost, psycopg.OperationalError):
+        raise DatabaseUnavailable(
+            f"the database was lost after line {summary.last_line}; run it again: what is there already is left alone"
+        ) from None
+    except ProblemError as error:
+        raise ImportFileError(f"stopped after line {summary.last_line}: {error}") from None
+    except psycopg.Error as error:
+        what = error.diag.message_primary or str(error)
+        raise ImportFileError(f"stopped after line {summary.last_line}: the database refuses this: {what}") from None
+
+
+async def _shift(database: Database, file: ImportFile, end_at: EndAt) -> timedelta:
+    """What to add to each timestamp; for `now`, what was added when the file was imported first."""
+    if end_at is None:
+        return timedelta(0)
+    newest = file.newest()
+    if end_at != "now":
+        return end_at - newest
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    wanted = {"fingerprint": file.fingerprint(), "file_name": file.path.name, "shifted_by": now - newest}
+    rows: list[Any] = []
+    while not rows:
+        # Nothing comes back where another import of the file commits at this moment; asked again, it is seen.
+        async with database.assigning() as connection:
+            cursor = await connection.execute(query("remember_import"), wanted)
+            rows = await cursor.fetchall()
+    [(shift, is_new)] = rows
+    assert isinstance(shift, timedelta)
+    if not is_new:
+        _say(f"imported before; shifted again by the same amount, so that it ends at {(newest + shift).isoformat()}")
+    return shift
+
+
+async def _load(database: Database, settings: Settings, file: ImportFile, shift: timedelta, summary: Summary) -> None:
+    reader = Reader(settings, await horizon(database))
+    writer = Writer(database, settings)
+    writer.start()
+    size = min(LINES_PER_BATCH, settings.max_readings_per_request)
+    try:
+        with tqdm(total=file.path.stat().st_size, unit="B", unit_scale=True, disable=None, leave=False) as bar:
+            for lines in _batches(file.lines(shift), size):
+                if file.kind == "readings":
+                    await _load_readings(reader, writer, lines, summary)
+                elif file.kind == "assignments":
+                    await _load_assignments(database, file.path.name, lines, summary)
+                else:
+                    await _load_devices(database, lines, summary)
+                summary.lines += len(lines)
+                summary.last_line = lines[-1].number
+                bar.update(file.bytes_read - bar.n)
+    finally:
+        await writer.close()
+
+
+async def _load_by_day(
+    url: str, database: Database, settings: Settings, file: ImportFile, shift: timedelta, summary: Summary
+) -> None:
+    """Load readings a day at a time, oldest first, so that each rollup is computed once and each chunk written once.
+
+    Days that an earlier run was over with are left out. A day of which a line was refused for its age is not over: the
+    next run reads it again.
+    """
+    reader = Reader(settings, await horizon(database))
+    writer = Writer(database, settings)
+    writer.start()
+    size = min(LINES_PER_BATCH, settings.max_readings_per_request)
+    fingerprint = f"{file.fingerprint()} {shift.total_seconds():+f}"
+    damage: ImportFileError | None = None
+    try:
+        with DaySpool() as spool:
+            try:
+                for line in file.lines(shift):
+                    spool.add(line)
+            except ImportFileError as error:
+                damage = error
+            for lines in _batches(spool.lines(None), size):
+                await _load_readings(reader, writer, lines, summary)
+                summary.lines += len(lines)
+            rows = await database.fetch_all("days_imported", {"fingerprint": fingerprint})
+            over = {row[0] for row in rows}
+            for day in tqdm(spool.days(), unit=" days", disable=None, leave=False):
+                if day in over:
+                    summary.loaded_before += spool.counts[day]
+                    summary.lines += spool.counts[day]
+                    continue
+                began, refused_before = datetime.now(UTC), summary.refused_for_age
+                for lines in _batches(spool.lines(day), size):
+                    await _load_readings(reader, writer, lines, summary)
+                    summary.lines += len(lines)
+                    summary.last_line = lines[-1].number
+                await call(url, settings, "complete_load", {"from": day, "to": day + timedelta(days=1)})
+                if summary.refused_for_age > refused_before:
+                    summary.days_to_repeat += 1
+                else:
+                    await _remember_day(database, fingerprint, day, spool.counts[day], began)
+    finally:
+        await writer.close()
+    if damage is not None:
+        raise damage
+
+
+async def _remember_day(database: Database, fingerprint: str, day: datetime, readings: int, began: datetime) -> None:
+    values = {"fingerprint": fingerprint, "day_start": day, "readings": readings, "started_at": began}
+    async with database.assigning() as connection:
+        await connection.execute(query("remember_day_imported"), values)
+
+
+def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
+    """Lines in batches; those read before a file turned out to be damaged come before the error."""
+    batch: list[Line] = []
+    try:
+        for line in lines:
+            batch.append(line)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except ImportFileError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+async def _load_readings(reader: Reader, writer: Writer, lines: Sequence[Line], summary: Summary) -> None:
+    told = {line.number: line.fault for line in lines if line.fault}
+    summary.bad += len(told)
+    sound = [line for line in lines if not line.fault]
+    if sound:
+        encoded = [
+            line.values if isinstance(line.values, bytes) else msgspec.json.encode(line.values) for line in sound
+        ]
+        batch = reader.decode_lines(b"\n".join(encoded))
+        written = await writer.write(batch)
+        summary.duplicates += len(written.duplicates)
+        summary.conflicts += len(written.conflicts)
+        summary.accepted += len(batch) - len(written.duplicates) - len(written.conflicts)
+        summary.bad += len(batch.errors)
+        summary.too_old += sum(error.code == "timestamp_too_old" for error in batch.errors)
+        summary.in_future += sum(error.code == "timestamp_in_future" for error in batch.errors)
+        for error in (*batch.errors, *map(conflict, written.conflicts)):
+            told[sound[error.index].number] = f"{error.code}: " + ": ".join(filter(None, (error.field, error.detail)))
+        recorded_us = [row[1] for row in (*batch.meters, *batch.vehicles)]
+        if recorded_us:
+            summary.saw(instant(min(recorded_us)))
+            summary.saw(instant(max(recorded_us)))
+    for number in sorted(told):
+        summary.report(number, told[number])
+
+
+async def _load_assignments(database: Database, file_name: str, lines: Sequence[Line], summary: Summary) -> None:
+    wanted: list[NewAssignment] = []
+    numbers: list[int] = []
+    told: dict[int, str] = {}
+    for line in lines:
+        try:
+            wanted.append(_assignment(line))
+            numbers.append(line.number)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidParameter) as error:
+            summary.bad += 1
+            told[line.number] = str(error)
+    author = assignments.Author(reason=f"import of {file_name}")
+    kept = await assignments.add_each(database, wanted, author)
+    for number, asked, outcome in zip(numbers, wanted, kept, strict=True):
+        if isinstance(outcome, Assignment):
+            summary.accepted += 1
+        elif assignments.there_already(asked, outcome):
+            summary.duplicates += 1
+        else:
+            summary.conflicts += 1
+            told[number] = assignments.describe(asked, outcome)
+    for number in sorted(told):
+        summary.report(number, told[number])
+
+
+async def _load_devices(database: Database, lines: Sequence[Line], summary: Summary) -> None:
+    wanted: dict[int, devices.Wanted] = {}
+    told: dict[int, str] = {}
+    for line in lines:
+        try:
+            wanted[line.number] = _device(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidParameter) as error:
+            told[line.number] = str(error)
+    outcomes = await devices.set_each(database, list(wanted.values()))
+    for number, outcome in zip(wanted, outcomes, strict=True):
+        if isinstance(outcome, InvalidParameter):
+            told[number] = outcome.detail
+        elif outcome:
+            summary.accepted += 1
+        else:
+            summary.duplicates += 1
+    summary.bad += len(told)
+    for number in sorted(told):
+        summary.report(number, told[number])
+
+
+def _device(line: Line) -> devices.Wanted:
+    """Raises :class:`InvalidParameter`, or what msgspec raises, where a line is none."""
+    if line.fault:
+        raise InvalidParameter(line.fault)
+    values = line.values if isinstance(line.values, dict) else msgspec.json.decode(line.values, type=dict[str, Any])
+    change = dict(values)
+    meter_id, vehicle_id = change.pop("meterId", None), change.pop("vehicleId", None)
+    if (meter_id is None) == (vehicle_id is None):
+        raise InvalidParameter("a device is a meter or a vehicle: `meterId` or `vehicleId`")
+    if meter_id is not None:
+        return devices.Wanted("meter", msgspec.convert(meter_id, DeviceId), msgspec.convert(change, MeterChange))
+    return devices.Wanted("vehicle", msgspec.convert(vehicle_id, DeviceId), msgspec.convert(change, VehicleChange))
+
+
+def _assignment(line: Line) -> NewAssignment:
+    """Raises :class:`InvalidParameter`, or what msgspec raises, where a line is none."""
+    if line.fault:
+        raise InvalidParameter(line.fault)
+    if isinstance(line.values, bytes):
+        assignment = msgspec.json.decode(line.values, type=NewAssignment)
+    else:
+        assignment = msgspec.convert(line.values, NewAssignment)
+    assignments.check_ends(assignment.from_, assignment.to)
+    return assignment
+
+
+def _tell(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: bool) -> None:
+    for text in summary.listed:
+        _say(text)
+    unlisted = summary.bad + summary.conflicts - len(summary.listed)
+    if unlisted > 0:
+        _say(f"... and {unlisted} more lines that were not kept")
+    conflicts = "overlaps" if file.kind == "assignments" else "conflicts"
+    _say(
+        f"{file.path.name}: {summary.lines} lines of {file.kind} in {elapsed_s:.1f} s: {summary.accepted} kept, "
+        f"{summary.duplicates} there already, {summary.conflicts} {conflicts}, {summary.bad} bad"
+    )
+    if summary.loaded_before:
+        _say(f"{summary.loaded_before} lines are of days that an earlier run was over with")
+    if summary.oldest and summary.newest:
+        _say(f"from {summary.oldest.isoformat()} to {summary.newest.isoformat()}")
+    if summary.too_old and not is_shifted:
+        _say("older than the history is kept; --end-at now replays the file as if it ended now")
+    if summary.days_to_repeat:
+        _say(
+            f"days that are not over: {summary.days_to_repeat}, since lines of theirs are older than the history is "
+            "kept or in the future; run it again when these are taken"
+        )
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stdout)
+
+
+def _assigned_column(text: str) -> tuple[str, str]:
+    name, _, column = text.partition("=")
+    if name not in COLUMNS or not column:
+        raise ImportFileError(f"--column {text}: it takes FIELD=COLUMN, and the fields are {', '.join(COLUMNS)}")
+    return name, column
+
+
+def _convert(option: str, text: str, type_: Any) -> Any:
+    try:
+        return msgspec.convert(text, type_)
+    except msgspec.ValidationError as error:
+        raise ImportFileError(f"{option} {text}: {error}") from None

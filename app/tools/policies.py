@@ -1,0 +1,153 @@
+"""Policies as a file: what it would change, and changing it. What is allowed is decided in SQL, for every way in alike.
+
+A file is TOML, a table a relation:
+
+    [meter_telemetry_history]
+    drop_after = "90 days"
+    columnstore_after = "never"
+
+What it does not name stays as it is.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from app.db.queries import query
+from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
+
+logger = logging.getLogger("energy.policies")
+
+Connection = psycopg.Connection[TupleRow]
+
+_EFFECTS = {"drop": "drops", "columnstore": "goes to the columnstore"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line's `policies` takes."""
+    parser.add_argument(
+        "action",
+        choices=("plan", "apply", "adopt"),
+        help="show what would change; change the database; or write into telemetry.policy what the database has",
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        help="TOML: a table a relation, of intervals or `never`; without it, what telemetry.policy says already",
+    )
+
+
+def run(url: str, options: argparse.Namespace) -> int:
+    """Print what changes and what data that concerns, and do it where `apply` or `adopt` is asked for; returns 0.
+
+    Without a file, what telemetry.policy says is held against the chunk intervals and jobs that the database has.
+
+    Raises :class:`PolicyFileError` where the file is no policies, :class:`PoliciesRefused` where a guardrail stands in
+    the way (nothing is changed then), and :class:`DatabaseUnavailable`.
+    """
+    if options.action == "adopt":
+        return _adopt(url, options.file)
+    wanted = {"wanted": json.dumps(_read(options.file) if options.file else {})}
+    with _connected(url) as connection:
+        plan = connection.execute(query("policy_plan"), wanted).fetchall()
+        _tell_plan(plan, connection.execute(query("policy_effects"), wanted).fetchall())
+        if options.action == "apply" and plan:
+            # One transaction by itself: the connection is in autocommit.
+            connection.execute(query("set_policies"), wanted)
+            _say("applied")
+        else:
+            _refuse(connection.execute(query("policy_faults"), wanted).fetchall())
+        _tell_unknown_jobs(connection)
+    return 0
+
+
+def _adopt(url: str, file: Path | None) -> int:
+    if file is not None:
+        raise PolicyFileError("policies adopt takes no file: it writes down what the database has")
+    with _connected(url) as connection:
+        found = connection.execute(query("policy_plan"), {"wanted": "{}"}).fetchall()
+        connection.execute(query("adopt_policies"))
+        _tell_plan([(relation, setting, wanted, now) for relation, setting, now, wanted in found], [])
+        if found:
+            _say("adopted: telemetry.policy says so from now on")
+        _tell_unknown_jobs(connection)
+    return 0
+
+
+def _tell_unknown_jobs(connection: Connection) -> None:
+    for (job,) in connection.execute(query("unknown_jobs")):
+        _say(f"{job}: not this service's, and left alone; `doctor` says what harm it may do")
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise PolicyFileError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyFileError(f"{path} is not TOML: {error}") from None
+    for relation, settings in tables.items():
+        if not isinstance(settings, dict):
+            raise PolicyFileError(f"{path}: {relation} is not a table; write [{relation}] above its settings")
+        for setting, value in settings.items():
+            if not isinstance(value, str):
+                raise PolicyFileError(f'{path}: {relation}.{setting} is not a text, such as "90 days" or "never"')
+    return tables
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    """A connection in autocommit; what goes wrong in the database becomes what a person can act on."""
+    try:
+        with psycopg.connect(url, autocommit=True, application_name="energy-policies") as connection:
+            connection.execute("SET timezone = 'UTC'")
+            connection.add_notice_handler(lambda notice: _say(str(notice.message_primary)))
+            yield connection
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"the database does not answer: {str(error).strip().splitlines()[0]}") from None
+    except psycopg.errors.IntegrityError as error:
+        raise PoliciesRefused(_sentence(error.diag.message_primary, error.diag.message_hint)) from None
+    except psycopg.errors.DataError as error:
+        raise PolicyFileError(_sentence(error.diag.message_primary, error.diag.message_hint)) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PoliciesRefused(f"this role may not change policies: {error.diag.message_primary}") from None
+    except psycopg.Error as error:
+        told = _sentence(error.diag.message_primary or error, error.diag.message_hint)
+        raise PoliciesRefused(f"the database refuses: {told}") from None
+
+
+def _refuse(faults: list[TupleRow]) -> None:
+    if faults:
+        raise PoliciesRefused("\n".join(_sentence(*fault) for fault in faults))
+
+
+def _sentence(message: Any, hint: Any) -> str:
+    return f"{message}. {hint}" if hint else str(message)
+
+
+def _tell_plan(plan: list[TupleRow], effects: list[TupleRow]) -> None:
+    if not plan:
+        _say("nothing to change")
+    for relation, setting, now, wanted in plan:
+        _say(f"{relation}.{setting}: {now} -> {wanted}")
+    for relation, effect, chunks, rows, stored_bytes, range_from, range_to, is_at_least in effects:
+        parts = [f"{'at least ' if is_at_least else ''}{rows:,} rows"]
+        if chunks is not None:
+            parts = [f"{chunks:,} chunks", *parts, f"{stored_bytes / 1e6:,.1f} MB"]
+        _say(f"{relation} {_EFFECTS[effect]} {', '.join(parts)} from {range_from:%F %H:%M} to {range_to:%F %H:%M} UTC")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

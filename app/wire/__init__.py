@@ -1,0 +1,1 @@
+"""What devices, operators and dashboards send and get, as msgspec structs: a file a subject."""

@@ -1,0 +1,112 @@
+"""Devices: what is known of them, and what their kWh values mean."""
+
+from datetime import datetime
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from app.wire.values import CapacityKwh, EnergyReading, Instant, ModulusKwh, PowerKw
+
+
+class DeviceKind(Struct):
+    """What a device's kWh values mean, from when (included; null: always before) to when (not included; null: still).
+
+    `interval`: energy since the device's previous reading; `register`: an ever-growing counter, with the value at which
+    it begins anew, null where it does not. `fleetDefault`: because nothing is said of the device itself.
+    """
+
+    energyReading: EnergyReading
+    registerModulusKwh: float | None
+    fleetDefault: bool
+    from_: datetime | None = field(name="from")
+    to: datetime | None
+
+
+class Meter(Struct):
+    """A meter that was listed or heard of, and what its kWh values mean now, since when (null: always)."""
+
+    meterId: str
+    listed: bool
+    energyReading: EnergyReading
+    registerModulusKwh: float | None
+    fleetDefault: bool
+    since: datetime | None
+    ratedPowerKw: float | None
+
+
+class Vehicle(Struct):
+    """A vehicle that was listed or heard of, and what its kWh values mean now, since when (null: always)."""
+
+    vehicleId: str
+    listed: bool
+    energyReading: EnergyReading
+    registerModulusKwh: float | None
+    fleetDefault: bool
+    since: datetime | None
+    ratedPowerKw: float | None
+    batteryCapacityKwh: float | None
+
+
+class MeterDetails(Meter):
+    """A meter, and what its kWh values meant at all times, in order."""
+
+    kinds: list[DeviceKind]
+
+
+class VehicleDetails(Vehicle):
+    """A vehicle, and what its kWh values meant at all times, in order."""
+
+    kinds: list[DeviceKind]
+
+
+class Meters(Struct):
+    """A page of meters by key; `next` is what to pass as `after`, null on the last page."""
+
+    meters: list[Meter]
+    next: str | None
+
+
+class Vehicles(Struct):
+    """A page of vehicles by key; `next` is what to pass as `after`, null on the last page."""
+
+    vehicles: list[Vehicle]
+    next: str | None
+
+
+class MeterChange(Struct, forbid_unknown_fields=True):
+    """What is to be known of a meter; what is not told stays, null takes it back (a kind: to the fleet's default).
+
+    `since` is the instant from which on the kind holds, null: always.
+    """
+
+    energyReading: EnergyReading | UnsetType | None = UNSET
+    registerModulusKwh: ModulusKwh | UnsetType | None = UNSET
+    since: Instant | UnsetType | None = UNSET
+    ratedPowerKw: PowerKw | UnsetType | None = UNSET
+
+
+class VehicleChange(MeterChange, forbid_unknown_fields=True):
+    """What is to be known of a vehicle; as of a meter, and the usable capacity of its battery."""
+
+    batteryCapacityKwh: CapacityKwh | UnsetType | None = UNSET
+
+
+class FleetDefaults(Struct):
+    """What kWh values of meters and of vehicles mean where nothing is said of a device, at all times, in order."""
+
+    meters: list[DeviceKind]
+    vehicles: list[DeviceKind]
+
+
+class DefaultChange(Struct, forbid_unknown_fields=True):
+    """What kWh values mean by default; `since` is the instant from which on, null: always."""
+
+    energyReading: EnergyReading
+    registerModulusKwh: ModulusKwh | None = None
+    since: Instant | UnsetType | None = UNSET
+
+
+class FleetDefaultsChange(Struct, forbid_unknown_fields=True):
+    """New defaults of the fleet; the side that is not told stays."""
+
+    meters: DefaultChange | UnsetType = UNSET
+    vehicles: DefaultChange | UnsetType = UNSET

@@ -1,0 +1,66 @@
+"""What answers about energy share: the window, the energies on both sides, what they rest on, and why one is null.
+
+A ratio is DC / AC, a share or coverage goes from 0 to 1. What is not known is null, and a reason beside it says why.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct, field
+
+
+class Window(Struct):
+    """A half-open stretch of time: `from` belongs to it, `to` does not."""
+
+    from_: datetime = field(name="from")
+    to: datetime
+
+
+class TotalEnergy(Struct):
+    """Energy on both sides, kWh to 6 decimals; null where nothing is known."""
+
+    acConsumedKwh: float | None
+    dcDeliveredKwh: float | None
+
+
+class ReadingCounts(Struct):
+    """How many readings a figure rests on."""
+
+    meter: int
+    vehicle: int
+
+
+class Coverage(Struct):
+    """Share of the expected minutes with a reading, 1 at most; null where none was expected.
+
+    A meter's minutes are expected while it was assigned, a vehicle's throughout the window, as far as it has passed.
+    """
+
+    meter: float | None
+    vehicle: float | None
+
+
+class SideCounts(Struct):
+    """A count for the meters and one for the vehicle."""
+
+    meter: int
+    vehicle: int
+
+
+Reason = Literal["no_assignment", "no_readings", "baseline_missing", "data_fault", "no_energy"]
+
+
+class Reasons(Struct):
+    """Why a figure is null, or what is wrong with one that is given; null where nothing is.
+
+    `baseline_missing`: a register was read for the first time, and what it counted before is not known. `data_fault`:
+    more energy reached the battery than came from the grid. `no_energy`: neither moved, so there is no ratio.
+    """
+
+    acConsumedKwh: Reason | None
+    dcDeliveredKwh: Reason | None
+    efficiencyRatio: Reason | None
+    avgBatteryTemp: Reason | None
+
+
+Bucket = Literal["hour", "day"]

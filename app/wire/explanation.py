@@ -1,0 +1,66 @@
+"""What a vehicle's performance is made of."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from app.wire.energy import Window
+from app.wire.performance import Performance
+
+
+class RegisterStep(Struct):
+    """What a register did: read for the first time (nothing is known before), reset, or rolled over.
+
+    `beforeKwh` is its value before, `registerKwh` the one it then had.
+    """
+
+    timestamp: datetime
+    step: Literal["baseline", "reset", "rollover"]
+    beforeKwh: float | None
+    registerKwh: float
+
+
+class EnergyPart(Struct):
+    """What one hour adds to an energy, kWh to 9 decimals, and where it comes from.
+
+    `rollup`: the hour's rollup. `cut_hour`: readings of an hour that the window, the assignment or a change of kind
+    cuts. `irregular_hour`: readings of an hour in which a register may have been reset.
+    """
+
+    hour: datetime
+    source: Literal["rollup", "cut_hour", "irregular_hour"]
+    energyReading: Literal["interval", "register"]
+    firstReading: datetime
+    lastReading: datetime
+    readings: int
+    energyKwh: float | None
+    estimated: bool
+    steps: list[RegisterStep]
+
+
+class ExplainedFeed(Struct):
+    """A meter that fed the vehicle: by which assignment (null: it bears the vehicle's id), and when in the window."""
+
+    meterId: str
+    assignmentId: int | None
+    window: Window
+    readings: int
+    energyKwh: float | None
+    parts: list[EnergyPart]
+
+
+class ExplainedVehicle(Struct):
+    """The vehicle's own side."""
+
+    readings: int
+    energyKwh: float | None
+    parts: list[EnergyPart]
+
+
+class Explanation(Struct):
+    """A vehicle's performance and what it is made of: readings and energies of the parts add up to its figures."""
+
+    performance: Performance
+    feeds: list[ExplainedFeed]
+    vehicle: ExplainedVehicle

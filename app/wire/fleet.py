@@ -1,0 +1,58 @@
+"""The fleet's energy."""
+
+from msgspec import Struct
+
+from app.wire.energy import Bucket, Coverage, ReadingCounts, Reason, TotalEnergy, Window
+
+
+class Matched(Struct):
+    """Vehicles heard from on both sides: how many, and the energies of which the ratio is."""
+
+    vehicles: int
+    acConsumedKwh: float | None
+    dcDeliveredKwh: float | None
+
+
+class Seen(Struct):
+    """Devices with a reading."""
+
+    meters: int
+    vehicles: int
+
+
+class FleetReasons(Struct):
+    """Why a figure of the fleet is null, or what is wrong with one that is given; null where nothing is."""
+
+    acConsumedKwh: Reason | None
+    dcDeliveredKwh: Reason | None
+    efficiencyRatio: Reason | None
+
+
+class Fleet(Struct):
+    """The whole fleet over a window, or over one bucket of a series.
+
+    Attributed and unattributed AC energy add up to the total: what meters drew for a vehicle, and what they drew while
+    they were assigned to none. The ratio is of the matched vehicles: a vehicle of which only one side was heard says
+    nothing of losses. Coverage is of the devices heard from since the window began.
+    """
+
+    window: Window
+    totalEnergy: TotalEnergy
+    acAttributedKwh: float | None
+    acUnattributedKwh: float | None
+    efficiencyRatio: float | None
+    matched: Matched
+    seen: Seen
+    readings: ReadingCounts
+    coverage: Coverage
+    estimated: bool
+    reasons: FleetReasons
+
+
+class FleetSeries(Struct):
+    """The fleet by hour or day of a time zone's clock, every bucket of the window in order."""
+
+    window: Window
+    bucket: Bucket
+    timezone: str
+    buckets: list[Fleet]

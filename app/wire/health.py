@@ -1,0 +1,87 @@
+"""Whether a battery or a charger is going bad."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from app.wire.energy import Coverage, ReadingCounts, TotalEnergy, Window
+
+HealthReason = Literal[
+    "no_readings", "too_few_stretches", "too_few_months", "no_assignment", "too_few_days", "data_fault"
+]
+
+
+class Capacity(Struct):
+    """Energy that fills a battery, kWh to 2 decimals, with its standard error, from so many charging stretches."""
+
+    kwh: float | None
+    standardErrorKwh: float | None
+    stretches: int
+    reason: HealthReason | None
+
+
+class BatteryMonth(Struct):
+    """A battery's capacity in one month (UTC)."""
+
+    month: str
+    capacity: Capacity
+
+
+class Trend(Struct):
+    """A change over time and its standard error: kWh a month of a battery, ratio in 30 days of a charger."""
+
+    perMonth: float | None
+    standardError: float | None
+    reason: HealthReason | None
+
+
+class BatteryHealth(Struct):
+    """A vehicle's battery: its capacity against the one it was sold with, how that changed, and how hot it got."""
+
+    vehicleId: str
+    window: Window
+    capacity: Capacity
+    listedCapacityKwh: float | None
+    shareOfListed: float | None
+    trend: Trend
+    months: list[BatteryMonth]
+    hoursAbove40C: float | None
+    maxBatteryTemp: float | None
+    readings: int
+    coverage: float | None
+
+
+class ChargerDay(Struct):
+    """A day (UTC) on which a meter and a vehicle that it fed were both heard from."""
+
+    window: Window
+    totalEnergy: TotalEnergy
+    efficiencyRatio: float | None
+    readings: ReadingCounts
+    coverage: Coverage
+
+
+class Change(Struct):
+    """The day from which a charger's ratio was another one, and the ratios before and after."""
+
+    since: datetime
+    before: float
+    after: float
+
+
+class ChargerHealth(Struct):
+    """A charger's ratio day by day; how the last seven days compare with its own first seven, and when it changed.
+
+    `change` is null where no day parts the days into two that clearly differ.
+    """
+
+    meterId: str
+    window: Window
+    baselineRatio: float | None
+    recentRatio: float | None
+    changeSinceBaseline: float | None
+    reason: HealthReason | None
+    change: Change | None
+    trend: Trend
+    days: list[ChargerDay]

@@ -1,0 +1,44 @@
+"""What each device said last."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class LiveMeter(Struct):
+    """A meter's newest reading by its own clock. It charges where that reports energy above zero, or a register has
+    risen since the reading before."""
+
+    meterId: str
+    timestamp: datetime
+    kwhConsumedAc: float
+    voltage: float
+    charging: bool
+    receivedAt: datetime
+
+
+class LiveVehicle(Struct):
+    """A vehicle's newest reading by its own clock. It charges where that reports energy above zero, or a register has
+    risen since the reading before."""
+
+    vehicleId: str
+    timestamp: datetime
+    soc: float
+    kwhDeliveredDc: float
+    batteryTemp: float
+    charging: bool
+    receivedAt: datetime
+
+
+class LiveMeters(Struct):
+    """A page of meters by key; `next` is what to pass as `after`, null on the last page."""
+
+    meters: list[LiveMeter]
+    next: str | None
+
+
+class LiveVehicles(Struct):
+    """A page of vehicles by key; `next` is what to pass as `after`, null on the last page."""
+
+    vehicles: list[LiveVehicle]
+    next: str | None

@@ -1,0 +1,49 @@
+"""A vehicle's performance, over a window and bucket by bucket."""
+
+from msgspec import Struct
+
+from app.wire.energy import Bucket, Coverage, ReadingCounts, Reasons, SideCounts, TotalEnergy, Window
+
+
+class Performance(Struct):
+    """A vehicle's energy over a window; the ratio is DC / AC, null where AC is null or 0.
+
+    Registers that were reset or rolled over are counted; `estimated` says that an energy rests on hours whose readings
+    are no longer kept.
+    """
+
+    vehicleId: str
+    window: Window
+    totalEnergy: TotalEnergy
+    efficiencyRatio: float | None
+    avgBatteryTemp: float | None
+    meters: list[str]
+    readings: ReadingCounts
+    coverage: Coverage
+    resets: SideCounts
+    rollovers: SideCounts
+    estimated: bool
+    reasons: Reasons
+
+
+class VehicleBucket(Struct):
+    """A vehicle's performance over one bucket of a series; the first and the last bucket are cut by the window."""
+
+    window: Window
+    totalEnergy: TotalEnergy
+    efficiencyRatio: float | None
+    avgBatteryTemp: float | None
+    readings: ReadingCounts
+    coverage: Coverage
+    estimated: bool
+    reasons: Reasons
+
+
+class VehicleSeries(Struct):
+    """A vehicle's performance by hour or day of a time zone's clock, every bucket of the window in order."""
+
+    vehicleId: str
+    window: Window
+    bucket: Bucket
+    timezone: str
+    buckets: list[VehicleBucket]

@@ -1,0 +1,61 @@
+"""Readings as devices send them, and what becomes of them."""
+
+from msgspec import Struct
+
+from app.wire.values import BatteryTempC, DeviceId, EnergyKwh, Instant, SocPct, VoltageV
+
+
+class MeterReading(Struct):
+    """AC energy a smart meter drew from the grid, and the voltage it saw."""
+
+    meterId: DeviceId
+    kwhConsumedAc: EnergyKwh
+    voltage: VoltageV
+    timestamp: Instant
+
+
+class VehicleReading(Struct):
+    """DC energy that reached a vehicle's battery, its state of charge and its temperature."""
+
+    vehicleId: DeviceId
+    soc: SocPct
+    kwhDeliveredDc: EnergyKwh
+    batteryTemp: BatteryTempC
+    timestamp: Instant
+
+
+class AnyReading(Struct, gc=False):
+    """Either kind of reading, decoded in one pass; the keys that are set tell which. A test holds it to the two.
+
+    A key that is null is one that is absent: devices of either kind may send the keys of both.
+
+    Ids are any text here: `app.ingest.writer.rows` checks them, once for each device.
+    """
+
+    meterId: str | None = None
+    kwhConsumedAc: EnergyKwh | None = None
+    voltage: VoltageV | None = None
+    vehicleId: str | None = None
+    soc: SocPct | None = None
+    kwhDeliveredDc: EnergyKwh | None = None
+    batteryTemp: BatteryTempC | None = None
+    timestamp: Instant | None = None
+
+
+class ReadingError(Struct):
+    """Why one reading of a request was not kept; `index` counts from 0, `field` is null where no one is at fault."""
+
+    index: int
+    code: str
+    field: str | None
+    detail: str
+
+
+class IngestResult(Struct):
+    """What became of a request's readings; `errors` lists the first ones, the counts count all."""
+
+    accepted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    errors: list[ReadingError]

@@ -1,0 +1,30 @@
+"""The kinds of values that fields have, each with its bounds.
+
+Units: kWh for energy, percent for state of charge, degrees C for temperature, V for voltage. Every timestamp has a
+zone; answers are in UTC. Names of fields, in every file here, are the contract's JSON names.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+DeviceId = Annotated[
+    str,
+    # A bare $ would let a trailing newline through.
+    Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$(?!\n)", description="1 to 64 of A-Z a-z 0-9 . _ : -"),
+]
+EnergyKwh = Annotated[float, Meta(ge=0, le=1e9, description="kWh; below 1e-9 it becomes 0")]
+VoltageV = Annotated[float, Meta(ge=0, le=50_000, description="V")]
+SocPct = Annotated[float, Meta(ge=0, le=100, description="percent")]
+BatteryTempC = Annotated[float, Meta(ge=-60, le=200, description="degrees C")]
+PowerKw = Annotated[float, Meta(gt=0, le=1e5, description="kW")]
+CapacityKwh = Annotated[float, Meta(gt=0, le=1e5, description="kWh")]
+ModulusKwh = Annotated[float, Meta(gt=0, le=1e9, description="kWh at which a register begins anew at zero")]
+EnergyReading = Literal["interval", "register"]
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone")]
+
+# Ends of assignments and changes of kind beyond these are slips of the keyboard, and the outermost ones no datetime in
+# UTC could hold.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
