@@ -19,7 +19,7 @@ from bench.generate import SEED
 from bench.load import CannotMeasure, say, wrk
 from bench.report import Table, summary
 from bench.targets import can_have_workers, storage
-from tests.servers import PROFILES, open_directory
+from tests.support.servers import PROFILES, open_directory
 
 QUESTIONS = ("single", "batches", "disorder", "nominal", "look_ups")
 RESULTS = Path(__file__).with_name("RESULTS.md")

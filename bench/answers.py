@@ -24,7 +24,7 @@ from app.db.queries import query
 from app.local.embedded import EmbeddedServer
 from bench.generate import whole_second
 from bench.targets import bindir_of
-from tests.servers import PROFILES, open_directory, stop_jobs
+from tests.support.servers import PROFILES, open_directory, stop_jobs
 
 DEVICES = 10_000
 QUICK_DEVICES = 500

@@ -39,8 +39,8 @@ from bench.load import Figure, Sample, Target, alternate, median, percentile, se
 from bench.machine import cpu_s
 from bench.report import Reached, Table
 from bench.targets import bindir_of
-from tests.servers import open_directory, stop_jobs
-from tests.service import running_service
+from tests.support.servers import open_directory, stop_jobs
+from tests.support.service import running_service
 
 DAYS = (1, 10, 30)
 QUICK_DAYS = (1, 3)

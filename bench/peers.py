@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.generate import KNOWN_AGE, Requests, line_protocol, sweeps, whole_second
 from bench.load import CannotMeasure, Sample, Target, send
-from tests.servers import open_directory
+from tests.support.servers import open_directory
 
 WRITE_PATH = "/write?db=energy"
 START_TIMEOUT_S = 20.0

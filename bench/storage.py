@@ -24,7 +24,7 @@ from app.db import migrate
 from app.local.embedded import EmbeddedServer, packaged_bindir
 from app.local.simulator import Fleet
 from app.tools import doctor
-from tests.servers import PROFILES, local_timescale, open_directory, stop_jobs
+from tests.support.servers import PROFILES, local_timescale, open_directory, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -16,8 +16,8 @@ from app.local.embedded import EmbeddedServer, packaged_bindir
 from bench.generate import DEVICES_OF_A_KIND, KNOWN_AGE, SWEEP
 from bench.load import CannotMeasure, Sample, Target
 from bench.machine import cpu_s
-from tests.servers import local_timescale, open_directory
-from tests.service import running_service
+from tests.support.servers import local_timescale, open_directory
+from tests.support.service import running_service
 
 WORKERS = (1, 2)
 _KEPT = (

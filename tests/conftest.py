@@ -13,8 +13,8 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.db import migrate
-from tests.servers import HOSTS, Server, Unavailable, offered, signed_in, start, stop_jobs
-from tests.service import Client, running_service
+from tests.support.servers import HOSTS, Server, Unavailable, offered, signed_in, start, stop_jobs
+from tests.support.service import Client, running_service
 
 # What a test may leave behind. Rollups are emptied one by one: on the timescale profile they are no tables.
 _TABLES = (

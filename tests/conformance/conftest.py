@@ -7,7 +7,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.db import migrate
-from tests.servers import Server, stop_jobs
+from tests.support.servers import Server, stop_jobs
 
 
 @pytest.fixture

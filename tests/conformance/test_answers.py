@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests.readings import (
+from tests.support.readings import (
     hours_ago,
     insert_meter_readings,
     insert_vehicle_readings,
@@ -16,7 +16,7 @@ from tests.readings import (
     minutes_ago,
     vehicle_reading,
 )
-from tests.service import Client
+from tests.support.service import Client
 
 Connection = psycopg.Connection[TupleRow]
 

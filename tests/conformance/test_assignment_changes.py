@@ -10,8 +10,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from tests.conformance.test_assignments import created, hour, listed, overlapped, text, wanted
-from tests.servers import signed_in
-from tests.service import Answer, Client
+from tests.support.servers import signed_in
+from tests.support.service import Answer, Client
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -14,8 +14,8 @@ from psycopg.rows import TupleRow
 from app.db import migrate
 from app.db.queries import query
 from tests.conformance.test_assignments import START, hour
-from tests.readings import insert_meter_readings
-from tests.servers import Server, stop_jobs
+from tests.support.readings import insert_meter_readings
+from tests.support.servers import Server, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]
 

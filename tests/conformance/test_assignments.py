@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.service import Client
+from tests.support.service import Client
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.db import migrate
-from tests.servers import ONLY_TIMESCALE, Server
+from tests.support.servers import ONLY_TIMESCALE, Server
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -9,8 +9,8 @@ import pytest
 from psycopg.rows import TupleRow
 
 from tests.conformance.test_plug_events import at_once
-from tests.readings import meter_reading, minutes_ago, now, vehicle_reading
-from tests.service import Answer, Client
+from tests.support.readings import meter_reading, minutes_ago, now, vehicle_reading
+from tests.support.service import Answer, Client
 
 Connection = psycopg.Connection[TupleRow]
 

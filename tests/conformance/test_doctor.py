@@ -15,8 +15,8 @@ from app.__main__ import main
 from app.db import migrate
 from app.errors import DatabaseUnavailable
 from app.tools import doctor
-from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, minutes_ago, now
-from tests.servers import ONLY_TIMESCALE, Server, signed_in, stop_jobs, url_of
+from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, minutes_ago, now
+from tests.support.servers import ONLY_TIMESCALE, Server, signed_in, stop_jobs, url_of
 
 Connection = psycopg.Connection[TupleRow]
 

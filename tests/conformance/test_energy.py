@@ -17,10 +17,10 @@ from psycopg.rows import TupleRow
 
 from app.db import migrate
 from app.db.queries import query
-from tests import oracle
-from tests.oracle import Kind, Reading, Stretch
-from tests.readings import hours_ago
-from tests.servers import Server, stop_jobs
+from tests.support import oracle
+from tests.support.oracle import Kind, Reading, Stretch
+from tests.support.readings import hours_ago
+from tests.support.servers import Server, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]
 

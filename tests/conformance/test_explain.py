@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow
 
-from tests.readings import hours_ago, meter_reading, vehicle_reading
-from tests.service import Client
+from tests.support.readings import hours_ago, meter_reading, vehicle_reading
+from tests.support.service import Client
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -19,7 +19,7 @@ from app.http.openapi import document
 from app.http.routes import ROUTES
 from app.ingest.decode import SMALLEST_ENERGY_KWH
 from app.tools import doctor
-from tests.readings import (
+from tests.support.readings import (
     hours_ago,
     insert_meter_readings,
     insert_vehicle_readings,
@@ -27,7 +27,7 @@ from tests.readings import (
     minutes_ago,
     vehicle_reading,
 )
-from tests.service import Answer, Client
+from tests.support.service import Answer, Client
 
 Connection = psycopg.Connection[TupleRow]
 Stretch = tuple[datetime, datetime]

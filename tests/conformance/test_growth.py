@@ -1,8 +1,8 @@
 """A second release on a database that holds data and takes readings: none is lost, and ingest waits a second at most.
 
-The release is in tests/next_release: a column more in the history of meters, and one more in its rollups, which takes
-rebuilding them. A stream of readings is posted without a pause, some of them late, while the steps of the recipe in
-sql/README.md are taken one by one; each acknowledgement is timed. The service is this release's all along, as it is
+The release is in tests/support/next_release: a column more in the history of meters, and one more in its rollups, which
+takes rebuilding them. A stream of readings is posted without a pause, some of them late, while the steps of the recipe
+in sql/README.md are taken one by one; each acknowledgement is timed. The service is this release's all along, as it is
 while a new one is rolled out. At the end every reading acknowledged is in the history, and the rebuilt rollup says what
 the history says.
 """
@@ -27,13 +27,13 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.db import migrate, queries
-from tests.readings import hours_ago, meter_reading, now, vehicle_reading
-from tests.servers import Server, signed_in
-from tests.service import ROOT, running_service
+from tests.support.readings import hours_ago, meter_reading, now, vehicle_reading
+from tests.support.servers import Server, signed_in
+from tests.support.service import ROOT, running_service
 
 Connection = psycopg.Connection[TupleRow]
 
-NEXT_RELEASE = ROOT / "tests" / "next_release"
+NEXT_RELEASE = ROOT / "tests" / "support" / "next_release"
 METERS = 40
 DAYS = 3
 LONGEST_GAP_S = 1.0

@@ -17,9 +17,9 @@ from psycopg.rows import TupleRow
 
 from app.tools.day_spool import DaySpool
 from app.tools.import_file import ImportFile, Line
-from tests.readings import insert_meter_readings, insert_vehicle_readings, meter_reading, now, vehicle_reading
-from tests.servers import ONLY_TIMESCALE
-from tests.service import ROOT, command
+from tests.support.readings import insert_meter_readings, insert_vehicle_readings, meter_reading, now, vehicle_reading
+from tests.support.servers import ONLY_TIMESCALE
+from tests.support.service import ROOT, command
 
 Connection = psycopg.Connection[TupleRow]
 

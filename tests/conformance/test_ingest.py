@@ -16,9 +16,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests.readings import hours_ago, meter_reading, minutes_ago, now, vehicle_reading
-from tests.servers import ONLY_TIMESCALE
-from tests.service import Answer, Client, running_service
+from tests.support.readings import hours_ago, meter_reading, minutes_ago, now, vehicle_reading
+from tests.support.servers import ONLY_TIMESCALE
+from tests.support.service import Answer, Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -8,8 +8,8 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.db import migrate
-from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, now
-from tests.servers import Server
+from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, now
+from tests.support.servers import Server
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests.readings import meter_reading, minutes_ago, vehicle_reading
-from tests.service import Client
+from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.support.service import Client
 
 KINDS = pytest.mark.parametrize("kind", ["meters", "vehicles"])
 

@@ -14,8 +14,8 @@ from psycopg.rows import TupleRow
 
 from app.__main__ import main
 from app.db import migrate
-from tests.readings import insert_meter_readings, insert_vehicle_readings, now
-from tests.servers import ONLY_TIMESCALE, run_jobs
+from tests.support.readings import insert_meter_readings, insert_vehicle_readings, now
+from tests.support.servers import ONLY_TIMESCALE, run_jobs
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 
-from tests import oracle
-from tests.readings import hours_ago, meter_reading, minutes_ago, now, vehicle_reading
-from tests.service import Client
+from tests.support import oracle
+from tests.support.readings import hours_ago, meter_reading, minutes_ago, now, vehicle_reading
+from tests.support.service import Client
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -13,8 +13,8 @@ from psycopg.rows import TupleRow, dict_row
 
 from app.db import migrate
 from app.db.queries import query
-from tests.readings import hours_ago, now
-from tests.servers import Server, stop_jobs
+from tests.support.readings import hours_ago, now
+from tests.support.servers import Server, stop_jobs
 
 Connection = psycopg.Connection[TupleRow]
 Node = dict[str, Any]

@@ -13,8 +13,8 @@ import pytest
 from psycopg.rows import TupleRow
 
 from tests.conformance.test_assignments import created, hour, listed, overlapped, text, wanted
-from tests.readings import now
-from tests.service import Answer, Client, running_service
+from tests.support.readings import now
+from tests.support.service import Answer, Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
 

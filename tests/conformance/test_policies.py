@@ -16,8 +16,8 @@ from app.__main__ import main
 from app.db.queries import query
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
 from app.tools import policies
-from tests.readings import hours_ago, insert_meter_readings, now
-from tests.servers import ONLY_TIMESCALE, run_jobs, url_of
+from tests.support.readings import hours_ago, insert_meter_readings, now
+from tests.support.servers import ONLY_TIMESCALE, run_jobs, url_of
 
 Connection = psycopg.Connection[TupleRow]
 

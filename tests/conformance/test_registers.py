@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests import oracle
-from tests.oracle import Kind, Reading
-from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings
+from tests.support import oracle
+from tests.support.oracle import Kind, Reading
+from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings
 
 Connection = psycopg.Connection[TupleRow]
 

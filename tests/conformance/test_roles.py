@@ -14,9 +14,9 @@ from psycopg.rows import TupleRow
 
 from app.db import migrate
 from app.errors import RoleLacksRight
-from tests.readings import meter_reading, minutes_ago, vehicle_reading
-from tests.servers import ONLY_TIMESCALE, Server, signed_in, stop_jobs, url_of
-from tests.service import ROOT, Client, command, running_service
+from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.support.servers import ONLY_TIMESCALE, Server, signed_in, stop_jobs, url_of
+from tests.support.service import ROOT, Client, command, running_service
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -16,7 +16,7 @@ from app.config import Settings
 from app.db import migrate
 from app.db.pool import call
 from app.db.queries import query
-from tests.readings import (
+from tests.support.readings import (
     hours_ago,
     insert_meter_readings,
     insert_vehicle_readings,
@@ -25,8 +25,8 @@ from tests.readings import (
     now,
     vehicle_reading,
 )
-from tests.servers import ONLY_TIMESCALE, run_jobs
-from tests.service import Client, running_service
+from tests.support.servers import ONLY_TIMESCALE, run_jobs
+from tests.support.service import Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, vehicle_reading
-from tests.service import Client
+from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, vehicle_reading
+from tests.support.service import Client
 
 Connection = psycopg.Connection[TupleRow]
 

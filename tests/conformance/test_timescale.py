@@ -10,9 +10,9 @@ from psycopg.rows import TupleRow
 
 from app.db import migrate
 from app.ingest.writer import MAX_LATE_TRANSACTIONS
-from tests.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, meter_reading, now
-from tests.servers import ONLY_TIMESCALE, Server, stop_jobs, url_of
-from tests.service import Client
+from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, meter_reading, now
+from tests.support.servers import ONLY_TIMESCALE, Server, stop_jobs, url_of
+from tests.support.service import Client
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -22,8 +22,8 @@ from app.db.pool import Database
 from app.ingest.decode import Batch
 from app.ingest.rows import meter_row
 from app.ingest.writer import Writer, Written
-from tests.readings import hours_ago, insert_meter_readings, meter_reading
-from tests.service import Answer, Client, running_service
+from tests.support.readings import hours_ago, insert_meter_readings, meter_reading
+from tests.support.service import Answer, Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -11,9 +11,9 @@ import pytest
 
 from app.db import migrate
 from app.http.openapi import OPERATIONS
-from tests.examples import ANSWERS, EXAMPLES, answers, documented
-from tests.servers import Server
-from tests.service import ROOT, running_service
+from tests.support.examples import ANSWERS, EXAMPLES, answers, documented
+from tests.support.servers import Server
+from tests.support.service import ROOT, running_service
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -28,7 +28,9 @@ def test_every_endpoint_has_an_example() -> None:
 
 
 def test_the_answers_shown_are_those_of_the_service(postgres_server: Server) -> None:
-    assert ANSWERS.read_text(encoding="utf-8") == documented(answers(postgres_server)), "run: python -m tests.examples"
+    assert ANSWERS.read_text(encoding="utf-8") == documented(answers(postgres_server)), (
+        "run: python -m tests.support.examples"
+    )
 
 
 def test_the_readme_tells_of_every_endpoint() -> None:

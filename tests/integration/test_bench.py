@@ -29,7 +29,7 @@ from bench.generate import (
 )
 from bench.load import Target, send
 from bench.machine import cpu_s, largest_mb, tree
-from tests.service import Client
+from tests.support.service import Client
 
 _COPY = {
     "meters": "COPY telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) "

@@ -23,9 +23,9 @@ import pytest
 
 from app.db import migrate
 from app.http.openapi import OPERATIONS, Operation
-from tests.readings import meter_reading, minutes_ago, now, vehicle_reading
-from tests.servers import Server
-from tests.service import Answer, Client, running_service
+from tests.support.readings import meter_reading, minutes_ago, now, vehicle_reading
+from tests.support.servers import Server
+from tests.support.service import Answer, Client, running_service
 
 _JSON = {"Content-Type": "application/json"}
 _NDJSON = {"Content-Type": "application/x-ndjson"}

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from app.db import migrate
-from tests.readings import meter_reading, minutes_ago
-from tests.servers import Server, open_directory
-from tests.service import command, running_service
+from tests.support.readings import meter_reading, minutes_ago
+from tests.support.servers import Server, open_directory
+from tests.support.service import command, running_service
 
 _BRIEFLY = ("--seconds", "1", "--vehicles", "3")
 

@@ -14,8 +14,8 @@ from psycopg.rows import TupleRow
 from app.db import migrate
 from app.local.embedded import packaged_bindir
 from app.tools import transfer
-from tests.servers import TIMESCALE, Server, Unavailable, local_bindirs, signed_in, start, stop_jobs
-from tests.service import ROOT, command
+from tests.support.servers import TIMESCALE, Server, Unavailable, local_bindirs, signed_in, start, stop_jobs
+from tests.support.service import ROOT, command
 
 Connection = psycopg.Connection[TupleRow]
 

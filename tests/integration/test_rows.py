@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 
 from app.ingest import rows
 from app.ingest.rows import Row, copy_data, instant, meter_row, microseconds, numbered_copy_data, vehicle_row
-from tests.servers import Server
+from tests.support.servers import Server
 
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
 _ids = st.text(_ID_CHARACTERS, min_size=1, max_size=64)

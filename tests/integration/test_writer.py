@@ -23,8 +23,8 @@ from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, ShuttingDown
 from app.ingest.decode import Batch, conflict
 from app.ingest.rows import meter_row, vehicle_row
 from app.ingest.writer import Writer, Written
-from tests.readings import minutes_ago
-from tests.servers import Server
+from tests.support.readings import minutes_ago
+from tests.support.servers import Server
 
 _AT = minutes_ago(10)
 _PATIENCE_S = 20.0

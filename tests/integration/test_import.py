@@ -25,9 +25,9 @@ from app.__main__ import main
 from app.db import migrate
 from app.tools.import_file import MAX_LINE_LENGTH
 from app.tools.importer import LINES_PER_BATCH, MAX_BAD_LINES_LISTED
-from tests.readings import meter_reading, minutes_ago, now, vehicle_reading
-from tests.servers import Server, url_of
-from tests.service import ROOT, command
+from tests.support.readings import meter_reading, minutes_ago, now, vehicle_reading
+from tests.support.servers import Server, url_of
+from tests.support.service import ROOT, command
 
 BASE = minutes_ago(180)
 METERS = "SELECT meter_id, recorded_at, energy_ac_kwh, voltage_v FROM telemetry.meter_telemetry_history ORDER BY 1, 2"

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests.readings import (
+from tests.support.readings import (
     MeterRow,
     VehicleRow,
     hours_ago,
@@ -26,10 +26,10 @@ from tests.readings import (
     insert_vehicle_readings,
     vehicle_reading,
 )
-from tests.servers import Server
-from tests.service import Client, command
+from tests.support.servers import Server
+from tests.support.service import Client, command
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+DATA = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data"
 HOUSEHOLD = DATA / "household_meter_minutes.csv"
 SESSIONS = DATA / "ev_charging_sessions_2022.csv"
 SEED = 20061216

@@ -14,7 +14,7 @@ from app.db import migrate
 from app.db.pool import Database, call
 from app.http import app
 from app.ingest.decode import Horizon, Reader
-from tests.servers import Server
+from tests.support.servers import Server
 
 _PATIENCE_S = 30.0
 # Long enough to tell a second try after a failure from the next one that would have come anyway.

@@ -14,9 +14,9 @@ import pytest
 
 from app.db import migrate
 from app.server.connection import MAX_BYTES_PER_STEP, MAX_HEAD_BYTES
-from tests.readings import meter_reading, minutes_ago
-from tests.servers import Server
-from tests.service import Client, running_service
+from tests.support.readings import meter_reading, minutes_ago
+from tests.support.servers import Server
+from tests.support.service import Client, running_service
 
 _PATIENCE_S = 60.0
 _GET = b"GET /livez HTTP/1.1\r\nHost:localhost\r\n\r\n"

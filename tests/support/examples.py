@@ -1,4 +1,4 @@
-"""A real answer of every endpoint, as docs/ANSWERS.md shows them: python -m tests.examples.
+"""A real answer of every endpoint, as docs/ANSWERS.md shows them: python -m tests.support.examples.
 
 The service runs on an empty database of the postgres profile, into which three weeks of a small fleet are put: V-202 at
 the charger M-101 that turned bad on the 13th, V-203 at the slow socket M-102, and M-103 that feeds nobody. Instants of
@@ -15,9 +15,9 @@ import msgspec
 import psycopg
 
 from app.db import migrate
-from tests.readings import insert_meter_readings, insert_vehicle_readings
-from tests.servers import Server, start
-from tests.service import ROOT, Answer, Client, running_service
+from tests.support.readings import insert_meter_readings, insert_vehicle_readings
+from tests.support.servers import Server, start
+from tests.support.service import ROOT, Answer, Client, running_service
 
 ANSWERS = ROOT / "docs" / "ANSWERS.md"
 
@@ -32,7 +32,7 @@ _HEAD = """# Answers
 
 A real answer of every endpoint, to the requests as they stand here, in this order, on a small fleet: V-202 charges at
 M-101, a charger that turned bad on the 13th; V-203 at M-102, a slow socket; M-103 feeds nobody. Written by
-`python -m tests.examples`; a test holds it to what the service answers.
+`python -m tests.support.examples`; a test holds it to what the service answers.
 """
 
 

@@ -20,9 +20,9 @@ import pytest
 
 from app.db import migrate
 from app.local.embedded import EmbeddedServer
-from tests.readings import meter_reading, minutes_ago, vehicle_reading
-from tests.servers import Server, open_directory
-from tests.service import Client, command, running_service
+from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.support.servers import Server, open_directory
+from tests.support.service import Client, command, running_service
 
 _PATIENCE_S = 30.0
 

@@ -19,7 +19,7 @@ import pytest
 from app.errors import EmbeddedServerError
 from app.local import embedded
 from app.local.embedded import EmbeddedServer, packaged_bindir, reachable_data_dir, timescale_version
-from tests.servers import local_timescale
+from tests.support.servers import local_timescale
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the database as another account")
 on_linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")

@@ -22,7 +22,7 @@ from app.ingest.decode import SMALLEST_ENERGY_KWH, Batch, Horizon, Reader
 from app.ingest.rows import Row, meter_row, vehicle_row
 from app.wire.readings import AnyReading, MeterReading, VehicleReading
 from app.wire.values import DeviceId
-from tests.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
 
 _METERS_FROM = datetime.now(UTC) - timedelta(days=400)
 _VEHICLES_FROM = datetime.now(UTC) - timedelta(days=100)

@@ -20,7 +20,7 @@ from app import config
 from app.db import queries
 from app.db.migrate import LOWEST_TIMESCALE_VERSION
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 # Imports run one way: a module may import what stands in an earlier line than its own, and nothing else of the app.
 LAYERS = (

@@ -16,9 +16,9 @@ from app.http.openapi import OPERATIONS, Operation, document
 from app.http.routes import ROUTES
 from app.wire.readings import IngestResult
 from app.wire.service import Problem
-from tests.readings import meter_reading, minutes_ago, vehicle_reading
-from tests.servers import Server
-from tests.service import Answer, Client, running_service
+from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.support.servers import Server
+from tests.support.service import Answer, Client, running_service
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,

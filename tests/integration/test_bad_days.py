@@ -27,9 +27,9 @@ from psycopg.rows import TupleRow
 
 from app.db import migrate
 from app.local.embedded import EmbeddedServer
-from tests.readings import meter_reading, minutes_ago, vehicle_reading
-from tests.servers import Server, open_directory
-from tests.service import ROOT, Answer, Client, command, running_service
+from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.support.servers import Server, open_directory
+from tests.support.service import ROOT, Answer, Client, command, running_service
 
 _JSON = {"Content-Type": "application/json"}
 # How soon a service has to be itself again once its database is.

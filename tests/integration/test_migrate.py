@@ -24,9 +24,9 @@ from app import __version__
 from app.db import migrate
 from app.db.migrate import Profile
 from app.errors import DatabaseBusy, DatabaseUnavailable, ProfileMismatch, SchemaMismatch
-from tests.readings import meter_reading, minutes_ago, vehicle_reading
-from tests.servers import PROFILES, Server
-from tests.service import ROOT, command, running_service
+from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.support.servers import PROFILES, Server
+from tests.support.service import ROOT, command, running_service
 
 RELEASED = migrate.MIGRATIONS_DIRECTORY / "released.sha256"
 MANY = 8

@@ -1,4 +1,6 @@
-"""Kills the service, a worker or PostgreSQL under load, and counts what became of the readings: python -m tests.kills.
+"""Kills the service, a worker or PostgreSQL under load, and counts what became of the readings.
+
+Run it by itself with `python -m tests.support.kills`.
 
 Clients post a mixed load all the while: readings one by one, batches, late ones, and what was sent before once more.
 Like a device, a client that gets no answer, or 503, sends the same request again, and sometimes gives it up. At a
@@ -33,8 +35,8 @@ import psycopg
 from app import config
 from app.db import migrate
 from app.local.embedded import EmbeddedServer
-from tests.servers import HOSTS, Unavailable, open_directory, start
-from tests.service import Client, running_service
+from tests.support.servers import HOSTS, Unavailable, open_directory, start
+from tests.support.service import Client, running_service
 
 Kind = Literal["service", "worker", "database"]
 KINDS: tuple[Kind, ...] = ("service", "worker", "database")
@@ -507,7 +509,7 @@ _WRONG_ROLLUPS = [
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Kill as often as asked; returns 0 where every check was sound, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.support.kills", description=__doc__)
     parser.add_argument("--times", type=int, default=20, help="kills of each kind on each server")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--hosts", nargs="+", choices=HOSTS, default=tuple(HOSTS))

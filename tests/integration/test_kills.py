@@ -1,7 +1,7 @@
 """Nothing acknowledged is lost, whatever is killed, and the check that says so would notice.
 
-How it is done stands in tests/kills.py. Each kind is killed once here; KILLS=20 in the environment kills each as often,
-and `python -m tests.kills` does so with figures to read.
+How it is done stands in tests/support/kills.py. Each kind is killed once here; KILLS=20 in the environment kills each
+as often, and `python -m tests.support.kills` does so with figures to read.
 """
 
 import os
@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from tests.kills import KINDS, Kind, Site, cannot_kill, check, kill_under_load, site, wrong_rollups
-from tests.servers import HOSTS, Unavailable
+from tests.support.kills import KINDS, Kind, Site, cannot_kill, check, kill_under_load, site, wrong_rollups
+from tests.support.servers import HOSTS, Unavailable
 
 KILLS = int(os.environ.get("KILLS", "1"))
 
