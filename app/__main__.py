@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     changing = commands.add_parser("policies", help="show or apply a file of retention, columnstore and refresh")
     policies.add_arguments(changing)
     changing.set_defaults(run=_policies)
-    _add_copying(commands)
+    _add_transfer(commands)
 
     examining = commands.add_parser("doctor", help="what is not normal in the database, and the figures behind it")
     doctor.add_arguments(examining)
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_copying(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_transfer(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     filling = commands.add_parser("copy", help="copy another database, of either profile, into this one, and compare")
     filling.add_argument("url", help="the database to copy; leave its password to PGPASSFILE")
     filling.set_defaults(run=_copy)

@@ -23,7 +23,7 @@ from app.http.ingest import ingest
 from app.http.problems import EXCEPTION_HANDLERS, problem
 from app.http.routes import ROUTES
 from app.http.service import Service
-from app.ingest.decode import UNKNOWN_HORIZON, Reader
+from app.ingest.decode import UNKNOWN_HORIZON, ReadingDecoder
 from app.ingest.writer import Writer, horizon
 
 logger = logging.getLogger("energy.service")
@@ -52,14 +52,14 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
         writer = Writer(database, settings)
         chores: list[asyncio.Task[None]] = []
         try:
-            reader = Reader(settings, await horizon(database) if wait_for_database else UNKNOWN_HORIZON)
+            decoder = ReadingDecoder(settings, await horizon(database) if wait_for_database else UNKNOWN_HORIZON)
             writer.start()
-            app.state.service = Service(settings, database, reader, writer)
+            app.state.service = Service(settings, database, decoder, writer)
             app.state.bytes_held = BytesHeld(settings.max_body_bytes_held)
             # What was imported stays; the collector need not look at it again and again while readings wait.
             gc.collect()
             gc.freeze()
-            chores.append(asyncio.create_task(_follow_horizon(database, reader)))
+            chores.append(asyncio.create_task(_follow_horizon(database, decoder)))
             chores.append(asyncio.create_task(_keep_up(url, settings)))
             yield
         finally:
@@ -78,12 +78,12 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
     return _Entrance(app, Admission(settings))
 
 
-async def _follow_horizon(database: Database, reader: Reader) -> None:
-    pause_s = 0.0 if reader.horizon is UNKNOWN_HORIZON else HORIZON_PERIOD_S
+async def _follow_horizon(database: Database, decoder: ReadingDecoder) -> None:
+    pause_s = 0.0 if decoder.horizon is UNKNOWN_HORIZON else HORIZON_PERIOD_S
     while True:
         await asyncio.sleep(pause_s)
         try:
-            reader.horizon = await horizon(database)
+            decoder.horizon = await horizon(database)
             pause_s = HORIZON_PERIOD_S
         except (EnergyError, psycopg.Error) as error:
             logger.warning("the horizon of the history could not be read: %s", error)

@@ -62,18 +62,18 @@ async def _ingest(scope: Scope, receive: Receive) -> IngestResult:
         if message["type"] == "http.request" and not message.get("more_body"):
             if len(message["body"]) > max_bytes:
                 raise bodies.too_large(max_bytes)
-            batch = service.reader.decode_json(message["body"])
+            batch = service.decoder.decode_json(message["body"])
         else:
             request = Request(scope, _after(message, receive))
-            batch = service.reader.decode_json(await bodies.body(request, max_bytes, held))
+            batch = service.decoder.decode_json(await bodies.body(request, max_bytes, held))
     else:
         request = Request(scope, receive)
         parameters.check_parameters(request, PARAMETERS)
         strict = parameters.flag(request, "strict") or False
         media_type = bodies.media_type(request, bodies.MEDIA_TYPES)
         body = await bodies.body(request, max_bytes, held)
-        reader = service.reader
-        batch = reader.decode_lines(body) if media_type == bodies.NDJSON else reader.decode_json(body)
+        decoder = service.decoder
+        batch = decoder.decode_lines(body) if media_type == bodies.NDJSON else decoder.decode_json(body)
     return await _kept(service, batch, strict)
 
 

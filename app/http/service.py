@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from app.config import Settings
 from app.db.pool import Database
-from app.ingest.decode import Reader
+from app.ingest.decode import ReadingDecoder
 from app.ingest.writer import Writer
 
 
@@ -15,7 +15,7 @@ class Service(NamedTuple):
 
     settings: Settings
     database: Database
-    reader: Reader
+    decoder: ReadingDecoder
     writer: Writer
 
 

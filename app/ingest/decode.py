@@ -76,7 +76,7 @@ _items = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Reader:
+class ReadingDecoder:
     """Decodes bodies against the limits of the settings and the horizon of the history."""
 
     def __init__(self, settings: Settings, horizon: Horizon) -> None:

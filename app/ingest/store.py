@@ -34,7 +34,7 @@ class Rows:
 
 
 @dataclass(slots=True)
-class Known:
+class Duplicates:
     """Which rows were there already: their indexes among those of their kind, each with whether its values differ."""
 
     meters: list[tuple[int, bool]] = field(default_factory=list)
@@ -54,14 +54,14 @@ async def copy(connection: Connection, rows: Rows) -> None:
     await copy_in(connection, copies)
 
 
-async def insert(connection: Connection, rows: Rows) -> Known:
+async def insert(connection: Connection, rows: Rows) -> Duplicates:
     """Write rows of any age, new or not, in the transaction that is open; returns those that were there already."""
-    known = Known()
+    duplicates = Duplicates()
     if rows.meters:
-        known.meters = await _insert(connection, "meter", rows.meters)
+        duplicates.meters = await _insert(connection, "meter", rows.meters)
     if rows.vehicles:
-        known.vehicles = await _insert(connection, "vehicle", rows.vehicles)
-    return known
+        duplicates.vehicles = await _insert(connection, "vehicle", rows.vehicles)
+    return duplicates
 
 
 async def _insert(connection: Connection, kind: str, rows: Sequence[Row]) -> list[tuple[int, bool]]:

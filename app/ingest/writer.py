@@ -285,9 +285,9 @@ class Writer:
         vehicles = sorted(_numbered(piece.vehicles for piece in pieces))
         rows = Rows([row for *_, row in meters], [row for *_, row in vehicles])
         async with self._database.ingesting() as connection, connection.transaction():
-            known = await store.insert(connection, rows)
-            was_there = [(meters[ordinal], differs) for ordinal, differs in known.meters]
-            was_there += [(vehicles[ordinal], differs) for ordinal, differs in known.vehicles]
+            duplicates = await store.insert(connection, rows)
+            was_there = [(meters[ordinal], differs) for ordinal, differs in duplicates.meters]
+            was_there += [(vehicles[ordinal], differs) for ordinal, differs in duplicates.vehicles]
             if pieces[0].request.strict:
                 self._check_strict(sorted(row[2] for (*_, row), differs in was_there if differs))
         for (_, _, number, row), differs in was_there:

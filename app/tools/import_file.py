@@ -362,7 +362,7 @@ def _shifted(line: Line, shift: timedelta) -> Line:
 
 
 def _object(values: dict[str, Any] | bytes) -> dict[str, Any]:
-    """A line's values; empty where it is no JSON object, and is left as it is for the reader to refuse."""
+    """A line's values; empty where it is no JSON object, and is left as it is for the decoder to refuse."""
     if isinstance(values, dict):
         return values
     try:
@@ -372,7 +372,7 @@ def _object(values: dict[str, Any] | bytes) -> dict[str, Any]:
 
 
 def _number(text: str) -> float | str:
-    """A number, or the text as it is where it is none, for the reader to refuse."""
+    """A number, or the text as it is where it is none, for the decoder to refuse."""
     try:
         value = float(text)
     except ValueError:

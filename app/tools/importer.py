@@ -24,7 +24,7 @@ from app.config import Settings
 from app.db.pool import Database, call
 from app.db.queries import query
 from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
-from app.ingest.decode import Reader, conflict
+from app.ingest.decode import ReadingDecoder, conflict
 from app.ingest.rows import instant
 from app.ingest.writer import Writer, horizon
 from app.registry import assignments, devices
@@ -186,7 +186,7 @@ async def _shift(database: Database, file: ImportFile, end_at: EndAt) -> timedel
 
 
 async def _load(database: Database, settings: Settings, file: ImportFile, shift: timedelta, summary: Summary) -> None:
-    reader = Reader(settings, await horizon(database))
+    decoder = ReadingDecoder(settings, await horizon(database))
     writer = Writer(database, settings)
     writer.start()
     size = min(LINES_PER_BATCH, settings.max_readings_per_request)
@@ -194,7 +194,7 @@ async def _load(database: Database, settings: Settings, file: ImportFile, shift:
         with tqdm(total=file.path.stat().st_size, unit="B", unit_scale=True, disable=None, leave=False) as bar:
             for lines in _batches(file.lines(shift), size):
                 if file.kind == "readings":
-                    await _load_readings(reader, writer, lines, summary)
+                    await _load_readings(decoder, writer, lines, summary)
                 elif file.kind == "assignments":
                     await _load_assignments(database, file.path.name, lines, summary)
                 else:
@@ -214,7 +214,7 @@ async def _load_by_day(
     Days that an earlier run was over with are left out. A day of which a line was refused for its age is not over: the
     next run reads it again.
     """
-    reader = Reader(settings, await horizon(database))
+    decoder = ReadingDecoder(settings, await horizon(database))
     writer = Writer(database, settings)
     writer.start()
     size = min(LINES_PER_BATCH, settings.max_readings_per_request)
@@ -228,7 +228,7 @@ async def _load_by_day(
             except ImportFileError as error:
                 damage = error
             for lines in _batches(spool.lines(None), size):
-                await _load_readings(reader, writer, lines, summary)
+                await _load_readings(decoder, writer, lines, summary)
                 summary.lines += len(lines)
             rows = await database.fetch_all("days_imported", {"fingerprint": fingerprint})
             over = {row[0] for row in rows}
@@ -239,7 +239,7 @@ async def _load_by_day(
                     continue
                 began, refused_before = datetime.now(UTC), summary.refused_for_age
                 for lines in _batches(spool.lines(day), size):
-                    await _load_readings(reader, writer, lines, summary)
+                    await _load_readings(decoder, writer, lines, summary)
                     summary.lines += len(lines)
                     summary.last_line = lines[-1].number
                 await call(url, settings, "complete_load", {"from": day, "to": day + timedelta(days=1)})
@@ -276,7 +276,7 @@ def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
         yield batch
 
 
-async def _load_readings(reader: Reader, writer: Writer, lines: Sequence[Line], summary: Summary) -> None:
+async def _load_readings(decoder: ReadingDecoder, writer: Writer, lines: Sequence[Line], summary: Summary) -> None:
     told = {line.number: line.fault for line in lines if line.fault}
     summary.bad += len(told)
     sound = [line for line in lines if not line.fault]
@@ -284,7 +284,7 @@ async def _load_readings(reader: Reader, writer: Writer, lines: Sequence[Line], 
         encoded = [
             line.values if isinstance(line.values, bytes) else msgspec.json.encode(line.values) for line in sound
         ]
-        batch = reader.decode_lines(b"\n".join(encoded))
+        batch = decoder.decode_lines(b"\n".join(encoded))
         written = await writer.write(batch)
         summary.duplicates += len(written.duplicates)
         summary.conflicts += len(written.conflicts)

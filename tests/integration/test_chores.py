@@ -13,7 +13,7 @@ from app.config import Settings
 from app.db import migrate
 from app.db.pool import Database, call
 from app.http import app
-from app.ingest.decode import Horizon, Reader
+from app.ingest.decode import Horizon, ReadingDecoder
 from tests.support.servers import Server
 
 _PATIENCE_S = 30.0
@@ -45,16 +45,16 @@ def test_a_horizon_that_could_not_be_read_is_read_again_soon(
     monkeypatch.setattr(app, "HORIZON_RETRY_S", _RETRY_S)
     settings = Settings()
     known = Horizon(datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC))
-    reader = Reader(settings, known)
+    decoder = ReadingDecoder(settings, known)
 
     async def test(dba: psycopg.Connection) -> float:
         database = Database(database_url, settings)
         await database.open()
-        following = asyncio.create_task(app._follow_horizon(database, reader))
+        following = asyncio.create_task(app._follow_horizon(database, decoder))
         try:
             failed_at = await _time_when(lambda: bool(caplog.messages))
             dba.execute("ALTER FUNCTION api.hidden(text) RENAME TO history_horizon")
-            return await _time_when(lambda: reader.horizon != known) - failed_at
+            return await _time_when(lambda: decoder.horizon != known) - failed_at
         finally:
             following.cancel()
             with suppress(asyncio.CancelledError):

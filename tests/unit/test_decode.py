@@ -1,4 +1,4 @@
-"""The reader: what devices send, decoded into rows, and the fault of each reading that cannot be kept.
+"""The decoder: what devices send, decoded into rows, and the fault of each reading that cannot be kept.
 
 The decoder has two ways: one pass over a body whose readings are all well, and item by item where one is not. Whatever
 a test asks of a batch, it asks of both, by sending the same readings alone and together with a bad one.
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app.config import Settings
 from app.errors import MalformedBody, NoReadingAccepted, ProblemError, TooManyReadings
-from app.ingest.decode import SMALLEST_ENERGY_KWH, Batch, Horizon, Reader
+from app.ingest.decode import SMALLEST_ENERGY_KWH, Batch, Horizon, ReadingDecoder
 from app.ingest.rows import Row, meter_row, vehicle_row
 from app.wire.readings import AnyReading, MeterReading, VehicleReading
 from app.wire.values import DeviceId
@@ -26,7 +26,7 @@ from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
 
 _METERS_FROM = datetime.now(UTC) - timedelta(days=400)
 _VEHICLES_FROM = datetime.now(UTC) - timedelta(days=100)
-_READER = Reader(Settings(), Horizon(_METERS_FROM, _VEHICLES_FROM))
+_DECODER = ReadingDecoder(Settings(), Horizon(_METERS_FROM, _VEHICLES_FROM))
 _NO_OBJECT = 5
 
 
@@ -145,14 +145,14 @@ def _expected_rows(readings: Sequence[tuple[int, dict[str, Any]]]) -> tuple[list
 @given(st.lists(_good, min_size=1, max_size=20))
 def test_valid_readings_decode_to_equal_rows_in_their_order(readings: list[dict[str, Any]]) -> None:
     expected = _expected_rows(list(enumerate(readings)))
-    for decoded in (_READER.decode_json(_array(readings)), _READER.decode_lines(_lines(readings))):
+    for decoded in (_DECODER.decode_json(_array(readings)), _DECODER.decode_lines(_lines(readings))):
         assert _rows(decoded) == expected
         assert decoded.errors == []
         assert len(decoded) == len(readings)
     # A bad reading at the end sends all of them the other way, which gives the same rows.
     for decoded in (
-        _READER.decode_json(_array([*readings, _NO_OBJECT])),
-        _READER.decode_lines(_lines([*readings, _NO_OBJECT])),
+        _DECODER.decode_json(_array([*readings, _NO_OBJECT])),
+        _DECODER.decode_lines(_lines([*readings, _NO_OBJECT])),
     ):
         assert _rows(decoded) == expected
         assert _faults(decoded) == [(len(readings), "not_an_object", None)]
@@ -164,7 +164,7 @@ def test_bad_readings_are_refused_exactly_at_their_indexes(readings: list[tuple[
     sent = [reading for reading, _ in readings]
     expected = _expected_rows([(place, reading) for place, (reading, good) in enumerate(readings) if good])
     bad_places = [place for place, (_, good) in enumerate(readings) if not good]
-    for decoded in (_READER.decode_json(_array(sent)), _READER.decode_lines(_lines(sent))):
+    for decoded in (_DECODER.decode_json(_array(sent)), _DECODER.decode_lines(_lines(sent))):
         assert _rows(decoded) == expected
         assert [error.index for error in decoded.errors] == bad_places
 
@@ -172,17 +172,17 @@ def test_bad_readings_are_refused_exactly_at_their_indexes(readings: list[tuple[
 @settings(deadline=None, max_examples=300)
 @given(_bad())
 def test_a_bad_reading_has_the_same_fault_alone_in_an_array_and_on_a_line(reading: Any) -> None:
-    in_an_array = _faults(_READER.decode_json(_array([reading])))
+    in_an_array = _faults(_DECODER.decode_json(_array([reading])))
     assert len(in_an_array) == 1
-    assert _faults(_READER.decode_lines(_lines([reading]))) == in_an_array
+    assert _faults(_DECODER.decode_lines(_lines([reading]))) == in_an_array
     if not isinstance(reading, list):
-        assert _faults(_READER.decode_json(msgspec.json.encode(reading))) == in_an_array
+        assert _faults(_DECODER.decode_json(msgspec.json.encode(reading))) == in_an_array
 
 
 @settings(deadline=None, max_examples=500)
 @given(st.binary(max_size=64) | st.text('[]{}",:.0123456789eE+-ntfu\\ \n', max_size=64).map(str.encode))
 def test_no_bytes_at_all_raise_anything_unforeseen(body: bytes) -> None:
-    for decode in (_READER.decode_json, _READER.decode_lines):
+    for decode in (_DECODER.decode_json, _DECODER.decode_lines):
         try:
             decoded = decode(body)
         except (MalformedBody, NoReadingAccepted):
@@ -266,8 +266,8 @@ _VEHICLE = vehicle_reading()
 def test_a_fault_has_its_code_and_its_field(reading: Any, code: str, field: str | None) -> None:
     good = meter_reading("M-good")
     for decoded in (
-        _READER.decode_json(_array([good, reading])),
-        _READER.decode_lines(_lines([good, reading])),
+        _DECODER.decode_json(_array([good, reading])),
+        _DECODER.decode_lines(_lines([good, reading])),
     ):
         assert _faults(decoded) == [(1, code, field)]
         assert [row[0] for row in decoded.meters] == ["M-good"]
@@ -277,13 +277,13 @@ def test_a_fault_has_its_code_and_its_field(reading: Any, code: str, field: str 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1" + "0" * 400, "1e999999999999"])
 def test_a_number_beyond_any_float_is_out_of_range(number: str) -> None:
     body = msgspec.json.encode([_METER]).replace(b"230.0", number.encode())
-    assert _faults(_READER.decode_json(body)) == [(0, "out_of_range", "voltage")]
+    assert _faults(_DECODER.decode_json(body)) == [(0, "out_of_range", "voltage")]
 
 
 @pytest.mark.parametrize("number", ["0", "-0", "-0.0", "0e5", "1e-400", "2.3E+2"])
 def test_a_number_may_be_written_in_any_way_that_json_has(number: str) -> None:
     body = msgspec.json.encode([_METER]).replace(b"230.0", number.encode())
-    [row] = _READER.decode_json(body).meters
+    [row] = _DECODER.decode_json(body).meters
     # The voltage is the last field of the row.
     assert struct.unpack(">f", row[3][-4:]) == (float(number),)
 
@@ -292,14 +292,14 @@ def test_a_number_may_be_written_in_any_way_that_json_has(number: str) -> None:
 def test_what_is_no_json_number_spoils_the_body_or_its_line(number: str) -> None:
     body = msgspec.json.encode(_METER).replace(b"230.0", number.encode())
     with pytest.raises(MalformedBody):
-        _READER.decode_json(b"[" + body + b"]")
-    assert _faults(_READER.decode_lines(_lines([_METER]) + b"\n" + body)) == [(1, "malformed_line", None)]
+        _DECODER.decode_json(b"[" + body + b"]")
+    assert _faults(_DECODER.decode_lines(_lines([_METER]) + b"\n" + body)) == [(1, "malformed_line", None)]
 
 
 def test_unknown_keys_are_ignored_whatever_they_hold() -> None:
     strange = {**_METER, "firmware": [1, {"x": None}], "": 0, "METERID": "x"}
-    for decoded in (_READER.decode_json(_array([strange])), _READER.decode_json(_array([strange, _NO_OBJECT]))):
-        assert decoded.meters == _READER.decode_json(_array([_METER])).meters
+    for decoded in (_DECODER.decode_json(_array([strange])), _DECODER.decode_json(_array([strange, _NO_OBJECT]))):
+        assert decoded.meters == _DECODER.decode_json(_array([_METER])).meters
 
 
 @pytest.mark.parametrize(
@@ -314,10 +314,10 @@ def test_unknown_keys_are_ignored_whatever_they_hold() -> None:
 )
 def test_fields_of_the_other_kind_are_unknown_keys(reading: dict[str, Any], foreign: dict[str, Any]) -> None:
     # What is no field of a meter's reading cannot be its fault, least of all a fault of its timestamp.
-    expected = _rows(_READER.decode_json(_array([reading])))
+    expected = _rows(_DECODER.decode_json(_array([reading])))
     for decoded in (
-        _READER.decode_json(_array([{**foreign, **reading}])),
-        _READER.decode_lines(_lines([{**reading, **foreign}])),
+        _DECODER.decode_json(_array([{**foreign, **reading}])),
+        _DECODER.decode_lines(_lines([{**reading, **foreign}])),
     ):
         assert _faults(decoded) == []
         assert _rows(decoded) == expected
@@ -327,36 +327,36 @@ def test_fields_of_the_other_kind_are_unknown_keys(reading: dict[str, Any], fore
 def test_a_null_id_is_an_absent_id(reading: dict[str, Any]) -> None:
     """Alone the readings are decoded in one pass, beside a bad one item by item."""
     absent = dict.fromkeys({*_METER, *_VEHICLE} - {*reading})
-    expected = _rows(_READER.decode_json(_array([reading])))
+    expected = _rows(_DECODER.decode_json(_array([reading])))
     for extra in (absent, {name: None for name in absent if name.endswith("Id")}):
         full = {**extra, **reading}
         alone, beside, spaced = (
-            _READER.decode_json(body)
+            _DECODER.decode_json(body)
             for body in (_array([full]), _array([full, _NO_OBJECT]), _array([full]).replace(b":null", b" : null "))
         )
         assert [_faults(batch) for batch in (alone, beside, spaced)] == [[], [(1, "not_an_object", None)], []]
         assert [_rows(batch) for batch in (alone, beside, spaced)] == [expected] * 3
     nobody = {name: None if name.endswith("Id") else value for name, value in reading.items()}
-    assert _faults(_READER.decode_json(_array([{**absent, **nobody}, nobody]))) == [
+    assert _faults(_DECODER.decode_json(_array([{**absent, **nobody}, nobody]))) == [
         (0, "no_id", None),
         (1, "no_id", None),
     ]
-    assert _faults(_READER.decode_lines(_lines([{**_METER, **_VEHICLE}]))) == [(0, "both_ids", None)]
+    assert _faults(_DECODER.decode_lines(_lines([{**_METER, **_VEHICLE}]))) == [(0, "both_ids", None)]
 
 
 @pytest.mark.parametrize("first", ["230.0", '"x"', "-1", "null"])
 def test_of_a_key_that_comes_twice_the_last_counts(first: str) -> None:
-    # As with nearly every reader of JSON, a fault of the first must not be blamed on another field either.
+    # As with nearly every decoder of JSON, a fault of the first must not be blamed on another field either.
     once = msgspec.json.encode(_METER)
     twice = once.replace(b'"voltage":', f'"voltage":{first},"voltage":'.encode())
-    assert _rows(_READER.decode_json(twice)) == _rows(_READER.decode_json(once))
+    assert _rows(_DECODER.decode_json(twice)) == _rows(_DECODER.decode_json(once))
     spoilt = once.replace(b"}", b',"voltage":"x"}')
-    assert _faults(_READER.decode_json(spoilt)) == [(0, "wrong_type", "voltage")]
+    assert _faults(_DECODER.decode_json(spoilt)) == [(0, "wrong_type", "voltage")]
 
 
 def test_a_line_that_is_not_json_is_one_bad_reading() -> None:
     lines = [msgspec.json.encode(_METER), b"{", b"\xff\xfe", b'{"meterId":"\xff"}', msgspec.json.encode(_VEHICLE)]
-    decoded = _READER.decode_lines(b"\n".join(lines))
+    decoded = _DECODER.decode_lines(b"\n".join(lines))
     assert [(index, code) for index, code, _ in _faults(decoded)] == [
         (1, "malformed_line"),
         (2, "malformed_line"),
@@ -367,7 +367,7 @@ def test_a_line_that_is_not_json_is_one_bad_reading() -> None:
 
 def test_empty_lines_count_for_nothing() -> None:
     body = b"\n\r\n" + msgspec.json.encode(_METER) + b"\r\n  \n" + msgspec.json.encode(_VEHICLE) + b"\n\n"
-    decoded = _READER.decode_lines(body)
+    decoded = _DECODER.decode_lines(body)
     assert ([row[2] for row in decoded.meters], [row[2] for row in decoded.vehicles]) == ([0], [1])
     assert decoded.errors == []
 
@@ -394,16 +394,16 @@ def test_empty_lines_count_for_nothing() -> None:
 )
 def test_a_body_that_is_not_json_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBody, match="not JSON"):
-        _READER.decode_json(body)
+        _DECODER.decode_json(body)
 
 
 @pytest.mark.parametrize(
     ("decode", "body"),
     [
-        (_READER.decode_json, b"[]"),
-        (_READER.decode_json, b" [ ] "),
-        (_READER.decode_lines, b""),
-        (_READER.decode_lines, b"\n \r\n"),
+        (_DECODER.decode_json, b"[]"),
+        (_DECODER.decode_json, b" [ ] "),
+        (_DECODER.decode_lines, b""),
+        (_DECODER.decode_lines, b"\n \r\n"),
     ],
 )
 def test_a_request_without_readings_is_refused_with_its_counts(decode: Callable[[bytes], Batch], body: bytes) -> None:
@@ -414,36 +414,36 @@ def test_a_request_without_readings_is_refused_with_its_counts(decode: Callable[
 
 @pytest.mark.parametrize("last", [_METER, _NO_OBJECT], ids=["all good", "one bad"])
 def test_more_readings_than_the_limit_are_refused_whole(last: Any) -> None:
-    reader = Reader(Settings(max_readings_per_request=3), Horizon(_METERS_FROM, _VEHICLES_FROM))
+    decoder = ReadingDecoder(Settings(max_readings_per_request=3), Horizon(_METERS_FROM, _VEHICLES_FROM))
     most = [_METER, _METER, last]
-    assert len(reader.decode_json(_array(most))) + len(reader.decode_json(_array(most)).errors) == 3
+    assert len(decoder.decode_json(_array(most))) + len(decoder.decode_json(_array(most)).errors) == 3
     for decode, body in (
-        (reader.decode_json, _array([_METER, *most])),
-        (reader.decode_lines, _lines([_METER, *most])),
+        (decoder.decode_json, _array([_METER, *most])),
+        (decoder.decode_lines, _lines([_METER, *most])),
     ):
         with pytest.raises(TooManyReadings, match="4 readings"):
             decode(body)
 
 
 def test_a_timestamp_may_be_as_far_ahead_as_clocks_are_allowed_to_be() -> None:
-    reader = Reader(Settings(max_clock_skew_s=60), Horizon(_METERS_FROM, _VEHICLES_FROM))
+    decoder = ReadingDecoder(Settings(max_clock_skew_s=60), Horizon(_METERS_FROM, _VEHICLES_FROM))
     ahead = [meter_reading("M", minutes_ago(-0.5)), vehicle_reading("V", minutes_ago(-0.5))]
-    assert len(reader.decode_json(_array(ahead))) == 2
+    assert len(decoder.decode_json(_array(ahead))) == 2
     too_far = [meter_reading("M", minutes_ago(-2)), vehicle_reading("V", minutes_ago(-2))]
-    assert [code for _, code, _ in _faults(reader.decode_json(_array(too_far)))] == ["timestamp_in_future"] * 2
+    assert [code for _, code, _ in _faults(decoder.decode_json(_array(too_far)))] == ["timestamp_in_future"] * 2
 
 
 def test_each_kind_has_a_horizon_of_its_own_that_may_move() -> None:
     between = _METERS_FROM + (_VEHICLES_FROM - _METERS_FROM) / 2
     both = _array([meter_reading("M", between), vehicle_reading("V", between)])
-    reader = Reader(Settings(), Horizon(_METERS_FROM, _VEHICLES_FROM))
-    assert _faults(reader.decode_json(both)) == [(1, "timestamp_too_old", "timestamp")]
-    reader.horizon = Horizon(_VEHICLES_FROM, _METERS_FROM)
-    assert _faults(reader.decode_json(both)) == [(0, "timestamp_too_old", "timestamp")]
+    decoder = ReadingDecoder(Settings(), Horizon(_METERS_FROM, _VEHICLES_FROM))
+    assert _faults(decoder.decode_json(both)) == [(1, "timestamp_too_old", "timestamp")]
+    decoder.horizon = Horizon(_VEHICLES_FROM, _METERS_FROM)
+    assert _faults(decoder.decode_json(both)) == [(0, "timestamp_too_old", "timestamp")]
 
 
 def test_a_timestamp_at_the_horizon_is_still_kept() -> None:
-    decoded = _READER.decode_json(
+    decoded = _DECODER.decode_json(
         _array([meter_reading("M", _METERS_FROM), meter_reading("M", _METERS_FROM - timedelta(microseconds=1))])
     )
     assert [row[2] for row in decoded.meters] == [0]
