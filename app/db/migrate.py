@@ -7,13 +7,11 @@ A statement that changes a table waits for everybody who uses it, and everybody 
 too. So it waits for a moment only; then the transaction is undone, the others go on, and it is tried again.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import psycopg
@@ -24,6 +22,7 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import MigrationList
 
 from app import __version__
+from app.db import reapply
 from app.db.queries import SQL_DIRECTORY, query
 from app.errors import (
     ConfigurationError,
@@ -52,9 +51,6 @@ VACUUM_LOCK_TIMEOUT_MS = 5000
 MAX_TRIES_TO_DROP = 3
 # As often where the database is this release's already: a backup that runs for hours must not keep the service down.
 MAX_TRIES_WHERE_NOTHING_CHANGES = 5
-# Folders of sql/ in the order they are applied; the profile's own comes before what is made of it and the comments that
-# name it, and what may be done with all of it comes last.
-REAPPLIED = ("api", "{profile}", "triggers", "dba", "comments", "grants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +162,7 @@ def _is_current(connection: psycopg.Connection[TupleRow], installed: Installatio
     known = {migration.id for migration in _migrations(installed.profile)}
     applied = _applied_ids(connection)
     _refuse_newer(applied - known)
-    return known == applied and installed.sql_fingerprint == sql_fingerprint(installed.profile)
-
-
-def sql_fingerprint(profile: Profile) -> str:
-    """SHA-256, in hex, over the names and texts of the re-applied files of a profile."""
-    digest = hashlib.sha256()
-    for path in _reapplied_files(profile):
-        digest.update(f"{path.relative_to(SQL_DIRECTORY)}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return known == applied and installed.sql_fingerprint == reapply.fingerprint(installed.profile)
 
 
 @contextmanager
@@ -379,7 +366,12 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
                 [profile, __version__],
             )
         connection.execute("RESET search_path")
-        _reapply_sql(connection, profile)
+        connection.execute("CREATE SCHEMA api")
+        reapply.reapply(connection, profile)
+        connection.execute(
+            "UPDATE telemetry.installation SET release = %s, sql_fingerprint = %s, migrated_at = now()",
+            [__version__, reapply.fingerprint(profile)],
+        )
         if is_new:
             _create_jobs(connection)
     _drop_what_was_put_aside(connection)
@@ -434,26 +426,6 @@ def _drop_what_was_put_aside(connection: psycopg.Connection[TupleRow]) -> None:
                 logger.warning("schema api_before is still read, and stays until the next migration: %s", holders)
         else:
             return
-
-
-def _reapplied_files(profile: Profile) -> list[Path]:
-    return [
-        path for folder in REAPPLIED for path in sorted((SQL_DIRECTORY / folder.format(profile=profile)).glob("*.sql"))
-    ]
-
-
-def _reapply_sql(connection: psycopg.Connection[TupleRow], profile: Profile) -> None:
-    connection.execute("CREATE SCHEMA api")
-    for path in _reapplied_files(profile):
-        try:
-            connection.execute(path.read_bytes())
-        except psycopg.Error as error:
-            error.add_note(f"in {path.relative_to(SQL_DIRECTORY.parent)}")
-            raise
-    connection.execute(
-        "UPDATE telemetry.installation SET release = %s, sql_fingerprint = %s, migrated_at = now()",
-        [__version__, sql_fingerprint(profile)],
-    )
 
 
 def _scalar(connection: psycopg.Connection[TupleRow], statement: str) -> Any:

@@ -26,7 +26,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app.db import migrate, queries
+from app.db import migrate, reapply
 from tests.support.readings import hours_ago, meter_reading, now, vehicle_reading
 from tests.support.servers import Server, signed_in
 from tests.support.service import ROOT, running_service
@@ -121,10 +121,10 @@ def streaming(address: str) -> Iterator[Stream]:
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Puts a migration of the next release where this process looks for them; the first brings that release's SQL."""
-    folders = {"MIGRATIONS_DIRECTORY": migrate.MIGRATIONS_DIRECTORY, "SQL_DIRECTORY": queries.SQL_DIRECTORY}
-    for name, folder in folders.items():
+    for module, name in ((migrate, "MIGRATIONS_DIRECTORY"), (reapply, "SQL_DIRECTORY")):
+        folder = getattr(module, name)
         shutil.copytree(folder, tmp_path / folder.name)
-        monkeypatch.setattr(migrate, name, tmp_path / folder.name)
+        monkeypatch.setattr(module, name, tmp_path / folder.name)
 
     def add(number: str) -> None:
         for path in NEXT_RELEASE.glob(f"migrations/*/{number}_*.sql"):

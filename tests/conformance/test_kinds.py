@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app.db import migrate
+from app.db import migrate, reapply
 from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, now
 from tests.support.servers import Server
 
@@ -172,7 +172,7 @@ def test_a_database_with_devices_listed_keeps_what_was_said_of_them(
     with monkeypatch.context() as earlier:
         before = [m for m in migrate._migrations(server.profile) if str(m.id) < "0006"]
         earlier.setattr(migrate, "_migrations", lambda _: before)
-        earlier.setattr(migrate, "_reapplied_files", lambda _: [])
+        earlier.setattr(reapply, "files", lambda _: [])
         # They ask schema api, which these migrations alone do not make.
         for name in ("_create_jobs", "_warn_of_too_few_workers", "_warn_of_other_policies"):
             earlier.setattr(migrate, name, lambda _: None)

@@ -1,5 +1,5 @@
--- What a table and its columns say, the view of it in schema api says too (sql/api/005_relations.sql). Applied after the
--- comments it copies.
+-- What a table and its columns say, the view of it in schema api says too (sql/api/005_relations.sql). Applied last, when
+-- the comments it copies are there.
 
 DO $$
 DECLARE
