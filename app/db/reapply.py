@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 from app.db.queries import SQL_DIRECTORY, query
 
 # Folders of sql/, the profile's own among them; then those whose files go over everything that is there.
-STAGES = (("api", "{profile}", "triggers", "dba", "comments"), ("grants",))
+STAGES = (("tables", "internal", "{profile}", "api", "triggers"), ("last",))
 
 # What the creation of an object fails with where one that it is made of is not there.
 _NOT_YET_THERE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedObject)

@@ -1,6 +1,6 @@
 -- The three roles, made once a server by somebody who may make roles: python -m app roles, or psql --file of this. Run
 -- again, it does no harm. No password is set here; until one is (\password energy_writer), or pg_hba.conf lets a role in
--- by another proof, nobody logs in as it. What each may do is in sql/grants, which every migrate re-applies.
+-- by another proof, nobody logs in as it. What each may do is in sql/last/rights.sql, which every migrate re-applies.
 
 DO $$
 DECLARE

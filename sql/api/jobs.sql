@@ -1,0 +1,24 @@
+-- What each profile makes in a way of its own, in sql/timescale/jobs.sql and sql/postgres/jobs.sql, and means alike.
+
+COMMENT ON VIEW api.job_health IS
+'How the jobs of the database and upkeep fare. Normal: last_status Success, last_succeeded_at no older than two periods. Failed: last_error says why; CALL public.run_job(job_id) runs it at once and shows the error. Never ran: no free background worker (timescaledb.max_background_workers, max_worker_processes).';
+COMMENT ON COLUMN api.job_health.relation IS 'Relation the job works for; null: all of them.';
+COMMENT ON COLUMN api.job_health.job IS 'retention, columnstore, refresh, or upkeep, which the service calls.';
+COMMENT ON COLUMN api.job_health.job_id IS 'Number of the job; null: upkeep.';
+COMMENT ON COLUMN api.job_health.every IS 'How often it runs.';
+COMMENT ON COLUMN api.job_health.last_started_at IS 'When its newest run began; null: it never ran.';
+COMMENT ON COLUMN api.job_health.last_succeeded_at IS 'When it last ended well; null: never.';
+COMMENT ON COLUMN api.job_health.last_status IS 'How its newest run ended: Success, Failed, Running or failed (upkeep), never ran.';
+COMMENT ON COLUMN api.job_health.runs IS 'Runs there were; null: not counted.';
+COMMENT ON COLUMN api.job_health.failures IS 'Runs that failed; null: not counted.';
+COMMENT ON COLUMN api.job_health.last_error IS 'Message of its newest failure that is remembered; TimescaleDB shows it to members of the owner alone.';
+COMMENT ON COLUMN api.job_health.is_scheduled IS 'Whether it runs by itself; false: somebody switched it off with alter_job.';
+COMMENT ON COLUMN api.job_health.is_known IS 'Whether it is a job that the service makes; one that it does not know is a DBA''s, and left alone.';
+
+COMMENT ON VIEW api.job_workers IS
+'Jobs of the database against the background workers there are for them. Normal: no more jobs than workers. More: jobs wait for each other, or fail to start; raise timescaledb.max_background_workers and max_worker_processes. Postgres profile: no jobs, and no workers for them.';
+COMMENT ON COLUMN api.job_workers.jobs IS 'Jobs that are scheduled.';
+COMMENT ON COLUMN api.job_workers.workers IS 'Jobs that can run at once; null: postgres profile.';
+
+COMMENT ON PROCEDURE api.upkeep() IS
+'What no job of the database does by itself: drops what has expired (postgres profile), completes rollups of readings that came later than the refresh job looks back (timescale profile). The service calls it every hour; CALL it outside a transaction.';

@@ -1,0 +1,234 @@
+-- What a charge may lose. A vehicle that charges keeps some 0.2 kW of itself running, and its charger loses some 7 %; so
+-- a slow socket loses more of each kWh than a fast charger does. ADAC measured losses of 6 to 10 % at 11 kW and of 13 to
+-- 24 % at 2.3 kW: the expected ratio lies amid those, the lowest normal one just below the worst of them.
+
+CREATE FUNCTION api.expected_ratio(power_kw float8)
+RETURNS float8
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN power_kw > 0.2 THEN 0.93 * (1 - 0.2 / power_kw) ELSE 0 END
+$$;
+
+COMMENT ON FUNCTION api.expected_ratio(float8) IS
+'The ratio DC / AC to be expected of a charge with this mean AC power (kW): 0.93 x (1 - 0.2 kW / P).';
+
+CREATE FUNCTION api.lowest_normal_ratio(power_kw float8)
+RETURNS float8
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT greatest(0, api.expected_ratio(power_kw) - 0.02 - 0.15 / power_kw)
+$$;
+
+COMMENT ON FUNCTION api.lowest_normal_ratio(float8) IS
+'The lowest ratio DC / AC that is still normal at this mean AC power (kW): 0.02 + 0.15 kW / P below what is expected, which is 0.88 at 11 kW and 0.76 at 2.3 kW.';
+
+-- Where energy is lost: vehicles and meters whose ratio is below a threshold, those whose ratio cannot be (above 1), and
+-- meters that fed nobody. A vehicle's ratio is the one its performance tells; a meter's is of the vehicles it fed, while
+-- it fed them. A device one of whose sides is silent has no ratio and is none of these.
+--
+-- Without a threshold it is 0.85, or the lowest ratio that is normal for the device's power where that is higher: so a bad
+-- fast charger shows that loses no more than a slow socket does. since is where the run of days (UTC) begins that are all below the threshold and reach to the last day with a ratio; it
+-- is null where that last day is not below. It looks no further back than the window.
+
+CREATE FUNCTION api.losses(window_from timestamptz, window_to timestamptz, below float8, row_limit integer)
+RETURNS TABLE (
+    list text,
+    device_type text,
+    device_id text,
+    verdict text,
+    energy_ac_kwh float8,
+    energy_dc_kwh float8,
+    efficiency_ratio float8,
+    mean_power_kw float8,
+    expected_ratio float8,
+    lost_kwh float8,
+    lost_beyond_expected_kwh float8,
+    since timestamptz,
+    meter_readings bigint,
+    vehicle_readings bigint,
+    meter_coverage float8,
+    vehicle_coverage float8,
+    listed_devices bigint,
+    listed_kwh float8
+)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+SET work_mem = '32MB'
+SET enable_mergejoin = off
+AS $$
+    WITH grid AS MATERIALIZED (
+        SELECT fed.bucket_from, fed.meter_id, fed.vehicle_id, fed.readings, fed.energy_ac_kwh, fed.power_sum_kw_kwh
+        FROM api.fleet_grid(window_from, window_to, 'day', 'UTC') AS fed
+    ),
+    device_day AS MATERIALIZED (
+        SELECT
+            'vehicle' AS device_type,
+            coalesce(drawn.vehicle_id, battery.vehicle_id) AS device_id,
+            coalesce(drawn.bucket_from, battery.bucket_from) AS bucket_from,
+            drawn.energy_ac_kwh,
+            battery.energy_dc_kwh,
+            drawn.power_sum_kw_kwh,
+            drawn.readings AS meter_readings,
+            battery.readings AS vehicle_readings
+        FROM (
+            SELECT
+                grid.vehicle_id,
+                grid.bucket_from,
+                sum(grid.readings) AS readings,
+                sum(grid.energy_ac_kwh) AS energy_ac_kwh,
+                sum(grid.power_sum_kw_kwh) AS power_sum_kw_kwh
+            FROM grid
+            WHERE grid.vehicle_id IS NOT NULL
+            GROUP BY grid.vehicle_id, grid.bucket_from
+        ) AS drawn
+        FULL JOIN api.fleet_battery(window_from, window_to, 'day', 'UTC') AS battery
+            ON battery.vehicle_id = drawn.vehicle_id AND battery.bucket_from = drawn.bucket_from
+        UNION ALL
+        SELECT
+            'meter',
+            grid.meter_id,
+            grid.bucket_from,
+            sum(grid.energy_ac_kwh),
+            sum(battery.energy_dc_kwh),
+            sum(grid.power_sum_kw_kwh),
+            sum(grid.readings),
+            sum(battery.readings)
+        FROM grid
+        JOIN api.fleet_fed_battery(window_from, window_to, 'day', 'UTC') AS battery
+            ON battery.meter_id = grid.meter_id
+            AND battery.vehicle_id = grid.vehicle_id
+            AND battery.bucket_from = grid.bucket_from
+        GROUP BY grid.meter_id, grid.bucket_from
+    ),
+    device AS (
+        SELECT
+            day.device_type,
+            day.device_id,
+            sum(day.energy_ac_kwh) AS energy_ac_kwh,
+            sum(day.energy_dc_kwh) AS energy_dc_kwh,
+            sum(day.energy_dc_kwh) / nullif(sum(day.energy_ac_kwh), 0) AS efficiency_ratio,
+            sum(day.power_sum_kw_kwh) / nullif(sum(day.energy_ac_kwh), 0) AS mean_power_kw,
+            sum(day.meter_readings)::bigint AS meter_readings,
+            sum(day.vehicle_readings)::bigint AS vehicle_readings
+        FROM device_day AS day
+        GROUP BY day.device_type, day.device_id
+    ),
+    judged AS (
+        SELECT
+            CASE WHEN device.efficiency_ratio > 1 THEN 'data_faults' ELSE device.device_type || 's' END AS list,
+            device.device_type,
+            device.device_id,
+            CASE
+                WHEN device.efficiency_ratio > 1 THEN 'data_fault'
+                WHEN device.efficiency_ratio < normal.lowest_ratio THEN 'abnormal_loss'
+                ELSE 'normal_for_power'
+            END AS verdict,
+            coalesce(below, greatest(0.85, normal.lowest_ratio)) AS threshold,
+            device.energy_ac_kwh,
+            device.energy_dc_kwh,
+            device.efficiency_ratio,
+            device.mean_power_kw,
+            normal.expected_ratio,
+            device.energy_ac_kwh - device.energy_dc_kwh AS lost_kwh,
+            device.meter_readings,
+            device.vehicle_readings
+        FROM device
+        CROSS JOIN LATERAL (
+            SELECT
+                api.expected_ratio(device.mean_power_kw) AS expected_ratio,
+                api.lowest_normal_ratio(device.mean_power_kw) AS lowest_ratio
+        ) AS normal
+        WHERE device.efficiency_ratio IS NOT NULL
+        UNION ALL
+        SELECT
+            'unattributed', 'meter', grid.meter_id, 'unattributed',
+            NULL,
+            sum(grid.energy_ac_kwh), NULL, NULL,
+            sum(grid.power_sum_kw_kwh) / sum(grid.energy_ac_kwh),
+            NULL,
+            sum(grid.energy_ac_kwh),
+            sum(grid.readings)::bigint, NULL
+        FROM grid
+        WHERE grid.vehicle_id IS NULL
+        GROUP BY grid.meter_id
+        HAVING sum(grid.energy_ac_kwh) > 0
+    ),
+    ranked AS (
+        SELECT
+            judged.*,
+            row_number() OVER (
+                PARTITION BY judged.list ORDER BY abs(judged.lost_kwh) DESC, judged.device_id, judged.device_type
+            ) AS place,
+            count(*) OVER (PARTITION BY judged.list) AS listed_devices,
+            sum(abs(judged.lost_kwh)) OVER (PARTITION BY judged.list) AS listed_kwh
+        FROM judged
+        WHERE judged.efficiency_ratio > 1 OR judged.efficiency_ratio < judged.threshold OR judged.list = 'unattributed'
+    ),
+    fed AS (
+        SELECT
+            CASE side.device_type WHEN 'meter' THEN feed.meter_id ELSE feed.vehicle_id END AS device_id,
+            side.device_type,
+            feed.vehicle_id IS NULL AS is_unattributed,
+            sum(api.seconds_elapsed(feed.feed_from, feed.feed_to)) AS seconds
+        FROM api.fleet_feeds(window_from, window_to) AS feed
+        CROSS JOIN (VALUES ('meter'), ('vehicle')) AS side (device_type)
+        WHERE side.device_type = 'meter' OR feed.vehicle_id IS NOT NULL
+        GROUP BY 1, 2, 3
+    )
+    SELECT
+        ranked.list,
+        ranked.device_type,
+        ranked.device_id,
+        ranked.verdict,
+        ranked.energy_ac_kwh,
+        ranked.energy_dc_kwh,
+        ranked.efficiency_ratio,
+        ranked.mean_power_kw,
+        ranked.expected_ratio,
+        ranked.lost_kwh,
+        ranked.energy_ac_kwh * ranked.expected_ratio - ranked.energy_dc_kwh,
+        run.since,
+        coalesce(ranked.meter_readings, 0),
+        coalesce(ranked.vehicle_readings, 0),
+        api.coverage(ranked.meter_readings, fed.seconds),
+        CASE
+            WHEN ranked.list <> 'unattributed' THEN api.coverage(
+                ranked.vehicle_readings,
+                CASE ranked.device_type
+                    WHEN 'meter' THEN fed.seconds
+                    ELSE api.seconds_elapsed(window_from, window_to)
+                END
+            )
+        END,
+        ranked.listed_devices,
+        ranked.listed_kwh
+    FROM ranked
+    LEFT JOIN fed
+        ON fed.is_unattributed = (ranked.list = 'unattributed')
+        AND fed.device_type = ranked.device_type
+        AND fed.device_id = ranked.device_id
+    LEFT JOIN (
+        SELECT judged_day.device_type, judged_day.device_id, min(judged_day.bucket_from) AS since
+        FROM (
+            SELECT
+                day.device_type,
+                day.device_id,
+                day.bucket_from,
+                max(day.bucket_from) FILTER (
+                    WHERE NOT (
+                        day.energy_dc_kwh < ranked.threshold * day.energy_ac_kwh
+                        OR (ranked.list = 'data_faults' AND day.energy_dc_kwh > day.energy_ac_kwh)
+                    )
+                ) OVER (PARTITION BY day.device_type, day.device_id) AS last_otherwise
+            FROM ranked
+            JOIN device_day AS day ON day.device_type = ranked.device_type AND day.device_id = ranked.device_id
+            WHERE ranked.place <= row_limit AND ranked.list <> 'unattributed' AND day.energy_ac_kwh > 0
+        ) AS judged_day
+        WHERE judged_day.last_otherwise IS NULL OR judged_day.bucket_from > judged_day.last_otherwise
+        GROUP BY judged_day.device_type, judged_day.device_id
+    ) AS run ON run.device_type = ranked.device_type AND run.device_id = ranked.device_id
+    WHERE ranked.place <= row_limit
+    ORDER BY ranked.list, ranked.place
+$$;
+
+COMMENT ON FUNCTION api.losses(timestamptz, timestamptz, float8, integer) IS
+'Lists of devices in [window_from, window_to), at most row_limit rows each, most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or what is normal for their power), data_faults with a ratio above 1, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';

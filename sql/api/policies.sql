@@ -1,0 +1,134 @@
+-- What a change of policies would change in the database: what differs from what it carries out now.
+
+CREATE FUNCTION api.policy_plan(wanted jsonb DEFAULT '{}')
+RETURNS TABLE (relation text, setting text, value_now text, value_wanted text)
+LANGUAGE sql STABLE
+AS $$
+    SELECT plan.relation, change.setting, coalesce(change.value_now::text, 'never'), coalesce(change.value_wanted::text, 'never')
+    FROM api.policy_wanted(wanted) AS plan
+    JOIN api.policy_in_force AS kept USING (relation)
+    CROSS JOIN LATERAL (
+        VALUES
+            (1, 'chunk_interval', kept.chunk_interval, plan.chunk_interval),
+            (2, 'columnstore_after', kept.columnstore_after, plan.columnstore_after),
+            (3, 'drop_after', kept.drop_after, plan.drop_after),
+            (4, 'refresh_start_offset', kept.refresh_start_offset, plan.refresh_start_offset),
+            (5, 'refresh_end_offset', kept.refresh_end_offset, plan.refresh_end_offset),
+            (6, 'refresh_every', kept.refresh_every, plan.refresh_every)
+    ) AS change (place, setting, value_now, value_wanted)
+    WHERE change.value_now IS DISTINCT FROM change.value_wanted
+    ORDER BY plan.relation, change.place
+$$;
+
+COMMENT ON FUNCTION api.policy_plan(jsonb) IS
+'Settings that a change of policies would alter, from what the database carries out to what it would; without a change, what api.apply_policies() would alter: where somebody changed jobs or chunk intervals by TimescaleDB''s own calls, or telemetry.policy by hand. No row where everything is so already. Changes nothing.';
+
+-- The one way in for changes: refused whole where a guardrail says so, else done and written down in one transaction
+-- together with the jobs that carry it out.
+
+CREATE PROCEDURE api.set_policies(wanted jsonb)
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+DECLARE
+    relations CONSTANT text[] := ARRAY(SELECT jsonb_object_keys(wanted));
+    fault record;
+BEGIN
+    LOCK TABLE telemetry.policy IN SHARE ROW EXCLUSIVE MODE;
+    -- Its errors first: psql quotes the statement in which one is raised, and a short one reads better.
+    PERFORM api.policy_wanted(wanted);
+    FOR fault IN SELECT found.fault, found.message, found.hint FROM api.policy_faults(wanted) AS found LOOP
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = fault.message,
+            HINT = fault.hint,
+            CONSTRAINT = fault.fault;
+    END LOOP;
+    UPDATE telemetry.policy
+    SET
+        chunk_interval = plan.chunk_interval,
+        columnstore_after = plan.columnstore_after,
+        drop_after = plan.drop_after,
+        refresh_start_offset = plan.refresh_start_offset,
+        refresh_end_offset = plan.refresh_end_offset,
+        refresh_every = plan.refresh_every
+    FROM api.policy_wanted(wanted) AS plan
+    WHERE policy.relation = plan.relation AND wanted ? plan.relation;
+    CALL api.apply_policies(nullif(relations, '{}'));
+END
+$$;
+
+COMMENT ON PROCEDURE api.set_policies(jsonb) IS
+'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it carries out what telemetry.policy says. Refused as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of api.policy_faults stands in the way.';
+
+-- NULL leaves a setting as it is. Text and not interval, so that "never" can be said.
+CREATE PROCEDURE api.set_policy(
+    relation text,
+    chunk_interval text DEFAULT NULL,
+    columnstore_after text DEFAULT NULL,
+    drop_after text DEFAULT NULL,
+    refresh_start_offset text DEFAULT NULL,
+    refresh_end_offset text DEFAULT NULL,
+    refresh_every text DEFAULT NULL
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+DECLARE
+    settings CONSTANT jsonb := jsonb_build_object(
+        'chunk_interval', chunk_interval,
+        'columnstore_after', columnstore_after,
+        'drop_after', drop_after,
+        'refresh_start_offset', refresh_start_offset,
+        'refresh_end_offset', refresh_end_offset,
+        'refresh_every', refresh_every
+    );
+BEGIN
+    CALL api.set_policies(jsonb_build_object(relation, jsonb_strip_nulls(settings)));
+END
+$$;
+
+COMMENT ON PROCEDURE api.set_policy(text, text, text, text, text, text, text) IS
+'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, what is not named stays. Refused where a guardrail of api.policy_faults stands in the way.';
+
+CREATE PROCEDURE api.adopt_policies()
+LANGUAGE sql
+AS $$
+    UPDATE telemetry.policy
+    SET
+        chunk_interval = found.chunk_interval,
+        columnstore_after = found.columnstore_after,
+        drop_after = found.drop_after,
+        refresh_start_offset = found.refresh_start_offset,
+        refresh_end_offset = found.refresh_end_offset,
+        refresh_every = found.refresh_every
+    FROM api.policy_in_force AS found
+    WHERE
+        policy.relation = found.relation
+        AND EXISTS (SELECT FROM api.policy_plan() AS change WHERE change.relation = found.relation);
+    CALL api.remember_dropped();
+$$;
+
+COMMENT ON PROCEDURE api.adopt_policies() IS
+'Writes into telemetry.policy what the database carries out: after chunk intervals or jobs were changed by TimescaleDB''s own calls, and are to stay so. Changes no job.';
+
+-- What each profile makes in a way of its own, in sql/timescale/policies.sql and sql/postgres/policies.sql, and means alike.
+
+COMMENT ON PROCEDURE api.apply_policies(text[]) IS
+'Makes the chunk intervals and jobs of this database what telemetry.policy says, of all relations or of those named. SELECT * FROM api.policy_plan(); shows before what it changes. On the postgres profile it only says what is not to be had.';
+
+COMMENT ON FUNCTION api.policy_effects(jsonb) IS
+'What a change of policies would do to data that is there: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, since the rollup that readings are counted from is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
+
+COMMENT ON FUNCTION api.policy_faults(jsonb) IS
+'What stands against a change of policies: the guardrail, the relation, a message and what to do; no row where nothing does. Changes nothing.';
+
+COMMENT ON VIEW api.policy_in_force IS
+'The policies that the database carries out, by its chunk intervals and jobs (postgres profile: telemetry.policy itself). Normal: what telemetry.policy says; api.policy_plan() lists where not.';
+COMMENT ON COLUMN api.policy_in_force.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN api.policy_in_force.chunk_interval IS 'Time range of its next chunk.';
+COMMENT ON COLUMN api.policy_in_force.columnstore_after IS 'Age at which a chunk goes to the columnstore; null: never.';
+COMMENT ON COLUMN api.policy_in_force.drop_after IS 'Age at which data is dropped; null: never.';
+COMMENT ON COLUMN api.policy_in_force.refresh_start_offset IS 'How far back its refresh job looks; null: it has none.';
+COMMENT ON COLUMN api.policy_in_force.refresh_end_offset IS 'Age at which its refresh job materialises a bucket.';
+COMMENT ON COLUMN api.policy_in_force.refresh_every IS 'How often its refresh job runs.';

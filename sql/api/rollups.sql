@@ -1,0 +1,28 @@
+-- What each profile makes in a way of its own, in sql/timescale/rollups.sql and sql/postgres/rollups.sql, and means alike.
+
+COMMENT ON PROCEDURE api.complete_load(timestamptz, timestamptz) IS
+'What a load of old readings calls when it is over with [range_from, range_to): completes the rollups there, and moves to the columnstore the chunks that end within it and are old enough (timescale profile; nothing on postgres). CALL it outside a transaction.';
+
+COMMENT ON PROCEDURE api.complete_rollups(timestamptz, timestamptz) IS
+'Makes readings that came late show in the rollups of the hours that [range_from, range_to) touches; unlike refresh_rollups it computes nothing again that is right already. CALL it outside a transaction, after a load.';
+
+COMMENT ON PROCEDURE api.open_rollups() IS
+'Lets rollups show rows that were written into their tables (api.rollup_table) where no refresh has had a reading yet (timescale profile; nothing is to be done on the other). A copy calls it, outside a transaction.';
+
+COMMENT ON VIEW api.refresh_lag IS
+'How far each rollup is behind, and what late readings it does not show yet. Normal: lag below normal_lag, and a backlog that a few runs of the refresh job take away. A lag that grows: the job fails or finds no worker (api.job_health). A backlog older than the job looks back waits for the next upkeep; CALL api.refresh_rollups(backlog_from, backlog_to) completes it at once.';
+COMMENT ON COLUMN api.refresh_lag.relation IS 'Name of the rollup in schema telemetry.';
+COMMENT ON COLUMN api.refresh_lag.materialised_before IS
+'Up to where it was refreshed; what is younger is read from its source. Null: never refreshed, all is read from the source.';
+COMMENT ON COLUMN api.refresh_lag.lag IS 'How long ago that was.';
+COMMENT ON COLUMN api.refresh_lag.normal_lag IS 'What the lag stays below while the refresh job runs as often as its policy says.';
+COMMENT ON COLUMN api.refresh_lag.backlog_ranges IS 'Ranges of time that changed since they were refreshed, or that no refresh was ever asked for.';
+COMMENT ON COLUMN api.refresh_lag.backlog_from IS 'Beginning of the first of these ranges; null: none.';
+COMMENT ON COLUMN api.refresh_lag.backlog_to IS 'End of the last of these ranges; null: none.';
+COMMENT ON COLUMN api.refresh_lag.backlog_h IS 'Length of these ranges together, each widened to whole hours (of the daily rollup: days), hours; what overlaps counts once.';
+
+COMMENT ON PROCEDURE api.refresh_rollups(timestamptz, timestamptz) IS
+'Completes the hourly and daily rollups for the hours and days that [range_from, range_to) touches, each where all that it is made of is kept: what is older stays as it is, whoever dropped its history. CALL it outside a transaction. On the timescale profile a refresh of the same hours by somebody else is an error (55P03): call it again.';
+
+COMMENT ON FUNCTION api.rollup_table(text) IS
+'Name of the table, with its schema, that holds the rows of a rollup: where they are written when nothing is left that they could be made of.';

@@ -1,0 +1,269 @@
+-- The policies that the database would carry out after a change. A change names relations, and of each the settings that
+-- change: {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table. What is
+-- not named of these relations is what telemetry.policy says; the other relations stay as they are. A change that names no
+-- relation is to carry out all of telemetry.policy.
+--
+-- An interval has to say one length and no other: a number without a unit would be seconds, and months are compared as 30
+-- days each but are 28 to 31 where they count, so that a guardrail would let pass what erases a rollup a day later.
+
+CREATE FUNCTION api.policy_wanted(wanted jsonb)
+RETURNS TABLE (
+    relation text,
+    chunk_interval interval,
+    columnstore_after interval,
+    drop_after interval,
+    refresh_start_offset interval,
+    refresh_end_offset interval,
+    refresh_every interval
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog
+AS $$
+DECLARE
+    unknown text;
+    said record;
+BEGIN
+    IF jsonb_typeof(wanted) IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'a change of policies is an object of relations' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT string_agg(format('"%s"', named.relation), ', ')
+    INTO unknown
+    FROM jsonb_object_keys(wanted) AS named (relation)
+    WHERE NOT EXISTS (SELECT FROM api.policy WHERE policy.relation = named.relation);
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'no relation with a policy is named %', unknown
+            USING
+                ERRCODE = 'invalid_parameter_value',
+                HINT = 'Relations: ' || (SELECT string_agg(policy.relation, ', ' ORDER BY policy.relation) FROM api.policy);
+    END IF;
+    SELECT string_agg(format('%s.%s', named.relation, setting.name), ', ')
+    INTO unknown
+    FROM jsonb_each(wanted) AS named (relation, settings)
+    CROSS JOIN LATERAL jsonb_object_keys(
+        CASE WHEN jsonb_typeof(named.settings) = 'object' THEN named.settings ELSE '{"": ""}' END
+    ) AS setting (name)
+    WHERE setting.name NOT IN (
+        'chunk_interval', 'columnstore_after', 'drop_after', 'refresh_start_offset', 'refresh_end_offset', 'refresh_every'
+    );
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'no such setting: %', unknown
+            USING
+                ERRCODE = 'invalid_parameter_value',
+                HINT = 'Settings: chunk_interval, columnstore_after, drop_after, refresh_start_offset, refresh_end_offset, refresh_every.';
+    END IF;
+    FOR said IN
+        SELECT
+            named.relation,
+            setting.name,
+            setting.value,
+            setting.value ~ '(^|\s)[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*$' AS is_without_unit
+        FROM jsonb_each(wanted) AS named (relation, settings)
+        CROSS JOIN LATERAL jsonb_each_text(named.settings) AS setting (name, value)
+        WHERE setting.value <> 'never'
+        ORDER BY named.relation, setting.name
+    LOOP
+        IF said.is_without_unit THEN
+            RAISE EXCEPTION '%.% is "%", which ends in a number without a unit', said.relation, said.name, said.value
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Write "800 days", "2 hours" or "90 seconds".';
+        END IF;
+        IF date_trunc('month', said.value::interval) <> interval '0' THEN
+            RAISE EXCEPTION '%.% is "%", but months and years are not always of one length',
+                said.relation, said.name, said.value
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in days.';
+        END IF;
+    END LOOP;
+    RETURN QUERY
+    SELECT
+        policy.relation,
+        api.policy_setting(wanted -> policy.relation, 'chunk_interval', policy.chunk_interval),
+        api.policy_setting(wanted -> policy.relation, 'columnstore_after', policy.columnstore_after),
+        api.policy_setting(wanted -> policy.relation, 'drop_after', policy.drop_after),
+        api.policy_setting(wanted -> policy.relation, 'refresh_start_offset', policy.refresh_start_offset),
+        api.policy_setting(wanted -> policy.relation, 'refresh_end_offset', policy.refresh_end_offset),
+        api.policy_setting(wanted -> policy.relation, 'refresh_every', policy.refresh_every)
+    FROM api.policy
+    WHERE wanted = '{}' OR wanted ? policy.relation
+    UNION ALL
+    SELECT
+        kept.relation,
+        kept.chunk_interval,
+        kept.columnstore_after,
+        kept.drop_after,
+        kept.refresh_start_offset,
+        kept.refresh_end_offset,
+        kept.refresh_every
+    FROM api.policy_in_force AS kept
+    WHERE wanted <> '{}' AND NOT wanted ? kept.relation
+    ORDER BY 1;
+END
+$$;
+
+COMMENT ON FUNCTION api.policy_wanted(jsonb) IS
+'The policies as a change would leave them, of relations that it does not name as the database carries them out: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
+
+CREATE FUNCTION api.policy_setting(settings jsonb, setting text, value_now interval)
+RETURNS interval
+LANGUAGE sql STABLE
+AS $$
+    SELECT CASE
+        WHEN settings ->> setting IS NULL THEN value_now
+        WHEN settings ->> setting <> 'never' THEN (settings ->> setting)::interval
+    END
+$$;
+
+COMMENT ON FUNCTION api.policy_setting(jsonb, text, interval) IS
+'One setting of a wanted policy: what is wanted, null where that is "never", what it is now where it is not named.';
+
+-- Guardrails of both profiles. On the postgres one nothing is refreshed over dropped data; what would be wrong on the other
+-- is refused there too, so that a file of policies means the same on both, and a copy finds policies it can apply.
+
+CREATE FUNCTION api.policy_contradictions(wanted jsonb)
+RETURNS TABLE (fault text, relation text, message text, hint text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+    longest CONSTANT interval := interval '36500 days';
+BEGIN
+    -- Each setting by itself. What is left as it is may be as it is.
+    RETURN QUERY
+    SELECT
+        CASE WHEN change.wanted > longest THEN 'interval_is_too_long' ELSE 'interval_is_too_short' END,
+        plan.relation,
+        format(
+            '%s.%s would be %s, but %s is the %s it can be',
+            plan.relation,
+            change.setting,
+            change.wanted,
+            CASE WHEN change.wanted > longest THEN longest ELSE change.shortest END,
+            CASE WHEN change.wanted > longest THEN 'longest' ELSE 'shortest' END
+        ),
+        CASE
+            WHEN change.wanted > longest THEN 'What is kept for ever is "never" dropped.'
+            ELSE format('A setting that is not named stays as it is: %s.', coalesce(change.kept::text, 'never'))
+        END
+    FROM api.policy_wanted(wanted) AS plan
+    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
+    CROSS JOIN LATERAL (
+        VALUES
+            ('chunk_interval', plan.chunk_interval, kept.chunk_interval, interval '1 hour'),
+            ('columnstore_after', plan.columnstore_after, kept.columnstore_after, interval '1 hour'),
+            ('drop_after', plan.drop_after, kept.drop_after, interval '1 hour'),
+            ('refresh_start_offset', plan.refresh_start_offset, kept.refresh_start_offset, interval '3 hours'),
+            ('refresh_end_offset', plan.refresh_end_offset, kept.refresh_end_offset, interval '1 hour'),
+            ('refresh_every', plan.refresh_every, kept.refresh_every, interval '10 seconds')
+    ) AS change (setting, wanted, kept, shortest)
+    WHERE
+        change.wanted IS DISTINCT FROM change.kept
+        AND (change.wanted < change.shortest OR change.wanted > longest);
+    IF FOUND THEN
+        -- What follows would reckon with them.
+        RETURN;
+    END IF;
+
+    -- The settings of a relation together, as the constraints of the table have it.
+    RETURN QUERY
+    SELECT broken.fault, plan.relation, broken.message, broken.hint
+    FROM api.policy_wanted(wanted) AS plan
+    CROSS JOIN LATERAL (
+        VALUES
+            (
+                plan.chunk_interval IS NULL,
+                'chunk_interval_is_given',
+                format('%s would have no chunk_interval: chunks are always of some length', plan.relation),
+                'A chunk_interval that is not named stays as it is.'
+            ),
+            (
+                plan.relation LIKE '%\_history'
+                AND num_nonnulls(plan.refresh_start_offset, plan.refresh_end_offset, plan.refresh_every) > 0,
+                'only_rollups_are_refreshed',
+                format('%s would be refreshed, but it is a history', plan.relation),
+                'Its hourly rollup is refreshed.'
+            ),
+            (
+                plan.relation NOT LIKE '%\_history'
+                AND num_nulls(plan.refresh_start_offset, plan.refresh_end_offset, plan.refresh_every) IN (1, 2),
+                'refresh_is_given_whole_or_not_at_all',
+                format('%s would have a part of a refresh', plan.relation),
+                'Give refresh_start_offset, refresh_end_offset and refresh_every, or "never" for all three.'
+            ),
+            (
+                plan.refresh_start_offset < plan.refresh_end_offset + interval '2 hours',
+                'refresh_starts_before_it_ends',
+                format(
+                    'the refresh of %s would look back %s and end %s ago, without two whole hours in between',
+                    plan.relation, plan.refresh_start_offset, plan.refresh_end_offset
+                ),
+                'Make refresh_start_offset longer than refresh_end_offset by 2 hours at least.'
+            ),
+            (
+                plan.relation LIKE '%\_daily'
+                AND plan.refresh_start_offset < plan.refresh_end_offset + interval '2 days',
+                'daily_refresh_spans_two_days',
+                format(
+                    'the refresh of %s would look back %s and end %s ago, without two whole days in between',
+                    plan.relation, plan.refresh_start_offset, plan.refresh_end_offset
+                ),
+                'Make refresh_start_offset longer than refresh_end_offset by 2 days at least.'
+            )
+    ) AS broken (is_broken, fault, message, hint)
+    WHERE broken.is_broken;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+
+    RETURN QUERY
+    SELECT
+        'drop_inside_the_refresh_window',
+        source.relation,
+        format(
+            '%s would be dropped after %s, but the refresh of %s looks back %s: what came late would be dropped before it shows',
+            source.relation, source.drop_after, rollup.relation, rollup.refresh_start_offset
+        ),
+        format('Make drop_after of %s longer than refresh_start_offset of %s.', source.relation, rollup.relation)
+    FROM api.policy_wanted(wanted) AS rollup
+    JOIN api.policy_in_force AS rollup_kept ON rollup_kept.relation = rollup.relation
+    JOIN api.policy_wanted(wanted) AS source ON source.relation = api.source_relation(rollup.relation)
+    JOIN api.policy_in_force AS kept ON kept.relation = source.relation
+    WHERE
+        source.drop_after <= rollup.refresh_start_offset
+        AND (source.drop_after, rollup.refresh_start_offset)
+            IS DISTINCT FROM (kept.drop_after, rollup_kept.refresh_start_offset);
+
+    RETURN QUERY
+    SELECT
+        'drop_inside_the_refresh_window',
+        plan.relation,
+        format(
+            '%s would be dropped after %s, but its refresh looks back %s: it would write again what was dropped',
+            plan.relation, plan.drop_after, plan.refresh_start_offset
+        ),
+        'Make drop_after longer than refresh_start_offset.'::text
+    FROM api.policy_wanted(wanted) AS plan
+    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
+    WHERE
+        plan.drop_after <= plan.refresh_start_offset
+        AND (plan.drop_after, plan.refresh_start_offset)
+            IS DISTINCT FROM (kept.drop_after, kept.refresh_start_offset);
+
+    RETURN QUERY
+    SELECT
+        'columnstore_inside_the_refresh_window',
+        plan.relation,
+        format(
+            '%s would go to the columnstore after %s, but its refresh looks back %s and would write there',
+            plan.relation, plan.columnstore_after, plan.refresh_start_offset
+        ),
+        'Make columnstore_after longer than refresh_start_offset.'::text
+    FROM api.policy_wanted(wanted) AS plan
+    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
+    WHERE
+        plan.columnstore_after <= plan.refresh_start_offset
+        AND (plan.columnstore_after, plan.refresh_start_offset)
+            IS DISTINCT FROM (kept.columnstore_after, kept.refresh_start_offset);
+END
+$$;
+
+COMMENT ON FUNCTION api.policy_contradictions(jsonb) IS
+'Of api.policy_faults, what is refused on both storage profiles: settings that contradict each other, or what was dropped.';

@@ -1,0 +1,27 @@
+-- What tables and columns mean; migrations made them.
+
+COMMENT ON TABLE telemetry.assignment IS
+'Which meter fed which vehicle, when. A meter feeds one vehicle at a time, a vehicle draws from one meter at a time.';
+COMMENT ON COLUMN telemetry.assignment.id IS 'Number of the assignment.';
+COMMENT ON COLUMN telemetry.assignment.meter_id IS 'The meter that fed.';
+COMMENT ON COLUMN telemetry.assignment.vehicle_id IS 'The vehicle that was fed.';
+COMMENT ON COLUMN telemetry.assignment.during IS 'From when (included) to when (not included; unbounded while it lasts).';
+
+COMMENT ON TABLE telemetry.assignment_change IS
+'Every change of an assignment, whoever made it: values before and after, when, by whom and why. A trigger keeps it. What an operator is to be known by, SET energy.operator and SET energy.reason tell it.';
+COMMENT ON COLUMN telemetry.assignment_change.id IS 'Number of the change.';
+COMMENT ON COLUMN telemetry.assignment_change.assignment_id IS 'The assignment; it may be there no longer.';
+COMMENT ON COLUMN telemetry.assignment_change.changed_at IS 'When it was changed, by the clock of the database.';
+COMMENT ON COLUMN telemetry.assignment_change.action IS
+'created, changed, or voided: a wrong one taken away, which a DELETE is too.';
+COMMENT ON COLUMN telemetry.assignment_change.old_meter_id IS 'The meter before; null: it was created.';
+COMMENT ON COLUMN telemetry.assignment_change.old_vehicle_id IS 'The vehicle before; null: it was created.';
+COMMENT ON COLUMN telemetry.assignment_change.old_during IS 'The time before; null: it was created.';
+COMMENT ON COLUMN telemetry.assignment_change.new_meter_id IS 'The meter from then on; null: it was voided.';
+COMMENT ON COLUMN telemetry.assignment_change.new_vehicle_id IS 'The vehicle from then on; null: it was voided.';
+COMMENT ON COLUMN telemetry.assignment_change.new_during IS 'The time from then on; null: it was voided.';
+COMMENT ON COLUMN telemetry.assignment_change.database_role IS 'The role that was logged in; the service has one too.';
+COMMENT ON COLUMN telemetry.assignment_change.operator IS
+'Who asked for it: the header X-Operator of a request, or the setting energy.operator of a session; null: not told.';
+COMMENT ON COLUMN telemetry.assignment_change.reason IS
+'Why: the parameter reason of a request, or the setting energy.reason of a session; null: not told.';

@@ -1,0 +1,305 @@
+-- Differs by necessity because here the rollups are continuous aggregates: readings at or after the watermark are read
+-- from the history, earlier ones show after a refresh. A refresh over what is gone would erase its rollup, whoever dropped
+-- it, so a bucket is refreshed only where all of it is kept; and a refresh ends where the policy's does, so that readings
+-- still coming in order stay visible at once. No search_path is set on the procedures: a refresh runs outside a
+-- transaction, and a procedure with settings of its own cannot.
+
+CREATE PROCEDURE api.refresh_rollup(relation_name text, range_from timestamptz, range_to timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- What begins before all time or has no end: bins are counted from a finite instant.
+    asked_from CONSTANT timestamptz := greatest(range_from, now() - interval '36500 days');
+    asked_to CONSTANT timestamptz := least(range_to, now() + interval '1 day');
+    rollup record;
+    refresh_from timestamptz;
+    refresh_to timestamptz;
+    -- In batches, releases before 2.29 may leave out the newest bucket.
+    in_one_batch CONSTANT jsonb := '{"buckets_per_batch": 0}';
+BEGIN
+    CALL api.remember_dropped();
+    COMMIT;
+    SELECT
+        policy.relation LIKE '%\_daily' AS is_daily,
+        now() - coalesce(policy.refresh_end_offset, interval '1 hour') AS refresh_end,
+        greatest(
+            api.history_horizon(api.source_relation(policy.relation)),
+            api.history_horizon(policy.relation)
+        ) AS kept_from
+    INTO STRICT rollup
+    FROM telemetry.policy
+    WHERE policy.relation = relation_name;
+    IF rollup.is_daily THEN
+        refresh_from := greatest(api.day_floor(asked_from), api.day_ceiling(rollup.kept_from));
+        refresh_to := least(api.day_ceiling(asked_to), api.day_floor(rollup.refresh_end));
+    ELSE
+        refresh_from := greatest(api.hour_floor(asked_from), api.hour_ceiling(rollup.kept_from));
+        refresh_to := least(api.hour_ceiling(asked_to), api.hour_floor(rollup.refresh_end));
+    END IF;
+    IF refresh_from < refresh_to THEN
+        CALL public.refresh_continuous_aggregate(
+            format('telemetry.%I', relation_name)::regclass, refresh_from, refresh_to, options => in_one_batch
+        );
+    END IF;
+END
+$$;
+
+COMMENT ON PROCEDURE api.refresh_rollup(text, timestamptz, timestamptz) IS
+'Completes one rollup (by its name in schema telemetry) as api.refresh_rollups() completes all (timescale profile).';
+
+CREATE PROCEDURE api.refresh_rollups(range_from timestamptz, range_to timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    rollup text;
+BEGIN
+    -- The days come after the hours they are made of.
+    FOREACH rollup IN ARRAY ARRAY['meter_hourly', 'vehicle_hourly', 'meter_daily', 'vehicle_daily'] LOOP
+        CALL api.refresh_rollup(rollup, range_from, range_to);
+    END LOOP;
+END
+$$;
+
+-- Differs by necessity because here a reading that came late shows in its rollup only after a refresh.
+
+CREATE PROCEDURE api.complete_rollups(range_from timestamptz, range_to timestamptz)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- Only the owner may refresh. For anybody else the jobs do it: the refresh job within a minute, for readings that came
+    -- later than it looks back the upkeep job within an hour.
+    IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'telemetry.meter_hourly'::regclass), 'USAGE') THEN
+        RETURN;
+    END IF;
+    CALL api.refresh_rollups(range_from, range_to);
+END
+$$;
+
+-- Differs by necessity because chunks and the columnstore are TimescaleDB's own. What a long load calls after each day:
+-- the day's rollups, once; then its chunks, where they are old enough. A chunk that was there already and got more
+-- readings is compressed anew. No search_path is set on the procedure: one with settings of its own cannot commit.
+
+CREATE PROCEDURE api.complete_load(range_from timestamptz, range_to timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    loaded regclass;
+BEGIN
+    CALL api.complete_rollups(range_from, range_to);
+    -- As for rollups, the owner alone may do it; for anybody else the job does.
+    IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'telemetry.meter_hourly'::regclass), 'USAGE') THEN
+        RETURN;
+    END IF;
+    FOR loaded IN
+        SELECT format('%I.%I', chunk.chunk_schema, chunk.chunk_name)::regclass
+        FROM timescaledb_information.chunks AS chunk
+        JOIN telemetry.policy ON policy.relation = chunk.hypertable_name
+        WHERE
+            chunk.hypertable_schema = 'telemetry'
+            AND policy.relation LIKE '%\_history'
+            AND chunk.range_end > range_from
+            AND chunk.range_end <= api.day_ceiling(least(range_to, now()))
+            -- No chunk, where the policy is null: never.
+            AND chunk.range_end <= now() - policy.columnstore_after
+        ORDER BY chunk.range_end
+    LOOP
+        PERFORM public.compress_chunk(loaded, if_not_compressed => true);
+        COMMIT;
+    END LOOP;
+END
+$$;
+
+-- Differs by necessity because a continuous aggregate shows its rows up to where a refresh last had something to
+-- materialise, and what is younger it reads from its source. Where no refresh ever had, as in a copy of a database whose
+-- readings are all dropped, it shows none, and a refresh that finds nothing changes nothing of it. So it is given a reading
+-- of yesterday, and that is taken away again. No search_path is set on the procedure: a refresh runs outside a transaction.
+
+CREATE PROCEDURE api.open_rollups()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    opened CONSTANT timestamptz := api.day_floor(
+        now() - (SELECT max(refresh_end_offset) FROM telemetry.policy)
+    ) - interval '12 hours';
+    opener CONSTANT text := 'opener-of-rollups';
+    device text;
+    is_opened boolean;
+BEGIN
+    FOREACH device IN ARRAY ARRAY['meter', 'vehicle'] LOOP
+        CONTINUE WHEN (
+            SELECT min(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(aggregate.mat_hypertable_id)))
+            FROM _timescaledb_catalog.continuous_agg AS aggregate
+            WHERE
+                aggregate.user_view_schema = 'telemetry'
+                AND aggregate.user_view_name IN (device || '_hourly', device || '_daily')
+        ) > timestamptz '1970-01-01 00:00:00+00';
+        -- No live state comes of it.
+        EXECUTE format('ALTER TABLE telemetry.%s_telemetry_history DISABLE TRIGGER USER', device);
+        IF device = 'meter' THEN
+            INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
+            VALUES (opener, opened, 0, 0)
+            ON CONFLICT DO NOTHING;
+        ELSE
+            INSERT INTO telemetry.vehicle_telemetry_history (
+                vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c
+            )
+            VALUES (opener, opened, 0, 0, 0)
+            ON CONFLICT DO NOTHING;
+        END IF;
+        EXECUTE format('ALTER TABLE telemetry.%s_telemetry_history ENABLE TRIGGER USER', device);
+        COMMIT;
+        CALL api.refresh_rollups(opened, opened + interval '1 hour');
+    END LOOP;
+    -- Also where an earlier call was stopped in between.
+    DELETE FROM telemetry.meter_telemetry_history WHERE meter_id = opener AND recorded_at > now() - interval '31 days';
+    is_opened := FOUND;
+    DELETE FROM telemetry.vehicle_telemetry_history WHERE vehicle_id = opener AND recorded_at > now() - interval '31 days';
+    is_opened := FOUND OR is_opened;
+    COMMIT;
+    IF is_opened THEN
+        CALL api.refresh_rollups(now() - interval '31 days', now());
+    END IF;
+END
+$$;
+
+-- Differs by necessity because here a rollup is a view; its rows lie in a hypertable of TimescaleDB's.
+
+CREATE FUNCTION api.rollup_table(relation_name text)
+RETURNS text
+LANGUAGE sql STABLE
+AS $$
+    SELECT format('%I.%I', rollup.materialization_hypertable_schema, rollup.materialization_hypertable_name)
+    FROM timescaledb_information.continuous_aggregates AS rollup
+    WHERE rollup.view_schema = 'telemetry' AND rollup.view_name = relation_name
+$$;
+
+-- Differs by necessity because a continuous aggregate is refreshed after the fact. What it has still to hear of stands in
+-- two logs: of the source (what changed since a refresh looked last) and of the rollup (what a refresh has not reached).
+-- In the second, ranges that were refreshed never and ranges that changed look alike. What changed lies within a chunk of
+-- the source; of a range that crosses chunks, those count which it covers whole: the rest is mostly time before the first
+-- row, or between days that were loaded apart. A refresh goes by whole buckets, so they are what counts: the log of a late
+-- reading is an instant.
+
+CREATE VIEW api.refresh_lag AS
+WITH rollup AS (
+    SELECT
+        policy.relation,
+        policy.refresh_end_offset,
+        policy.refresh_every,
+        aggregate.mat_hypertable_id AS rollup_id,
+        aggregate.raw_hypertable_id AS source_id,
+        api.source_relation(policy.relation) AS source,
+        -- The last range of the rollup's log has no end: there the refresh has not been yet. Before the first refresh, it
+        -- has no beginning either.
+        nullif(
+            (
+                SELECT min(log.lowest_modified_value)
+                FROM _timescaledb_catalog.continuous_aggs_materialization_invalidation_log AS log
+                WHERE
+                    log.materialization_id = aggregate.mat_hypertable_id
+                    AND log.greatest_modified_value = 9223372036854775807
+            ),
+            -9223372036854775808
+        ) AS refreshed_to
+    FROM telemetry.policy
+    JOIN _timescaledb_catalog.continuous_agg AS aggregate
+        ON aggregate.user_view_schema = 'telemetry' AND aggregate.user_view_name = policy.relation
+),
+source_chunk AS (
+    SELECT
+        rollup.relation,
+        chunk.range_start,
+        chunk.range_end
+    FROM rollup
+    JOIN _timescaledb_catalog.hypertable AS hypertable ON hypertable.id = rollup.source_id
+    JOIN timescaledb_information.chunks AS chunk
+        ON chunk.hypertable_schema = hypertable.schema_name AND chunk.hypertable_name = hypertable.table_name
+),
+logged AS (
+    SELECT rollup.relation, log.lowest_modified_value AS lowest, log.greatest_modified_value AS greatest
+    FROM rollup
+    JOIN _timescaledb_catalog.continuous_aggs_materialization_invalidation_log AS log
+        ON log.materialization_id = rollup.rollup_id
+    UNION ALL
+    SELECT rollup.relation, log.lowest_modified_value, log.greatest_modified_value
+    FROM rollup
+    JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log AS log
+        ON log.hypertable_id = rollup.source_id
+),
+pending AS (
+    SELECT
+        rollup.relation,
+        greatest(
+            _timescaledb_functions.to_timestamp(logged.lowest),
+            -- A bucket that the horizon cuts is refreshed no more.
+            CASE WHEN rollup.relation LIKE '%\_daily' THEN api.day_ceiling(api.history_horizon(rollup.source))
+                ELSE api.hour_ceiling(api.history_horizon(rollup.source)) END
+        ) AS pending_from,
+        least(
+            _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1),
+            _timescaledb_functions.to_timestamp(rollup.refreshed_to)
+        ) AS pending_to
+    FROM rollup
+    JOIN logged USING (relation)
+    WHERE rollup.refreshed_to IS NOT NULL
+),
+changed AS (
+    SELECT
+        pending.relation,
+        greatest(pending.pending_from, source_chunk.range_start) AS pending_from,
+        least(pending.pending_to, source_chunk.range_end) AS pending_to
+    FROM pending
+    JOIN source_chunk
+        ON
+            source_chunk.relation = pending.relation
+            AND pending.pending_from < pending.pending_to
+            AND (
+                (pending.pending_from >= source_chunk.range_start AND pending.pending_to <= source_chunk.range_end)
+                OR (pending.pending_from <= source_chunk.range_start AND pending.pending_to >= source_chunk.range_end)
+            )
+),
+widened AS (
+    SELECT
+        changed.relation,
+        tstzrange(
+            CASE WHEN changed.relation LIKE '%\_daily' THEN api.day_floor(changed.pending_from)
+                ELSE api.hour_floor(changed.pending_from) END,
+            CASE WHEN changed.relation LIKE '%\_daily' THEN api.day_ceiling(changed.pending_to)
+                ELSE api.hour_ceiling(changed.pending_to) END
+        ) AS buckets
+    FROM changed
+),
+waiting AS (
+    SELECT widened.relation, count(*) AS ranges, range_agg(widened.buckets) AS buckets
+    FROM widened
+    GROUP BY widened.relation
+)
+SELECT
+    rollup.relation,
+    _timescaledb_functions.to_timestamp(rollup.refreshed_to) AS materialised_before,
+    now() - _timescaledb_functions.to_timestamp(rollup.refreshed_to) AS lag,
+    rollup.refresh_end_offset
+    + CASE WHEN rollup.relation LIKE '%\_daily' THEN interval '24 hours' ELSE interval '1 hour' END
+    + 2 * rollup.refresh_every AS normal_lag,
+    coalesce(waiting.ranges, 0) AS backlog_ranges,
+    lower(waiting.buckets) AS backlog_from,
+    upper(waiting.buckets) AS backlog_to,
+    coalesce(
+        (
+            SELECT sum(extract(epoch FROM upper(bucket) - lower(bucket)) / 3600)
+            FROM unnest(waiting.buckets) AS bucket
+        ),
+        0
+    )::float8 AS backlog_h
+FROM rollup
+LEFT JOIN waiting USING (relation);
+-- Differs by necessity because COMMENT ON names the kind of relation: here the rollup is a view.
+
+COMMENT ON VIEW telemetry.meter_hourly IS
+'Hourly rollup of meter_telemetry_history: only what can be added up again; averages and ratios are computed in schema api.';
+COMMENT ON VIEW telemetry.vehicle_hourly IS
+'Hourly rollup of vehicle_telemetry_history: only what can be added up again; averages and ratios are computed in schema api.';
+COMMENT ON VIEW telemetry.meter_daily IS
+'Daily rollup (UTC) of meter_hourly, for years of trend: only what can be added up again; it stays when the hours it was made of are dropped.';
+COMMENT ON VIEW telemetry.vehicle_daily IS
+'Daily rollup (UTC) of vehicle_hourly, for years of trend: only what can be added up again; it stays when the hours it was made of are dropped.';
