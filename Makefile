@@ -3,13 +3,17 @@ VENV := .venv
 TEST_PROCESSES ?= $(if $(TIMESCALE_URL),0,2)
 RUN := $(VENV)/bin/python
 
-.PHONY: demo serve test bench lint lock
+.PHONY: demo serve quick test bench lint lock
 
 demo: $(VENV)/installed
 	$(RUN) -m app demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
 serve: $(VENV)/installed
 	$(RUN) -m app serve
+
+# What needs no database, and readings through HTTP on the packaged one.
+quick: $(VENV)/installed
+	$(RUN) -m pytest -n $(TEST_PROCESSES) --dist worksteal -k 'not timescale' tests/unit tests/conformance/test_ingest.py
 
 # Two processes, each with servers of its own; no more than this one where TIMESCALE_URL names a server for all.
 test: $(VENV)/installed
@@ -19,7 +23,8 @@ bench: $(VENV)/installed
 	$(RUN) -m bench $(if $(BENCH),--only $(BENCH)) $(if $(QUICK),--quick)
 
 lint: $(VENV)/installed
-	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy app bench tests
+	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy app bench tests \
+		&& $(VENV)/bin/lint-imports --no-cache
 
 # Takes the newest versions that pyproject.toml allows and writes them down; run the tests, then commit.
 lock:

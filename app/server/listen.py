@@ -9,11 +9,13 @@ BACKLOG = 2048
 
 
 def address_of(listener: socket.socket) -> str:
+    """The URL at which a socket is reached."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def listen(settings: Settings) -> socket.socket:
+    """A socket at the configured address. Raises :class:`ConfigurationError` where it cannot be listened on."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
@@ -22,7 +24,10 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def listen_each(settings: Settings) -> list[socket.socket]:
-    """A socket for each worker on one port, where the system has SO_REUSEPORT; elsewhere they share one."""
+    """A socket for each worker on one port, where the system has SO_REUSEPORT; elsewhere they share one.
+
+    Raises :class:`ConfigurationError` where the address cannot be listened on.
+    """
     # One that would not share the port finds out whether another service has it, and which port is free.
     first = listen(settings)
     if not hasattr(socket, "SO_REUSEPORT"):

@@ -51,6 +51,7 @@ def serving(settings: Settings, url: str, stop: threading.Event) -> Iterator[str
 
 
 def server_config(settings: Settings, app: Any, **further: Any) -> uvicorn.Config:
+    """How uvicorn runs an application here; `further` is added to it."""
     return uvicorn.Config(
         app,
         http=BoundedProtocol,
