@@ -33,7 +33,7 @@ LOCK_TIMEOUT_SHARE = 0.5
 # Of two refreshes of the same hours at once, TimescaleDB fails one; it is tried again this often.
 MAX_TRIES_OF_A_REFRESH = 60
 PAUSE_BEFORE_A_REFRESH_S = 1.0
-# A deadlock says nothing against a change, and a migrate that rebuilds schema api meanwhile nothing against a change or
+# A deadlock says nothing against a change, and a migrate that rebuilds schemas meanwhile nothing against a change or
 # an answer: it is tried again.
 MAX_REPLAYS = 5
 _REBUILT = (
@@ -120,7 +120,7 @@ class Database:
 
     async def _fetch(self, name: str, parameters: Mapping[str, Any] | None) -> list[TupleRow]:
         for _ in range(MAX_REPLAYS):
-            # A migrate may rebuild schema api between the look-up of a name and its use; then the new one is there.
+            # A migrate may rebuild the schema between the look-up of a name and its use; then the new one is there.
             with suppress(*_REBUILT):
                 return await self._fetch_once(name, parameters)
         return await self._fetch_once(name, parameters)

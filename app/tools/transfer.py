@@ -36,7 +36,7 @@ SUM_TOLERANCE = 1e-9
 
 
 class Relation(NamedTuple):
-    """A relation of schema telemetry, as `api.copied_relation` has it."""
+    """A relation of schema telemetry, as `internal.copied_relation` has it."""
 
     name: str
     kind: str

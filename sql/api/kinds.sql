@@ -129,7 +129,7 @@ BEGIN
     DELETE FROM telemetry.fleet_default AS fleet
     WHERE fleet.device_type = kind_of_device AND fleet.effective_from >= changes_at;
     IF NOT EXISTS (
-        SELECT FROM api.fleet_default_kind AS before
+        SELECT FROM internal.fleet_default_kind AS before
         WHERE
             before.device_type = kind_of_device
             AND before.kind_to = 'infinity'

@@ -47,8 +47,8 @@ FROM api.vehicle_series(%(vehicle_id)s, %(window_from)s, %(window_to)s, %(bucket
 SELECT 1 FROM pg_timezone_names WHERE name = %(timezone)s;
 
 -- name: cut_size
-SELECT count(*), count(*) FILTER (WHERE bucket_from <> api.hour_floor(bucket_from) AND bucket_from <> %(window_from)s)
-FROM api.buckets(%(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
+SELECT count(*), count(*) FILTER (WHERE bucket_from <> internal.hour_floor(bucket_from) AND bucket_from <> %(window_from)s)
+FROM internal.buckets(%(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
 
 -- name: meter_energy
 SELECT

@@ -4,7 +4,7 @@ SELECT
     set_config('energy.reason', coalesce(%(reason)s, ''), true);
 
 -- name: lock_assignments_of
-SELECT api.lock_assignments_of(%(meters)s, %(vehicles)s);
+SELECT internal.lock_assignments_of(%(meters)s, %(vehicles)s);
 
 -- name: add_assignment
 INSERT INTO telemetry.assignment (meter_id, vehicle_id, during)
@@ -26,7 +26,7 @@ FROM api.hand_over(%(meter_id)s, %(vehicle_id)s, %(at)s);
 
 -- name: overlapping_assignments
 SELECT id, meter_id, vehicle_id, lower(during), upper(during)
-FROM api.assignments_of(%(meter_id)s, %(vehicle_id)s, tstzrange(%(from)s, %(to)s))
+FROM internal.assignments_of(%(meter_id)s, %(vehicle_id)s, tstzrange(%(from)s, %(to)s))
 WHERE id IS DISTINCT FROM %(except_id)s
 ORDER BY lower(during), id
 -- OVERLAPS_NAMED: enough to act on.

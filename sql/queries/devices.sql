@@ -29,7 +29,7 @@ SELECT
     listed.energy_reading IS NULL,
     nullif(
         greatest(
-            (SELECT max(past.until) FROM api.meter_kind_past AS past WHERE past.meter_id = page.meter_id),
+            (SELECT max(past.until) FROM internal.meter_kind_past AS past WHERE past.meter_id = page.meter_id),
             CASE WHEN listed.energy_reading IS NULL THEN fleet.kind_from END
         ),
         '-infinity'
@@ -59,7 +59,7 @@ FROM (
 ) AS page
 LEFT JOIN api.meter AS listed
     ON listed.meter_id = page.meter_id
-JOIN api.fleet_default_kind AS fleet
+JOIN internal.fleet_default_kind AS fleet
     ON fleet.device_type = 'meter' AND fleet.kind_from <= now() AND fleet.kind_to > now()
 ORDER BY page.meter_id;
 
@@ -94,7 +94,7 @@ SELECT
     listed.energy_reading IS NULL,
     nullif(
         greatest(
-            (SELECT max(past.until) FROM api.vehicle_kind_past AS past WHERE past.vehicle_id = page.vehicle_id),
+            (SELECT max(past.until) FROM internal.vehicle_kind_past AS past WHERE past.vehicle_id = page.vehicle_id),
             CASE WHEN listed.energy_reading IS NULL THEN fleet.kind_from END
         ),
         '-infinity'
@@ -125,7 +125,7 @@ FROM (
 ) AS page
 LEFT JOIN api.vehicle AS listed
     ON listed.vehicle_id = page.vehicle_id
-JOIN api.fleet_default_kind AS fleet
+JOIN internal.fleet_default_kind AS fleet
     ON fleet.device_type = 'vehicle' AND fleet.kind_from <= now() AND fleet.kind_to > now()
 ORDER BY page.vehicle_id;
 
@@ -138,7 +138,7 @@ WITH said AS (
 unsaid AS (
     -- Of a device that is known by an assignment alone, nothing is said.
     SELECT fleet.energy_reading, fleet.register_modulus_kwh, true AS is_fleet_default, fleet.kind_from, fleet.kind_to
-    FROM api.fleet_default_kind AS fleet
+    FROM internal.fleet_default_kind AS fleet
     WHERE
         fleet.device_type = %(device_type)s
         AND NOT EXISTS (SELECT FROM said)
@@ -211,7 +211,7 @@ WHERE vehicle_id = %(device_id)s;
 SELECT
     device_type,
     energy_reading, register_modulus_kwh, true, nullif(kind_from, '-infinity'), nullif(kind_to, 'infinity')
-FROM api.fleet_default_kind
+FROM internal.fleet_default_kind
 ORDER BY device_type, kind_from;
 
 -- name: lock_fleet_default

@@ -150,13 +150,13 @@ def test_what_is_no_policy_is_refused(
     # What psql prints below the message is where it was raised, without pages of source.
     assert len(str(caught.value.diag.context).splitlines()) <= 6
     with pytest.raises(psycopg.errors.DataError, match=re.escape(complaint)):
-        untouched.execute("SELECT api.policy_faults(%s::jsonb)", [json.dumps({relation: {setting: value}})])
+        untouched.execute("SELECT internal.policy_faults(%s::jsonb)", [json.dumps({relation: {setting: value}})])
 
 
 def test_intervals_of_one_length_are_taken_however_they_are_written(untouched: Connection) -> None:
     for said, meant in (("2 weeks", 14 * DAY), ("1 12:00", 1.5 * DAY), ("PT36H", 1.5 * DAY)):
         told = untouched.execute(
-            "SELECT drop_after FROM api.policy_wanted(%s::jsonb) WHERE relation = 'meter_daily'",
+            "SELECT drop_after FROM internal.policy_wanted(%s::jsonb) WHERE relation = 'meter_daily'",
             [json.dumps({"meter_daily": {"drop_after": said}})],
         ).fetchone()
         assert told == (meant,)

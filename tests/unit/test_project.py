@@ -181,8 +181,8 @@ def test_every_named_query_is_run_and_every_query_run_exists() -> None:
     assert _names_looked_up() == set(queries.load())
 
 
-_CREATED = re.compile(r"CREATE (?:FUNCTION|PROCEDURE) api\.(\w+)")
-_NAMED = re.compile(r"\bapi\.(\w+)")
+_CREATED = re.compile(r"CREATE (?:FUNCTION|PROCEDURE) (?:api|internal)\.(\w+)")
+_NAMED = re.compile(r"\b(?:api|internal)\.(\w+)")
 
 
 def _without_comments(path: Path) -> str:
@@ -191,7 +191,10 @@ def _without_comments(path: Path) -> str:
 
 
 def _created_and_named(path: Path) -> tuple[set[str], set[str]]:
-    """What a file creates in schema api, and what it names there; a function that names itself alone does not count."""
+    """What a file creates in schemas api and internal, and what it names there.
+
+    A function that names itself alone does not count.
+    """
     created: set[str] = set()
     named: set[str] = set()
     current: set[str] = set()
