@@ -169,7 +169,11 @@ class Settings:
         "the difference of the clocks of service and database",
     )
     max_clock_skew_s: float = _setting(
-        "ENERGY_MAX_CLOCK_SKEW_S", 300.0, _seconds(0, 86_400), "how far in the future a reading's timestamp may lie"
+        "ENERGY_MAX_CLOCK_SKEW_S",
+        300.0,
+        _seconds(0, 86_400),
+        "how far in the future a reading's timestamp may lie, and how far the clocks of service and database may "
+        "differ; while they differ by more, ingest and `/readyz` answer 503",
     )
     max_window_days: int = _setting(
         "ENERGY_MAX_WINDOW_DAYS",

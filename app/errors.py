@@ -227,6 +227,12 @@ class RightMissing(ProblemError):
     status, code, title, retry_after_s = 503, "right_missing", "The service lacks a right in the database", 60
 
 
+class ClocksDiffer(ProblemError):
+    """The clock of this machine and the database's are further apart than a reading may lie in the future."""
+
+    status, code, title, retry_after_s = 503, "clocks_differ", "The clocks of service and database differ", 60
+
+
 class ShuttingDown(ProblemError):
     """The service is stopping."""
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import metrics
 from app.config import Settings
 from app.db.pool import Database, call
-from app.errors import BodyTooLarge, EnergyError, ProblemError, ShuttingDown
+from app.errors import BodyTooLarge, ClocksDiffer, EnergyError, ProblemError, ShuttingDown
 from app.http.admission import Admission
 from app.http.bodies import BytesHeld
 from app.http.ingest import PATH as INGEST_PATH
@@ -79,12 +79,15 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
 
 
 async def _follow_horizon(database: Database, decoder: ReadingDecoder) -> None:
-    pause_s = 0.0 if decoder.horizon is UNKNOWN_HORIZON else HORIZON_PERIOD_S
+    pause_s = 0.0
     while True:
         await asyncio.sleep(pause_s)
         try:
             decoder.horizon = await horizon(database)
             pause_s = HORIZON_PERIOD_S
+            decoder.check_clock()
+        except ClocksDiffer as error:
+            logger.warning("readings are answered with 503: %s", error)
         except (EnergyError, psycopg.Error) as error:
             logger.warning("the horizon of the history could not be read: %s", error)
             pause_s = HORIZON_RETRY_S

@@ -54,6 +54,7 @@ ingest = Ingest()
 
 async def _ingest(scope: Scope, receive: Receive) -> IngestResult:
     service: Service = scope["app"].state.service
+    service.decoder.check_clock()
     max_bytes = service.settings.max_body_bytes
     held: bodies.BytesHeld = scope["app"].state.bytes_held
     strict = False

@@ -6,13 +6,13 @@ item and field by field, so that every bad item gets an error that names its fie
 
 import struct
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
 from app.config import Settings
-from app.errors import MalformedBody, NoReadingAccepted, TooManyReadings
+from app.errors import ClocksDiffer, MalformedBody, NoReadingAccepted, TooManyReadings
 from app.ingest.rows import (
     EPOCH,
     MICROSECOND,
@@ -31,10 +31,12 @@ from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingErr
 
 
 class Horizon(NamedTuple):
-    """The oldest timestamp that a reading of each kind may bear: the history is not kept longer."""
+    """What the database says of timestamps: the oldest that a reading of each kind may bear, since the history is not
+    kept longer, and by how much this machine's clock is behind the database's, seconds (negative: ahead)."""
 
     meter: datetime
     vehicle: datetime
+    clock_behind_s: float = 0.0
 
 
 # More commas than so many readings can have, unknown keys included, are refused before an array of them is built.
@@ -81,6 +83,7 @@ class ReadingDecoder:
 
     def __init__(self, settings: Settings, horizon: Horizon) -> None:
         self.horizon = horizon
+        self._max_clock_skew_s = settings.max_clock_skew_s
         self._max_clock_skew_us = round(settings.max_clock_skew_s * 1_000_000)
         self._max_readings = settings.max_readings_per_request
         self._max_commas = MAX_COMMAS_PER_READING * settings.max_readings_per_request
@@ -130,6 +133,17 @@ class ReadingDecoder:
     def horizon(self, horizon: Horizon) -> None:
         self._horizon = horizon
         self._oldest_us = microseconds(horizon.meter), microseconds(horizon.vehicle)
+
+    def check_clock(self) -> None:
+        """Raises :class:`ClocksDiffer` where this machine's clock would refuse honest readings, or keep those of the
+        future: devices send again after a 503, and not after a 422."""
+        behind_s = self._horizon.clock_behind_s
+        if abs(behind_s) > self._max_clock_skew_s:
+            raise ClocksDiffer(
+                f"the clock of the service is {timedelta(seconds=round(abs(behind_s)))} "
+                f"{'behind' if behind_s > 0 else 'ahead of'} the database's, and ENERGY_MAX_CLOCK_SKEW_S allows "
+                f"{self._max_clock_skew_s:g} s; set both by NTP, such as chrony or systemd-timesyncd"
+            )
 
     @property
     def newest(self) -> datetime:

@@ -1,6 +1,9 @@
 -- name: ping
 SELECT 1;
 
+-- name: clock
+SELECT clock_timestamp();
+
 -- name: oldest_timestamps_kept
 SELECT
     internal.history_horizon('meter_telemetry_history'),

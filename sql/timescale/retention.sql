@@ -48,15 +48,18 @@ BEGIN
             $known$
             SELECT EXISTS (
                 SELECT
-                FROM %s
+                FROM %1$s
+                CROSS JOIN LATERAL (VALUES (%2$s(first_recorded_at)), (%2$s(last_recorded_at))) AS known (instant)
                 WHERE
-                    bucket_start > $1 - %L::interval
+                    bucket_start > $1 - %3$L::interval
                     AND bucket_start < $2
-                    AND last_recorded_at >= $1
-                    AND first_recorded_at < $2
+                    AND known.instant >= $1
+                    AND known.instant < $2
             )
             $known$,
             internal.rollup_table(rollup),
+            -- In the source of days, a reading stands at the start of its hour.
+            CASE WHEN rollup LIKE '%\_daily' THEN 'internal.hour_floor' ELSE '' END,
             CASE WHEN rollup LIKE '%\_daily' THEN '24 hours' ELSE '1 hour' END
         )
         INTO is_dropped

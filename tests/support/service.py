@@ -101,10 +101,13 @@ def command(*arguments: str, timeout_s: float = 120, **environment: str) -> "sub
 
 
 @contextmanager
-def running_service(**environment: str) -> Iterator[Client]:
-    """`python -m app serve` on a free port while the block lasts; it has to end with status 0."""
+def running_service(*program: str, **environment: str) -> Iterator[Client]:
+    """`python -m app serve` on a free port while the block lasts; it has to end with status 0.
+
+    `program` are other arguments of Python that come to the same.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "app", "serve"],
+        [sys.executable, *(program or ("-m", "app", "serve"))],
         cwd=ROOT,
         env={**os.environ, "ENERGY_PORT": "0", **environment},
         stdout=subprocess.PIPE,
