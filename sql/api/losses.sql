@@ -197,14 +197,14 @@ AS $$
                 ) OVER (PARTITION BY day.device_type, day.device_id) AS last_otherwise
             FROM ranked
             JOIN device_day AS day ON day.device_type = ranked.device_type AND day.device_id = ranked.device_id
-            WHERE ranked.place <= row_limit AND ranked.list <> 'unattributed' AND day.energy_ac_kwh > 0
+            WHERE ranked.place <= coalesce(row_limit, ranked.listed_devices) AND ranked.list <> 'unattributed' AND day.energy_ac_kwh > 0
         ) AS judged_day
         WHERE judged_day.last_otherwise IS NULL OR judged_day.bucket_from > judged_day.last_otherwise
         GROUP BY judged_day.device_type, judged_day.device_id
     ) AS run ON run.device_type = ranked.device_type AND run.device_id = ranked.device_id
-    WHERE ranked.place <= row_limit
+    WHERE ranked.place <= coalesce(row_limit, ranked.listed_devices)
     ORDER BY ranked.list, ranked.place
 $$;
 
 COMMENT ON FUNCTION api.losses(timestamptz, timestamptz, float8, integer) IS
-'Lists of devices in [window_from, window_to), at most row_limit rows each, most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or what is normal for their power), data_faults with a ratio above 1, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';
+'Lists of devices in [window_from, window_to), at most row_limit rows each (null: all), most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or what is normal for their power), data_faults with a ratio above 1, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';

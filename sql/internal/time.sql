@@ -87,6 +87,9 @@ AS $$
     SELECT edge.instant, lead(edge.instant, 1, window_to) OVER (ORDER BY edge.instant)
     FROM (
         SELECT window_from AS instant
+        WHERE
+            internal.one_of('bucket', bucket, ARRAY['hour', 'day', 'window']) IS NOT NULL
+            AND internal.time_zone(timezone) IS NOT NULL
         UNION
         SELECT (date_trunc('day', window_from AT TIME ZONE timezone) + day * interval '1 day') AT TIME ZONE timezone
         FROM generate_series(0, date_part('day', window_to - window_from)::integer + 2) AS day

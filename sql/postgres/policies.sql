@@ -6,6 +6,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
+    PERFORM internal.one_of('relation', named, ARRAY(SELECT policy.relation FROM internal.policy ORDER BY 1))
+    FROM unnest(relations) AS named;
     RAISE NOTICE 'postgres profile: drop_after is carried out by api.upkeep(); chunks, columnstore and refresh need TimescaleDB';
 END
 $$;

@@ -12,6 +12,8 @@ DECLARE
     relation regclass;
     job_of jsonb;
 BEGIN
+    PERFORM internal.one_of('relation', named, ARRAY(SELECT policy.relation FROM internal.policy ORDER BY 1))
+    FROM unnest(relations) AS named;
     -- What was dropped stays dropped, also where it is to be kept longer from now on.
     CALL internal.remember_dropped();
     FOR wanted IN
