@@ -220,6 +220,18 @@ AS $$
             AND EXISTS (
                 SELECT FROM api.job_health AS job WHERE job.relation = late.relation AND job.job = 'columnstore'
             )
+        UNION ALL
+        SELECT
+            'warning',
+            kept.relation,
+            format(
+                'it goes to the columnstore after %s, but its refresh looks back %s and writes there again and again',
+                kept.columnstore_after, kept.refresh_start_offset
+            ),
+            format('CALL api.set_policy(%L, columnstore_after => %L);', kept.relation, kept.refresh_start_offset + interval '1 day')
+        FROM internal.policy_in_force AS kept
+        CROSS JOIN internal.job_workers AS load
+        WHERE kept.columnstore_after <= kept.refresh_start_offset AND load.workers IS NOT NULL
         -- Disk
         UNION ALL
         SELECT
@@ -253,6 +265,33 @@ AS $$
             'More shared_buffers, or a shorter chunk_interval.'
         FROM internal.cache_hits AS hits
         WHERE least(hits.heap_hit_ratio, hits.index_hit_ratio) < 0.9 AND hits.blocks_read > 100000
+        UNION ALL
+        SELECT
+            'warning',
+            'indexes',
+            format(
+                'those of the newest chunks grow to %s, more than a quarter of the memory of the database (effective_cache_size = %s)',
+                pg_size_pretty(hot.bytes), current_setting('effective_cache_size')
+            ),
+            'A shorter chunk_interval (api.set_policy), or more memory, and say so in effective_cache_size.'
+        FROM (
+            SELECT
+                sum(newest.index_bytes_per_second * extract(epoch FROM kept.chunk_interval))::bigint AS bytes
+            FROM (
+                SELECT
+                    chunk.relation,
+                    max(
+                        pg_indexes_size(chunk.chunk)
+                        / greatest(extract(epoch FROM least(chunk.range_to, now()) - chunk.range_from), 3600)
+                    ) AS index_bytes_per_second
+                FROM internal.chunk
+                WHERE NOT chunk.is_compressed AND chunk.range_from < now()
+                GROUP BY chunk.relation
+            ) AS newest
+            JOIN internal.policy_in_force AS kept USING (relation)
+        ) AS hot
+        CROSS JOIN internal.job_workers AS load
+        WHERE hot.bytes > pg_size_bytes(current_setting('effective_cache_size')) / 4 AND load.workers IS NOT NULL
         -- Devices
         UNION ALL
         SELECT

@@ -162,53 +162,36 @@ BEGIN
         RETURN;
     END IF;
 
-    -- The settings of a relation together, as the constraints of the table have it.
     RETURN QUERY
-    SELECT broken.fault, plan.relation, broken.message, broken.hint
+    SELECT
+        'chunk_interval_is_given',
+        plan.relation,
+        format('%s: chunks are always of some length, and chunk_interval cannot be "never"', plan.relation),
+        'A chunk_interval that is not named stays as it is.'::text
     FROM internal.policy_wanted(wanted) AS plan
-    CROSS JOIN LATERAL (
-        VALUES
-            (
-                plan.chunk_interval IS NULL,
-                'chunk_interval_is_given',
-                format('%s would have no chunk_interval: chunks are always of some length', plan.relation),
-                'A chunk_interval that is not named stays as it is.'
+    WHERE plan.chunk_interval IS NULL;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+
+    -- The settings of a relation together, by the constraints of the table, whose comments say what they want.
+    RETURN QUERY EXECUTE (
+        SELECT string_agg(
+            format(
+                'SELECT %L, plan.relation, plan.relation || %L, %L FROM internal.policy_wanted($1) AS plan WHERE (%s) IS FALSE',
+                rule.conname,
+                ': ' || obj_description(rule.oid, 'pg_constraint'),
+                'A setting that is not named stays as it is.',
+                pg_get_expr(rule.conbin, rule.conrelid)
             ),
-            (
-                plan.relation LIKE '%\_history'
-                AND num_nonnulls(plan.refresh_start_offset, plan.refresh_end_offset, plan.refresh_every) > 0,
-                'only_rollups_are_refreshed',
-                format('%s would be refreshed, but it is a history', plan.relation),
-                'Its hourly rollup is refreshed.'
-            ),
-            (
-                plan.relation NOT LIKE '%\_history'
-                AND num_nulls(plan.refresh_start_offset, plan.refresh_end_offset, plan.refresh_every) IN (1, 2),
-                'refresh_is_given_whole_or_not_at_all',
-                format('%s would have a part of a refresh', plan.relation),
-                'Give refresh_start_offset, refresh_end_offset and refresh_every, or "never" for all three.'
-            ),
-            (
-                plan.refresh_start_offset < plan.refresh_end_offset + interval '2 hours',
-                'refresh_starts_before_it_ends',
-                format(
-                    'the refresh of %s would look back %s and end %s ago, without two whole hours in between',
-                    plan.relation, plan.refresh_start_offset, plan.refresh_end_offset
-                ),
-                'Make refresh_start_offset longer than refresh_end_offset by 2 hours at least.'
-            ),
-            (
-                plan.relation LIKE '%\_daily'
-                AND plan.refresh_start_offset < plan.refresh_end_offset + interval '2 days',
-                'daily_refresh_spans_two_days',
-                format(
-                    'the refresh of %s would look back %s and end %s ago, without two whole days in between',
-                    plan.relation, plan.refresh_start_offset, plan.refresh_end_offset
-                ),
-                'Make refresh_start_offset longer than refresh_end_offset by 2 days at least.'
-            )
-    ) AS broken (is_broken, fault, message, hint)
-    WHERE broken.is_broken;
+            ' UNION ALL '
+        )
+        FROM pg_constraint AS rule
+        JOIN pg_class AS named ON named.oid = rule.conrelid AND named.relname = 'policy'
+        JOIN pg_namespace AS schema ON schema.oid = named.relnamespace AND schema.nspname = 'telemetry'
+        WHERE rule.contype = 'c'
+    )
+    USING wanted;
     IF FOUND THEN
         RETURN;
     END IF;
@@ -246,27 +229,11 @@ BEGIN
         plan.drop_after <= plan.refresh_start_offset
         AND (plan.drop_after, plan.refresh_start_offset)
             IS DISTINCT FROM (kept.drop_after, kept.refresh_start_offset);
-
-    RETURN QUERY
-    SELECT
-        'columnstore_inside_the_refresh_window',
-        plan.relation,
-        format(
-            '%s would go to the columnstore after %s, but its refresh looks back %s and would write there',
-            plan.relation, plan.columnstore_after, plan.refresh_start_offset
-        ),
-        'Make columnstore_after longer than refresh_start_offset.'::text
-    FROM internal.policy_wanted(wanted) AS plan
-    JOIN internal.policy_in_force AS kept ON kept.relation = plan.relation
-    WHERE
-        plan.columnstore_after <= plan.refresh_start_offset
-        AND (plan.columnstore_after, plan.refresh_start_offset)
-            IS DISTINCT FROM (kept.columnstore_after, kept.refresh_start_offset);
 END
 $$;
 
 COMMENT ON FUNCTION internal.policy_contradictions(jsonb) IS
-'Of internal.policy_faults, what is refused on both storage profiles: settings that contradict each other, or what was dropped.';
+'Of internal.policy_faults, what is refused on both storage profiles: settings that contradict each other.';
 
 -- What each profile makes in a way of its own, in sql/timescale/policies.sql and sql/postgres/policies.sql, and means alike.
 

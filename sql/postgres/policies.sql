@@ -71,8 +71,7 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because all other guardrails guard what only TimescaleDB has. Here rollups are right at every commit
--- and nothing is refreshed over dropped data.
+-- Differs by necessity because here rollups are right at every commit: what is dropped shows in them.
 
 CREATE FUNCTION internal.policy_faults(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)
