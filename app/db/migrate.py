@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import psycopg
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
@@ -39,11 +39,14 @@ logger = logging.getLogger("energy.migrate")
 Profile = Literal["timescale", "postgres"]
 
 MIGRATIONS_DIRECTORY = SQL_DIRECTORY.parent / "migrations"
-# Schemas that every migration makes anew; until its last readers are done, the former one bears this ending.
-REBUILT = ("api", "internal")
+# Schemas that every migration makes anew, with their comments, by which they are known as ours.
+_MARK = "rebuilt by every migrate: put nothing of your own here."
+REBUILT = {
+    "api": f"What dashboards and DBAs ask and call. Dropped and {_MARK}",
+    "internal": f"What schema api is made of, and what the service calls. Dropped and {_MARK}",
+}
+# What a former one bears until its last readers are done.
 ASIDE = "_before"
-# What the comments of these schemas say (sql/tables/installation.sql), and by which they are known as ours.
-_REBUILT_COMMENT = "rebuilt by every migrate"
 LOWEST_SERVER_VERSION = 15_00_00
 LOWEST_TIMESCALE_VERSION = (2, 28, 2)
 # An arbitrary number that no other program on the same database is likely to lock.
@@ -254,8 +257,8 @@ def _version(text: str) -> tuple[int, ...]:
 def _installation(connection: psycopg.Connection[TupleRow]) -> Installation | None:
     if _scalar(connection, "SELECT to_regclass('telemetry.installation')") is None:
         return None
-    row = connection.execute("SELECT profile, release, sql_fingerprint FROM telemetry.installation").fetchone()
-    return None if row is None else Installation(*row)
+    with connection.cursor(row_factory=class_row(Installation)) as cursor:
+        return cursor.execute("SELECT profile, release, sql_fingerprint FROM telemetry.installation").fetchone()
 
 
 def _applied_ids(connection: psycopg.Connection[TupleRow]) -> set[str]:
@@ -372,8 +375,9 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
                 [profile, __version__],
             )
         connection.execute("RESET search_path")
-        for schema in REBUILT:
+        for schema, comment in REBUILT.items():
             connection.execute(f"CREATE SCHEMA {schema}")
+            connection.execute(f"COMMENT ON SCHEMA {schema} IS '{comment}'")
         reapply.reapply(connection, profile)
         connection.execute(
             "UPDATE telemetry.installation SET release = %s, sql_fingerprint = %s, migrated_at = now()",
@@ -418,7 +422,7 @@ def _put_aside(connection: psycopg.Connection[TupleRow], *, drop: bool) -> None:
         if _scalar(connection, f"SELECT to_regnamespace('{schema}')") is None:
             continue
         comment = _scalar(connection, f"SELECT obj_description('{schema}'::regnamespace, 'pg_namespace')")
-        if _REBUILT_COMMENT not in (comment or ""):
+        if _MARK not in (comment or ""):
             raise SchemaMismatch(
                 f"the database has a schema {schema} that is not this service's, and a migration would drop it; "
                 f"rename it, for example: ALTER SCHEMA {schema} RENAME TO our_{schema}"

@@ -306,14 +306,16 @@ class Writer:
 
 async def horizon(database: Database) -> Horizon:
     """What the database says of timestamps now. Raises :class:`DatabaseLost`."""
-    [(meter, vehicle)] = await database.fetch_all("oldest_timestamps_kept")
+    [oldest] = await database.fetch_all("oldest_timestamps_kept")
     asked_us = now_us()
-    [(clock,)] = await database.fetch_all("clock")
+    [answer] = await database.fetch_all("clock")
     answered_us = now_us()
     # The database looked at its clock at some moment in between: what that leaves open counts for no difference.
-    clock_us = microseconds(clock)
+    clock_us = microseconds(answer.clock)
     behind_us = max(clock_us - answered_us, 0) + min(clock_us - asked_us, 0)
-    return Horizon(meter or BEGINNING_OF_TIME, vehicle or BEGINNING_OF_TIME, behind_us / 1_000_000)
+    return Horizon(
+        oldest.of_meters or BEGINNING_OF_TIME, oldest.of_vehicles or BEGINNING_OF_TIME, behind_us / 1_000_000
+    )
 
 
 def _answer_to_a_batch(error: Exception) -> Exception:

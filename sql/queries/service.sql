@@ -2,12 +2,12 @@
 SELECT 1;
 
 -- name: clock
-SELECT clock_timestamp();
+SELECT clock_timestamp() AS clock;
 
 -- name: oldest_timestamps_kept
 SELECT
-    internal.history_horizon('meter_telemetry_history'),
-    internal.history_horizon('vehicle_telemetry_history');
+    internal.history_horizon('meter_telemetry_history') AS of_meters,
+    internal.history_horizon('vehicle_telemetry_history') AS of_vehicles;
 
 -- name: complete_rollups
 CALL internal.complete_rollups(%(from)s, %(to)s);
@@ -19,7 +19,7 @@ WITH remembered AS (
     ON CONFLICT (fingerprint) DO NOTHING
     RETURNING shifted_by
 )
-SELECT shifted_by, true FROM remembered
+SELECT shifted_by, true AS is_new FROM remembered
 UNION ALL
 SELECT shifted_by, false FROM telemetry.import_source WHERE fingerprint = %(fingerprint)s;
 

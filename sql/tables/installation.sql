@@ -2,10 +2,6 @@
 
 COMMENT ON SCHEMA telemetry IS 'What is kept: readings, live state, rollups, assignments, devices, policies. Changed by migrations only.';
 
-COMMENT ON SCHEMA api IS 'What is asked and called. Dropped and rebuilt by every migrate: put nothing of your own here.';
-
-COMMENT ON SCHEMA internal IS 'What schema api is made of, and what the service calls. Changes with every release; dropped and rebuilt by every migrate.';
-
 COMMENT ON TABLE telemetry.installation IS 'One row: what this database is and which release migrated it last.';
 COMMENT ON COLUMN telemetry.installation.is_the_only_row IS 'Always true; as the key, it keeps the table at one row.';
 COMMENT ON COLUMN telemetry.installation.profile IS 'Storage profile: timescale or postgres; never changes.';

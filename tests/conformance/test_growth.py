@@ -155,8 +155,8 @@ def check_nothing_is_lost(connection: Connection, stream: Stream) -> None:
     assert stream.failures == []
     assert len(set(stream.acknowledged)) == len(stream.acknowledged) > 1000
     assert set(stream.acknowledged) - kept == set()
-    for completed_by in ("complete_rollups", "refresh_rollups"):
-        connection.execute(f"CALL api.{completed_by}(now() - interval '10 days', now())".encode())
+    for completed_by in ("internal.complete_rollups", "api.refresh_rollups"):
+        connection.execute(f"CALL {completed_by}(now() - interval '10 days', now())".encode())
         assert connection.execute(ROLLUP).fetchall() == connection.execute(HISTORY).fetchall(), completed_by
 
 
