@@ -44,9 +44,12 @@ class Section:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command line's `doctor` takes."""
-    parser.add_argument("--json", action="store_true", help="findings and figures as one JSON document")
+    parser.add_argument("--json", action="store_true", help="print one JSON document, with raw values")
     parser.add_argument(
-        "--silent-for", default="1 hour", metavar="INTERVAL", help="devices silent for longer are shown; 1 hour"
+        "--silent-for",
+        default="1 hour",
+        metavar="INTERVAL",
+        help="list devices silent for longer than this, such as '90 minutes' (default: %(default)s)",
     )
 
 

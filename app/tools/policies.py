@@ -37,13 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=("plan", "apply", "adopt"),
-        help="show what would change; change the database; or write into telemetry.policy what the database has",
+        help="plan: print what would change; apply: change the database; "
+        "adopt: write into telemetry.policy what the database does now",
     )
     parser.add_argument(
         "file",
         type=Path,
         nargs="?",
-        help="TOML: a table a relation, of intervals or `never`; without it, what telemetry.policy says already",
+        help='TOML with a table for each relation, such as [meter_hourly] drop_after = "1100 days"; '
+        "without a file: telemetry.policy as it is",
     )
 
 
