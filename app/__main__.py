@@ -57,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=(
             f"'{_PROGRAM} COMMAND --help' shows the options of a command and an example. Settings come from\n"
             "environment variables; an option overrides its variable. Without a database URL, commands use the\n"
-            "PostgreSQL server embedded in ENERGY_DATA_DIR."
+            "PostgreSQL server embedded in ENERGY_DATA_DIR: serve and demo start it, the others join it, or start it\n"
+            "for as long as they run."
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

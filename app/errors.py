@@ -41,12 +41,20 @@ class SchemaMismatch(OperatorError):
     """The database's schema is not the one this release works with."""
 
 
+class SchemaMissing(SchemaMismatch):
+    """The database was never migrated."""
+
+
 class ProfileMismatch(OperatorError):
     """The storage profile asked for is not the one the database has, or that its server can give."""
 
 
 class EmbeddedServerError(OperatorError):
     """The embedded PostgreSQL could not be set up, started or stopped."""
+
+
+class DataDirectoryInUse(EmbeddedServerError):
+    """Another process has started the embedded PostgreSQL of this data directory."""
 
 
 class CopyFailed(OperatorError):

@@ -2,18 +2,25 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from app.config import Settings, variables
+from app.local.embedded import JoinedServer, join_or_start
+from tests.support.readings import meter_reading, minutes_ago
 from tests.support.servers import open_directory
-from tests.support.service import command
+from tests.support.service import ROOT, Client, command, running_service
 
+_PATIENCE_S = 60
 _COMMANDS = ("serve", "demo", "migrate", "roles", "import", "copy", "compare", "doctor", "policies")
 
 
@@ -62,3 +69,92 @@ def test_a_port_in_use_is_reported_before_anything_starts(name: str) -> None:
         assert ended.stderr.startswith(f"energy: port {port} of 127.0.0.1 is in use by another program: ")
         assert re.search(r"such as --port \d+ \(or ENERGY_PORT=\d+; ", ended.stderr)
         assert os.listdir(directory) == []  # noqa: PTH208
+
+
+@pytest.fixture(scope="module")
+def data_dir() -> Iterator[str]:
+    with open_directory() as directory:
+        yield str(directory / "data")
+
+
+@pytest.fixture
+def service(data_dir: str) -> Iterator[Client]:
+    """A service on its embedded server."""
+    with running_service(ENERGY_DATA_DIR=data_dir) as client:
+        yield client
+
+
+def _joined(data_dir: str) -> JoinedServer:
+    server = join_or_start(Path(data_dir), None, None)
+    assert isinstance(server, JoinedServer)
+    return server
+
+
+def _readings(directory: Path, count: int) -> Path:
+    path = directory / "readings.csv"
+    rows = (f"M-{number},{number},230,{minutes_ago(5)}\n" for number in range(count))
+    path.write_text("meter_id,energy_ac_kwh,voltage_v,recorded_at\n" + "".join(rows))
+    return path
+
+
+def test_commands_join_the_embedded_server_of_a_running_service_and_leave_it_running(
+    service: Client, data_dir: str, tmp_path: Path
+) -> None:
+    server = _joined(data_dir)
+    loaded = command("import", str(_readings(tmp_path, 3)), ENERGY_DATA_DIR=data_dir)
+    assert loaded.returncode == 0, loaded.stderr
+    assert [meter["meterId"] for meter in service.get("/v1/live/meters").json["meters"]] == ["M-0", "M-1", "M-2"]
+    for arguments in (("doctor",), ("policies", "plan"), ("compare", server.url), ("migrate",), ("copy", server.url)):
+        done = command(*arguments, ENERGY_DATA_DIR=data_dir)
+        assert done.returncode in (0, 3), done.stderr
+        assert f"joined the embedded PostgreSQL in {data_dir}, process {server.pid}" in done.stderr
+    assert service.ingest(meter_reading("M-3"))["accepted"] == 1
+    assert _joined(data_dir) == server
+
+
+def test_an_import_whose_service_stops_says_so_and_what_to_do(data_dir: str, tmp_path: Path) -> None:
+    """A lock keeps the import in the database until the service, which has started the server, stops."""
+    path = _readings(tmp_path, 3)
+    with running_service(ENERGY_DATA_DIR=data_dir) as client, closing(psycopg.connect(_joined(data_dir).url)) as holder:
+        holder.execute("LOCK TABLE telemetry.meter_telemetry_history")
+        with subprocess.Popen(
+            [sys.executable, "-m", "app", "import", str(path)],
+            env={**os.environ, "ENERGY_DATA_DIR": data_dir},
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as loading:
+            deadline = time.monotonic() + _PATIENCE_S
+            while holder.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is None:
+                assert loading.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert client.process is not None
+            client.process.send_signal(signal.SIGTERM)
+            assert loading.wait(_PATIENCE_S) == 1
+            assert loading.stderr is not None
+            said = loading.stderr.read().splitlines()[-1]
+        assert client.process.wait(_PATIENCE_S) == 0
+    assert said.startswith("energy: the database was lost after line ")
+    assert "has stopped it; run the command again" in said
+    again = command("import", str(path), ENERGY_DATA_DIR=data_dir)
+    assert again.returncode == 0, again.stderr
+    assert "3 lines of readings" in again.stdout
+
+
+def test_a_command_joins_a_server_that_is_about_to_start(tmp_path: Path) -> None:
+    """Both begin at once in a directory without a cluster: whoever comes second waits for the first."""
+    with open_directory() as directory:
+        environment = {**os.environ, "ENERGY_DATA_DIR": str(directory / "data")}
+        importing = [sys.executable, "-m", "app", "import", str(_readings(tmp_path, 3))]
+        both = [subprocess.Popen(importing, env=environment, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
+        said = [each.communicate(timeout=_PATIENCE_S)[0].decode() for each in both]
+        # The one that has started the server may stop it under the other, which then is to be repeated.
+        assert 0 in [each.returncode for each in both], said
+
+
+def test_a_second_service_in_a_data_directory_is_refused(service: Client, data_dir: str) -> None:
+    refused = command("serve", "--port", "0", ENERGY_DATA_DIR=data_dir)
+    assert service.process is not None
+    assert refused.returncode == 1
+    assert f"energy: the data directory {data_dir} is in use by process {service.process.pid}: " in refused.stderr
