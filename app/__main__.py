@@ -269,7 +269,7 @@ _GROUPS: Mapping[str, tuple[_Command, ...]] = {
         _Command(
             "policies",
             "show or change how long data is kept, when it is compressed and when rollups are refreshed",
-            ("policies plan policies.toml", "policies apply policies.toml"),
+            ("policies show", "policies plan policies.toml", "policies apply policies.toml"),
             _policies,
             policies.add_arguments,
         ),
