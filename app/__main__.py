@@ -1,6 +1,7 @@
 """The command line: `ev-fleet-energy COMMAND`, or `python -m app COMMAND`."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,21 +15,29 @@ from app.errors import OperatorError, RoleLacksRight
 from app.local import demo
 from app.server import listen
 from app.server.database import any_database, database
-from app.server.run import configure_logging, serving
+from app.server.logs import configure_logging
+from app.server.run import serving
 from app.server.signals import stopped_by_signals
 from app.server.workers import serve_with_workers
 from app.tools import doctor, importer, policies, transfer
+
+logger = logging.getLogger("energy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 done, 1 it could not be done, 2 it was asked for wrongly."""
     options = _parser().parse_args(arguments)
-    configure_logging()
+    log_format = "text"
     try:
         settings = Settings.from_environment(flags={name: getattr(options, name, None) for name in variables()})
+        log_format = settings.log_format
+        configure_logging(log_format)
         return int(options.run(options, settings))
     except OperatorError as error:
-        sys.stderr.write(f"energy: {error}\n")
+        if log_format == "json":
+            logger.error("%s", error)
+        else:
+            sys.stderr.write(f"energy: {error}\n")
         return error.exit_status
     except KeyboardInterrupt:
         return 130
