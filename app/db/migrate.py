@@ -32,6 +32,7 @@ from app.errors import (
     ProfileMismatch,
     RoleLacksRight,
     SchemaMismatch,
+    SchemaMissing,
 )
 
 logger = logging.getLogger("energy.migrate")
@@ -128,7 +129,7 @@ def check(url: str) -> Installation:
     with _connect(url, "service") as connection:
         installed = _installation(connection)
         if installed is None:
-            raise SchemaMismatch("the database has no schema yet; run: python -m app migrate")
+            raise SchemaMissing("the database has no schema yet; run: python -m app migrate")
         if not _is_current(connection, installed):
             raise SchemaMismatch(
                 f"the database was migrated by release {installed.release}, this is {__version__}, "

@@ -20,7 +20,7 @@ from app.http.admission import Admission
 from app.http.bodies import BytesHeld
 from app.http.ingest import PATH as INGEST_PATH
 from app.http.ingest import ingest
-from app.http.problems import EXCEPTION_HANDLERS, problem
+from app.http.problems import EXCEPTION_HANDLERS, Problem
 from app.http.routes import ROUTES
 from app.http.service import Service
 from app.ingest.decode import UNKNOWN_HORIZON, ReadingDecoder
@@ -155,13 +155,13 @@ class _Entrance:
             else:
                 await self._app(scope, take, give)
         except ProblemError as error:
-            await problem(error)(scope, take, give)
+            await Problem(error)(scope, take, give)
         except asyncio.CancelledError:
             if is_begun:
                 raise
             # The server would say 500, after which devices do not send again.
             self._observe(scope, ShuttingDown.status, time.perf_counter() - began)
-            await problem(ShuttingDown("the service is stopping; send the request again later"))(scope, receive, send)
+            await Problem(ShuttingDown("the service is stopping; send the request again later"))(scope, receive, send)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         endpoint = scope.get("endpoint")

@@ -44,23 +44,36 @@ MAX_COMMAS_PER_READING = 64
 # Energies between 0 and this, in kWh, become 0: no meter measures them, and arithmetic with them leaves the range of a
 # float. What was kept before is shown likewise (sql/api/005_relations.sql).
 SMALLEST_ENERGY_KWH = 1e-9
+# Of what a bad reading calls its device, so much is logged.
+MAX_ID_LENGTH_SHOWN = 64
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 # Until the database has told.
 UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)
 
 
 class Batch:
-    """One request's readings: those to be written, and why the others are not."""
+    """One request's readings: those to be written, and why the others are not.
 
-    __slots__ = ("errors", "meters", "vehicles")
+    `examples` has, by code of the errors, the device of the first one, where it names any, and what is wrong.
+    """
+
+    __slots__ = ("errors", "examples", "meters", "vehicles")
 
     def __init__(self) -> None:
         self.meters: list[Row] = []
         self.vehicles: list[Row] = []
         self.errors: list[ReadingError] = []
+        self.examples: dict[str, tuple[str | None, str]] = {}
 
     def __len__(self) -> int:
         return len(self.meters) + len(self.vehicles)
+
+
+class _NamedDevice(msgspec.Struct):
+    """A reading as far as it names its device, in whatever form."""
+
+    meterId: Any = None  # noqa: N815
+    vehicleId: Any = None  # noqa: N815
 
 
 class _Refused(Exception):
@@ -75,6 +88,7 @@ _NULL = msgspec.Raw(b"null")
 _one = msgspec.json.Decoder(AnyReading)
 _many = msgspec.json.Decoder(list[AnyReading])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+_device = msgspec.json.Decoder(_NamedDevice)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -202,6 +216,9 @@ class ReadingDecoder:
             read = self._read(item, index, newest)
             if isinstance(read, ReadingError):
                 batch.errors.append(read)
+                if read.code not in batch.examples:
+                    why = read.detail if read.field is None else f"{read.field}: {read.detail}"
+                    batch.examples[read.code] = _named_device(item), why
             elif isinstance(read, MeterReading):
                 row = meter_row(index, read.meterId, read.timestamp, _measured(read.kwhConsumedAc), read.voltage)
                 batch.meters.append(row)
@@ -245,6 +262,16 @@ class ReadingDecoder:
             told = f"before {oldest.isoformat()}: the history is not kept longer"
             return ReadingError(index, "timestamp_too_old", "timestamp", told)
         return reading
+
+
+def _named_device(item: bytes | msgspec.Raw) -> str | None:
+    """What a bad reading calls its device, shortened; None where that cannot be told."""
+    try:
+        named = _device.decode(item)
+    except _NOT_JSON:
+        return None
+    device_id = named.meterId or named.vehicleId
+    return None if device_id is None else str(device_id)[:MAX_ID_LENGTH_SHOWN]
 
 
 def _measured(energy_kwh: float) -> float:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
@@ -381,6 +382,22 @@ def test_make_has_its_targets() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     assert targets >= {"demo", "serve", "test", "bench", "lint"}
+
+
+def test_a_demo_and_a_service_need_no_test_tools() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    stamps = dict(re.findall(r"^([a-z]+): \$\(VENV\)/(\S+)$", makefile, re.MULTILINE))
+    assert stamps == {
+        **dict.fromkeys(("demo", "serve"), "installed-runtime"),
+        **dict.fromkeys(("quick", "test", "bench", "lint"), "installed"),
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [
+        {re.split(r"[^\w-]", line)[0] for line in lines}
+        for lines in (project["dependencies"], project["optional-dependencies"]["dev"])
+    ]
+    assert names[0] & names[1] == set()
+    assert "pytest" in names[1]
 
 
 def test_continuous_integration_can_be_run_by_hand() -> None:
