@@ -61,7 +61,7 @@ def _counted(client: Client, name: str) -> dict[str, float]:
 
 def test_rejections_are_counted_by_code_and_logged_once_with_code_and_device(database_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with running_service(log=log, DATABASE_URL=database_url) as client:
+    with running_service(log, DATABASE_URL=database_url) as client:
         _send_bad_readings(client)
         lines = [line for line in _lines(log, "V-404") if " energy.rejected: " in line]
         assert _counted(client, "energy_rejected_readings") == {"out_of_range": 3, "wrong_type": 1}
@@ -81,7 +81,7 @@ def test_every_line_of_a_log_in_json_is_an_object_whoever_writes_it(
 ) -> None:
     log = tmp_path / "log"
     environment = {"DATABASE_URL": database_url, "ENERGY_LOG_FORMAT": "json", "ENERGY_WORKERS": workers}
-    with running_service(log=log, **environment) as client:
+    with running_service(log, **environment) as client:
         _send_bad_readings(client)
         _send_what_is_no_http(client)
         lines: list[dict[str, Any]] = [json.loads(line) for line in _lines(log, "uvicorn.error")]

@@ -101,11 +101,11 @@ def command(*arguments: str, timeout_s: float = 120, **environment: str) -> "sub
 
 
 @contextmanager
-def running_service(*program: str, log: Path | None = None, **environment: str) -> Iterator[Client]:
+def running_service(log: Path | None = None, /, *program: str, **environment: str) -> Iterator[Client]:
     """`python -m app serve` on a free port while the block lasts; it has to end with status 0.
 
-    `program` are other arguments of Python that come to the same; `log` is a file for its log, which otherwise goes to
-    standard error.
+    `log` is a file for its log, which otherwise goes to standard error; `program` are other arguments of Python that
+    come to the same.
     """
     with log.open("w") if log else nullcontext() as written:
         process = subprocess.Popen(
