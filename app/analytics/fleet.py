@@ -9,10 +9,12 @@ from app.errors import InvalidParameter
 from app.wire.energy import Coverage, ReadingCounts, TotalEnergy, Window
 from app.wire.fleet import Fleet, FleetReasons, FleetSeries, Matched, Seen
 
-# A series of the fleet adds up every device's rows by bucket. By hour it covers a week at most; where buckets begin
-# within an hour of UTC, that hour is read from the history, of every device.
+# A series of the fleet adds up every device's rows by bucket.
 MAX_FLEET_BUCKETS = 7 * 24 + 1
+"""Buckets in a series of the fleet: a week by hour, any window by day."""
 MAX_FLEET_BUCKETS_CUTTING_HOURS = 7
+"""Buckets in a series of the fleet that begin within an hour of UTC, as the days of a half-hour time zone do: each
+reads that hour of every device from the history."""
 
 
 async def fleet(database: Database, window: Window) -> Fleet:

@@ -15,16 +15,21 @@ from app.wire.energy import Bucket, Window
 from app.wire.values import DeviceId, Instant
 
 DEFAULT_LIST_LIMIT = 100
+"""Default length of a list."""
 DEFAULT_WINDOW = timedelta(hours=24)
-# Batteries and chargers age over months.
+"""Default length of a window."""
 DEFAULT_HEALTH_WINDOW = timedelta(days=180)
-# What a window of the most days may have beyond them: a month in which clocks go back is an hour longer than its days.
+"""Default length of a window about health: batteries and chargers age over months."""
 CLOCK_CHANGE = timedelta(hours=1)
+"""Time by which a window may exceed its days: a month in which clocks go back is an hour longer."""
 LARGEST_BIGINT = 2**63 - 1
 LONGEST_DURATION_S = 1e9
+"""Longest `silentFor`."""
 OPERATOR_HEADER = "X-Operator"
 MAX_OPERATOR_LENGTH = 128
+"""Longest `X-Operator`, characters."""
 MAX_REASON_LENGTH = 500
+"""Longest `reason`, characters."""
 _TIME_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _RATIO = re.compile(r"[01]?\.?[0-9]{1,12}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")

@@ -37,11 +37,13 @@ class Horizon(NamedTuple):
     vehicle: datetime
 
 
-# More commas than so many readings can have, unknown keys included, are refused before an array of them is built.
 MAX_COMMAS_PER_READING = 64
-# Energies between 0 and this, in kWh, become 0: no meter measures them, and arithmetic with them leaves the range of a
-# float. What was kept before is shown likewise (sql/api/005_relations.sql).
+"""Commas per reading, unknown keys included; a body with more than this times `ENERGY_MAX_READINGS_PER_REQUEST` is
+rejected before it is decoded."""
+# No meter measures less, and arithmetic with less leaves the range of a float. Readings stored before are shown
+# likewise (sql/api/relations.sql).
 SMALLEST_ENERGY_KWH = 1e-9
+"""Smallest energy above 0; a smaller one becomes 0."""
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 # Until the database has told.
 UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)

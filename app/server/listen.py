@@ -6,6 +6,7 @@ from app.config import Settings
 from app.errors import ConfigurationError
 
 BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 
 
 def address_of(listener: socket.socket) -> str:

@@ -18,10 +18,12 @@ from app.errors import ConfigurationError, DatabaseUnavailable
 
 Connection = psycopg.Connection[TupleRow]
 
-# Rows shown of what may be many; --json has as many.
 MAX_CHUNKS_SHOWN = 40
+"""Chunks shown by `doctor`, with `--json` too."""
 MAX_DEVICES_SHOWN = 20
+"""Silent devices shown by `doctor`, with `--json` too."""
 QUESTION_TIMEOUT_S = 60
+"""Time for each query of `doctor`."""
 # Exit status by the worst that was found; 1 and 2 are those of every command.
 EXIT_STATUS = {"note": 0, "warning": 3, "critical": 4}
 

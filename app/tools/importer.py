@@ -34,9 +34,10 @@ from app.wire.assignments import Assignment, NewAssignment
 from app.wire.devices import MeterChange, VehicleChange
 from app.wire.values import DeviceId, Instant
 
-# Lines written in one transaction, and bad lines listed before they are only counted.
 LINES_PER_BATCH = 5000
+"""Lines per transaction of `import`, at most `ENERGY_MAX_READINGS_PER_REQUEST`."""
 MAX_BAD_LINES_LISTED = 100
+"""Rejected lines listed by `import`; all are counted."""
 
 EndAt = datetime | Literal["now"] | None
 

@@ -24,7 +24,7 @@ ModulusKwh = Annotated[float, Meta(gt=0, le=1e9, description="kWh at which a reg
 EnergyReading = Literal["interval", "register"]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone")]
 
-# Ends of assignments and changes of kind beyond these are slips of the keyboard, and the outermost ones no datetime in
-# UTC could hold.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""Earliest start of an assignment and of a kind of device."""
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""Latest end of an assignment and start of a kind of device; later ones are typing errors."""
