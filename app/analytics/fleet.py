@@ -36,13 +36,13 @@ async def fleet_series(database: Database, window: Window, cut: Cut) -> FleetSer
     size = await cut_size(database, window, cut)
     if size.buckets > MAX_FLEET_BUCKETS:
         raise InvalidParameter(
-            f"from: a series of the fleet has {MAX_FLEET_BUCKETS} buckets at most, not {size.buckets}",
+            f"a series of the fleet must have at most {MAX_FLEET_BUCKETS} buckets, not {size.buckets}; ask for days",
             {"field": "from"},
         )
     if size.begin_within_an_hour > MAX_FLEET_BUCKETS_CUTTING_HOURS:
         raise InvalidParameter(
-            f"timezone: {size.begin_within_an_hour} buckets begin within an hour of UTC; a series of the fleet reads "
-            f"{MAX_FLEET_BUCKETS_CUTTING_HOURS} at most; ask for fewer, or in a zone of whole hours",
+            f"a series of the fleet must have at most {MAX_FLEET_BUCKETS_CUTTING_HOURS} buckets that start within an "
+            f"hour of UTC, not {size.begin_within_an_hour}; ask for fewer, or in a zone of whole hours, such as UTC",
             {"field": "timezone"},
         )
     rows = await database.fetch_all("fleet_energy", cut.parameters(window))

@@ -35,7 +35,7 @@ async def battery(database: Database, vehicle_id: str, window: Window) -> Batter
     [condition] = await database.fetch_all("vehicle_condition", parameters)
     is_known, listed, readings, coverage, hours_hot, max_temperature = condition
     if not is_known:
-        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("battery_months", parameters)
     months = [BatteryMonth(month, _capacity(stretches, *fit)) for month, stretches, *fit, _, _ in rows if month]
     [(_, stretches, capacity, error, trend, trend_error)] = [row for row in rows if row[0] is None] or [_NO_STRETCHES]
@@ -82,7 +82,7 @@ async def charger(database: Database, meter_id: str, window: Window) -> ChargerH
     )
     is_known, has_fed, _, baseline, recent, changed_from, before, after, trend, trend_error = rows[0][:10]
     if not is_known:
-        raise UnknownMeter(f"no reading, assignment or listing names meter {meter_id}")
+        raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     days = [_day(*row[10:]) for row in rows if row[10] is not None]
     reason = _charger_reason(has_fed=has_fed, has_days=bool(days), recent_ratio=recent)
     return ChargerHealth(

@@ -57,7 +57,7 @@ async def vehicle_explanation(database: Database, vehicle_id: str, window: Windo
 def _performance(vehicle_id: str, window: Window, row: Sequence[Any]) -> Performance:
     is_known, energy_ac, energy_dc, ratio, temperature, meter_ids, *counted = row
     if not is_known:
-        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     readings, coverages, resets, rollovers = (counted[i : i + 2] for i in range(0, 8, 2))
     estimated, *reasons = counted[8:]
     return Performance(
@@ -109,7 +109,7 @@ async def vehicle_series(database: Database, vehicle_id: str, window: Window, cu
         await cut_size(database, window, cut)
     rows = await database.fetch_all("vehicle_series", {"vehicle_id": vehicle_id, **cut.parameters(window)})
     if not rows[0][0]:
-        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     return VehicleSeries(vehicle_id, window, cut.bucket, cut.timezone, [_bucket(*row[1:]) for row in rows])
 
 

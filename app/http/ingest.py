@@ -100,11 +100,11 @@ async def _kept(service: Service, batch: Batch, strict: bool) -> IngestResult:
     max_errors = service.settings.max_errors_listed
     if batch.errors and strict:
         result = _result(batch, Written(), max_errors, kept=False)
-        told = f"{len(batch.errors)} of the readings are refused, so none was kept"
-        raise StrictRejected(told, msgspec.structs.asdict(result))
+        detail = f"{len(batch.errors)} of the readings are rejected, so none is stored"
+        raise StrictRejected(detail, msgspec.structs.asdict(result))
     result = _result(batch, await service.writer.write(batch, strict=strict), max_errors)
     if not len(batch):
-        raise NoReadingAccepted("every reading was refused; the errors say why", msgspec.structs.asdict(result))
+        raise NoReadingAccepted("every reading is rejected; the errors say why", msgspec.structs.asdict(result))
     return result
 
 
