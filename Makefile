@@ -3,7 +3,7 @@ VENV := .venv
 TEST_PROCESSES ?= $(if $(TIMESCALE_URL),0,2)
 RUN := $(VENV)/bin/python
 
-.PHONY: demo serve quick test bench lint lock
+.PHONY: demo serve quick test bench lint docs lock
 
 demo: $(VENV)/installed-runtime
 	$(RUN) -m app demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
@@ -25,6 +25,11 @@ bench: $(VENV)/installed
 lint: $(VENV)/installed
 	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy app bench tests \
 		&& $(VENV)/bin/lint-imports --no-cache
+
+# The site of docs/, in site/; neither the service nor its tests need what this installs.
+docs: $(VENV)/installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # Takes the newest versions that pyproject.toml allows and writes them down; run the tests, then commit.
 lock:

@@ -32,7 +32,7 @@ async def cut_size(database: Database, window: Window, cut: Cut) -> CutSize:
     """
     if not await database.fetch_all("time_zone", {"timezone": cut.timezone}):
         raise InvalidParameter(
-            f"timezone: no time zone is named {cut.timezone}; give an IANA name such as Europe/Berlin",
+            f"timezone must be the IANA name of a time zone, such as Europe/Berlin; {cut.timezone} is unknown",
             {"field": "timezone"},
         )
     [row] = await database.fetch_all("cut_size", cut.parameters(window))

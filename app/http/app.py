@@ -28,14 +28,18 @@ from app.ingest.writer import Writer, horizon
 
 logger = logging.getLogger("energy.service")
 
-# How often the service asks how long the history is kept, and how often it calls api.upkeep().
 HORIZON_PERIOD_S = 60.0
+"""Time after which a change of the history's `drop_after` takes effect on ingest."""
 HORIZON_RETRY_S = 1.0
+"""Pause before `drop_after` is queried again after a failure."""
 UPKEEP_PERIOD_S = 3600.0
+"""Time between two calls of `api.upkeep()`."""
 # What is read of a body that was refused before it was read whole, and thrown away. A connection that is closed while
 # its client still sends is reset, and the client may never see why it was refused.
 MAX_BYTES_DISCARDED = 32 * 1024 * 1024
+"""Bytes of a rejected body that are read and discarded before the connection is closed."""
 DISCARD_TIMEOUT_S = 30.0
+"""Longest time for discarding them."""
 
 
 def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) -> ASGIApp:

@@ -59,12 +59,12 @@ async def _assignment_body(request: Request) -> tuple[bool, bytes]:
 def _check_count(settings: Settings, items: Sequence[bytes]) -> None:
     most = settings.max_assignments_per_request
     if not 1 <= len(items) <= most:
-        raise InvalidParameter(f"{len(items)} items: a request holds 1 to {most}")
+        raise InvalidParameter(f"a request must hold 1 to {most} items, not {len(items)}")
 
 
 def _item_results(results: ItemResults) -> Response:
     if results.refused == len(results.results):
-        raise NoItemAccepted("every item was refused; the results say why", msgspec.to_builtins(results))
+        raise NoItemAccepted("every item is rejected; the results say why", msgspec.to_builtins(results))
     return json(results)
 
 
@@ -73,7 +73,7 @@ async def list_assignments(request: Request) -> Response:
     settings, database, _, _ = service(request)
     begins, ends = parameters.instant(request, "from"), parameters.instant(request, "to")
     if begins and ends and begins >= ends:
-        raise InvalidParameter("`from` has to be earlier than `to`", {"field": "from"})
+        raise InvalidParameter("from must be earlier than to", {"field": "from"})
     page = await assignments.listed(
         database,
         meter_id=parameters.value(request, "meterId", DeviceId),

@@ -106,12 +106,12 @@ async def _kept(service: Service, batch: Batch, strict: bool) -> IngestResult:
         device_id, _ = batch.examples[batch.errors[0].code]
     if batch.errors and strict:
         result = _result(batch, Written(), max_errors, kept=False)
-        told = f"{len(batch.errors)} of the readings are refused, so none was kept"
-        raise StrictRejected(told, msgspec.structs.asdict(result), device_id=device_id)
+        detail = f"{len(batch.errors)} of the readings are rejected, so none is stored"
+        raise StrictRejected(detail, msgspec.structs.asdict(result), device_id=device_id)
     result = _result(batch, await service.writer.write(batch, strict=strict), max_errors)
     if not len(batch):
-        told = "every reading was refused; the errors say why"
-        raise NoReadingAccepted(told, msgspec.structs.asdict(result), device_id=device_id)
+        detail = "every reading is rejected; the errors say why"
+        raise NoReadingAccepted(detail, msgspec.structs.asdict(result), device_id=device_id)
     return result
 
 

@@ -74,7 +74,7 @@ async def on_disconnect(request: Request, error: Exception) -> Response:  # noqa
 async def on_missing_right(request: Request, error: Exception) -> Response:
     """Names the right that the role of a connection lacks."""
     assert isinstance(error, psycopg.errors.InsufficientPrivilege)
-    logger.error("%s %s: %s; see the roles in sql/README.md", request.method, request.url.path, error)
+    logger.error("%s %s: %s; see Roles in docs/operations.md", request.method, request.url.path, error)
     return Problem(RightMissing(f"the database refuses this to the service: {error.diag.message_primary}"))
 
 

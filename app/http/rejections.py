@@ -15,8 +15,8 @@ from app.errors import ProblemError
 
 logger = logging.getLogger("energy.rejected")
 
-# Of one code, a line this often at most.
 LOG_PERIOD_S = 10.0
+"""Shortest time between two log lines about rejected requests, or readings, of one code."""
 
 
 class _Sampler:

@@ -27,6 +27,7 @@ from app.ingest.rows import (
     vehicle_beginnings,
     vehicle_row,
 )
+from app.wire.allowed import missing, must_be
 from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingError, VehicleReading
 
 
@@ -39,13 +40,15 @@ class Horizon(NamedTuple):
     clock_behind_s: float = 0.0
 
 
-# More commas than so many readings can have, unknown keys included, are refused before an array of them is built.
 MAX_COMMAS_PER_READING = 64
-# Energies between 0 and this, in kWh, become 0: no meter measures them, and arithmetic with them leaves the range of a
-# float. What was kept before is shown likewise (sql/api/005_relations.sql).
+"""Commas per reading, unknown keys included; a body with more than this times `ENERGY_MAX_READINGS_PER_REQUEST` is
+rejected before it is decoded."""
+# No meter measures less, and arithmetic with less leaves the range of a float. Readings stored before are shown
+# likewise (sql/api/relations.sql).
 SMALLEST_ENERGY_KWH = 1e-9
-# Of what a bad reading calls its device, so much is logged.
+"""Smallest energy above 0; a smaller one becomes 0."""
 MAX_ID_LENGTH_SHOWN = 64
+"""Characters logged of what a bad reading calls its device."""
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 # Until the database has told.
 UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)
@@ -109,7 +112,7 @@ class ReadingDecoder:
         """
         is_array = body.lstrip()[:1] == b"["
         if len(body) > self._max_commas and body.count(b",") > self._max_commas:
-            raise TooManyReadings(f"a request may hold {self._max_readings} readings")
+            raise TooManyReadings(f"a request must hold at most {self._max_readings} readings")
         try:
             readings = _many.decode(body) if is_array else [_one.decode(body)]
             self._check_count(len(readings))
@@ -166,7 +169,7 @@ class ReadingDecoder:
 
     def _check_count(self, count: int) -> None:
         if count > self._max_readings:
-            raise TooManyReadings(f"{count} readings; a request may hold {self._max_readings}")
+            raise TooManyReadings(f"a request must hold at most {self._max_readings} readings, not {count}")
         if count == 0:
             raise NoReadingAccepted(
                 "the request holds no reading", msgspec.structs.asdict(IngestResult(0, 0, 0, 0, []))
@@ -236,31 +239,35 @@ class ReadingDecoder:
         try:
             given = _fields.decode(item)
         except msgspec.ValidationError:
-            return ReadingError(index, "not_an_object", None, "a reading is a JSON object")
+            return ReadingError(
+                index, "not_an_object", None, "a reading must be a JSON object with a meterId or a vehicleId"
+            )
         except _NOT_JSON as error:
             return ReadingError(index, "malformed_line", None, f"the line is not JSON: {error}")
         # A null id is an absent one; another field that is null is told as such.
         of_meter, of_vehicle = (given.get(name, _NULL) != _NULL for name in ("meterId", "vehicleId"))
         if of_meter == of_vehicle:
             code = "both_ids" if of_meter else "no_id"
-            return ReadingError(index, code, None, "a reading has either a meterId or a vehicleId")
+            return ReadingError(index, code, None, "a reading must have either a meterId or a vehicleId, such as M-101")
         kind: type[MeterReading | VehicleReading] = MeterReading if of_meter else VehicleReading
         values: dict[str, Any] = {}
         for spec in msgspec.structs.fields(kind):
             name = spec.encode_name
             if name not in given:
-                return ReadingError(index, "missing_field", name, f"a reading with this id has a {name}")
+                return ReadingError(index, "missing_field", name, missing(name, spec.type))
             try:
                 values[name] = msgspec.json.decode(given[name], type=spec.type)
-            except _NOT_JSON as error:
-                return ReadingError(index, _code(name, given[name]), name, str(error))
+            except _NOT_JSON:
+                return ReadingError(index, _code(name, given[name]), name, must_be(name, spec.type))
         reading = kind(**values)
         oldest = self.horizon.meter if isinstance(reading, MeterReading) else self.horizon.vehicle
         if reading.timestamp > newest:
-            return ReadingError(index, "timestamp_in_future", "timestamp", f"later than {newest.isoformat()}")
+            return ReadingError(
+                index, "timestamp_in_future", "timestamp", f"timestamp must be {newest.isoformat()} or earlier"
+            )
         if reading.timestamp < oldest:
-            told = f"before {oldest.isoformat()}: the history is not kept longer"
-            return ReadingError(index, "timestamp_too_old", "timestamp", told)
+            detail = f"timestamp must be {oldest.isoformat()} or later: older history is not kept"
+            return ReadingError(index, "timestamp_too_old", "timestamp", detail)
         return reading
 
 

@@ -39,14 +39,15 @@ logger = logging.getLogger("energy.ingest")
 # What speaks against a batch itself: a constraint, a value out of range, an exception raised by a trigger of the DBA's.
 _FAULTS_OF_A_BATCH = (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException, StrictConflict)
 
-# A deadlock or serialization failure says nothing against a batch; it is tried again this often.
 MAX_REPLAYS = 5
+"""Times a transaction is repeated after a deadlock or a serialization failure."""
 
-# A change of how many readings wait shows after so long; to show each costs 4 us a request where there are workers.
 GAUGE_DELAY_S = 0.1
+"""Delay of the gauge `energy_readings_waiting`: with several workers, updating it for each request costs 4 µs a
+request."""
 
-# Late readings of one group are written in so many transactions at most.
 MAX_LATE_TRANSACTIONS = 16
+"""Transactions for the late readings of one group, split at the longest gaps between their hours."""
 
 _HOUR_US = 3_600_000_000
 

@@ -36,22 +36,35 @@ ROLE = "energy"
 PORT = 5432
 FALLBACK_BASE = Path("/var/lib/ev-fleet-energy")
 
-# Crash recovery replays up to `max_wal_size`, which takes minutes on a slow disk.
 START_TIMEOUT_S = 600.0
+"""Time for the embedded server to start, crash recovery included: it replays up to `max_wal_size`."""
 INITDB_TIMEOUT_S = 300.0
+"""Time for `initdb` to create its cluster."""
 STOP_FAST_TIMEOUT_S = 60.0
+"""Time for it to stop in mode `fast`."""
 STOP_IMMEDIATE_TIMEOUT_S = 15.0
+"""Time for it to stop in mode `immediate`, after that."""
 COMMAND_TIMEOUT_S = 30.0
+"""Time for any other command of its programs."""
 LOCK_TIMEOUT_S = 10.0
+"""Time that a start waits for the data directory's lock if the service that held it has gone; a running one is reported
+at once."""
 CONNECT_TIMEOUT_S = 30
+"""Time for the first connection."""
 POLL_INTERVAL_S = 0.05
+"""Time between two checks of a server that starts or stops."""
 JOIN_INTERVAL_S = 0.5
+"""Time between two checks of a server that another process runs."""
 WAIT_NOTICE_INTERVAL_S = 10.0
+"""Time between two log lines about a start that takes long."""
 
 # The smallest `sun_path` of the systems PostgreSQL runs on (104 bytes, macOS), less its terminating zero.
 MAX_SOCKET_PATH_BYTES = 103
+"""Longest path of its socket; a longer one is replaced by one in the temporary directory."""
 MAX_LOG_BYTES = 16 * 1024 * 1024
+"""Size of its log above which the next start begins a new one; one old log is kept."""
 LOG_LINES_SHOWN = 15
+"""Lines of its log that an error shows."""
 
 BASE_SETTINGS: Mapping[str, str] = {
     "max_connections": "100",

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from app.db.pool import Connection, Database
 from app.db.queries import query
 from app.errors import AssignmentOverlap, InvalidParameter, NothingPluggedIn, ProblemError, UnknownAssignment
+from app.wire.allowed import missing
 from app.wire.assignments import (
     Assignment,
     AssignmentChange,
@@ -30,7 +31,7 @@ from app.wire.assignments import (
     RecordedChange,
     RecordedChanges,
 )
-from app.wire.values import EARLIEST, LATEST
+from app.wire.values import EARLIEST, LATEST, DeviceId
 
 _T = TypeVar("_T")
 _NO_ITEMS: Mapping[int, int] = {}
@@ -159,7 +160,7 @@ async def change(
     told = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not UNSET}
     if not told:
         raise InvalidParameter(
-            "an assignment is changed by its `from`, `to`, `meterId` or `vehicleId`", {"field": "to"}
+            "a change must have from, to, meterId or vehicleId, such as to: 2026-11-20T08:00:00Z", {"field": "to"}
         )
 
     async def work(connection: Connection) -> Assignment:
@@ -250,7 +251,7 @@ def check_ends(begins: datetime, ends: datetime | None, where: str = "") -> None
     for name, instant in (("from", begins), ("to", ends)):
         _check_range(name, instant, where)
     if ends is not None and ends <= begins:
-        raise InvalidParameter(f"{where}`to` has to be later than `from`", {"field": "to"})
+        raise InvalidParameter(f"{where}to must be later than from", {"field": "to"})
 
 
 def there_already(wanted: NewAssignment, overlap: Overlap) -> Assignment | None:
@@ -351,16 +352,16 @@ def _checked_event(item: PlugEvent | ProblemError, latest: datetime) -> PlugEven
     except InvalidParameter as error:
         return error
     if item.at > latest:
-        return InvalidParameter("`at` lies in the future; an event has happened", {"field": "at"})
+        return InvalidParameter("at must not be in the future: an event has happened", {"field": "at"})
     if item.vehicleId is None and item.event != "plugOut":
-        return InvalidParameter(f"{item.event} needs a `vehicleId`", {"field": "vehicleId"})
+        return InvalidParameter(f"{missing('vehicleId', DeviceId)} for {item.event}", {"field": "vehicleId"})
     return item
 
 
 def _check_range(name: str, instant: datetime | None, where: str = "") -> None:
     if instant is not None and not EARLIEST <= instant <= LATEST:
-        told = f"{where}`{name}` has to be between {EARLIEST.isoformat()} and {LATEST.isoformat()}"
-        raise InvalidParameter(told, {"field": name})
+        detail = f"{where}{name} must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}"
+        raise InvalidParameter(detail, {"field": name})
 
 
 def _counted(results: list[ItemResult]) -> ItemResults:

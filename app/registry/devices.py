@@ -67,7 +67,7 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
     :class:`DatabaseLost`."""
     kinds = await _kinds(database, "meter", meter_id)
     if not kinds:
-        raise UnknownMeter(f"no reading, assignment or listing names meter {meter_id}")
+        raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("listed_meter", {"device_id": meter_id})
     # None begins later than now, so the last is what holds.
     kind = kinds[-1]
@@ -88,7 +88,7 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
     :class:`DatabaseLost`."""
     kinds = await _kinds(database, "vehicle", vehicle_id)
     if not kinds:
-        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("listed_vehicle", {"device_id": vehicle_id})
     kind = kinds[-1]
     return VehicleDetails(
@@ -155,7 +155,10 @@ async def set_fleet_defaults(database: Database, wanted: FleetDefaultsChange) ->
                 await _set_default(connection, device_type, default)
 
     if wanted.meters is UNSET and wanted.vehicles is UNSET:
-        raise InvalidParameter("the defaults of `meters`, of `vehicles`, or both", {"field": "meters"})
+        raise InvalidParameter(
+            'the body must have meters, vehicles or both, such as {"meters": {"energyReading": "register"}}',
+            {"field": "meters"},
+        )
     await database.write(work)
     return await fleet_defaults(database)
 
@@ -185,7 +188,9 @@ async def _change(connection: Connection, wanted: Wanted) -> bool:
     """Whether it changed anything. Raises :class:`InvalidParameter`."""
     device_type, device_id, change = wanted
     if change.since is not UNSET and change.energyReading is UNSET and change.registerModulusKwh is UNSET:
-        raise InvalidParameter("`since` says from when on an `energyReading` holds; none is told", {"field": "since"})
+        raise InvalidParameter(
+            'since must come with an energyReading, such as "energyReading": "register"', {"field": "since"}
+        )
     kept_as = {"device_id": device_id}
     is_new = (await connection.execute(query(f"list_{device_type}"), kept_as)).rowcount > 0
     cursor = await connection.execute(query(f"lock_{device_type}"), kept_as)
@@ -211,7 +216,9 @@ async def _change(connection: Connection, wanted: Wanted) -> bool:
 async def _set_default(connection: Connection, device_type: str, wanted: DefaultChange) -> None:
     kind = _Kind(wanted.energyReading, wanted.registerModulusKwh)
     if kind.modulus_kwh is not None and kind.energy_reading != "register":
-        raise InvalidParameter("only a register has a modulus", {"field": "registerModulusKwh"})
+        raise InvalidParameter(
+            'registerModulusKwh must come with "energyReading": "register"', {"field": "registerModulusKwh"}
+        )
     cursor = await connection.execute(query("said_fleet_default"), {"device_type": device_type})
     row = await cursor.fetchone()
     said = _Kind(row.energy_reading, row.register_modulus_kwh) if row else _Kind("interval", None)
@@ -228,7 +235,9 @@ def _wanted_kind(said: _Kind, wanted: MeterChange) -> _Kind:
     if isinstance(modulus, UnsetType):
         return _Kind(reading, said.modulus_kwh if reading == "register" else None)
     if modulus is not None and reading != "register":
-        raise InvalidParameter("only a register has a modulus", {"field": "registerModulusKwh"})
+        raise InvalidParameter(
+            'registerModulusKwh must come with "energyReading": "register"', {"field": "registerModulusKwh"}
+        )
     return _Kind(reading, modulus)
 
 
@@ -236,10 +245,13 @@ def _since(differs: bool, since: datetime | UnsetType | None, *, was_said: bool)
     """From when on a kind holds. Raises :class:`InvalidParameter` where it would take the place of another one for all
     time, and nobody says that it is to."""
     if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
-        raise InvalidParameter(f"`since` has to be between {EARLIEST} and {LATEST}", {"field": "since"})
+        raise InvalidParameter(f"since must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}", {"field": "since"})
     if since is UNSET and differs and was_said:
-        told = "another kind was said before: `since` says from when on this one holds, null that it always did"
-        raise InvalidParameter(told, {"field": "since"})
+        detail = (
+            "since is missing: a change of a kind that is set must say from when on it holds, such as "
+            "2026-11-20T08:00:00Z, or null for always"
+        )
+        raise InvalidParameter(detail, {"field": "since"})
     return since
 
 

@@ -7,6 +7,7 @@ from app.config import Settings
 from app.errors import ConfigurationError
 
 BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 HIGHEST_PORT = 65535
 
 

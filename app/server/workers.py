@@ -25,9 +25,10 @@ from app.server.logs import configure_logging
 from app.server.run import server_config
 
 logger = logging.getLogger("energy.service")
-# How long workers have to begin answering, and how long one may be deaf before it is replaced.
 WORKER_START_TIMEOUT_S = 60
+"""Time in which every worker has to begin answering."""
 WORKER_SILENCE_S = 30
+"""Time after which an unresponsive worker is replaced."""
 
 
 def serve_with_workers(settings: Settings, url: str, stop: threading.Event, announce: Callable[[str], None]) -> None:

@@ -20,14 +20,16 @@ from app.errors import ConfigurationError, DatabaseUnavailable
 
 Connection = psycopg.Connection[TupleRow]
 
-# Rows shown of what may be many; --json has as many.
 MAX_CHUNKS_SHOWN = 40
+"""Chunks shown by `doctor`, with `--json` too."""
 MAX_DEVICES_SHOWN = 20
-# Of findings of one sort; --json has all of them.
+"""Silent devices shown by `doctor`, with `--json` too."""
 MAX_OF_A_SORT_SHOWN = 5
-# Of days or hours, from so many on, smaller units are left out.
+"""Findings of one sort shown by `doctor`; `--json` has all of them."""
 MAX_UNITS_DIVIDED = 10
+"""Days from which on `doctor` shows no hours, and hours from which on it shows no minutes."""
 QUESTION_TIMEOUT_S = 60
+"""Time for each query of `doctor`."""
 # Exit status by the worst that was found; 1 and 2 are those of every command.
 EXIT_STATUS = {"note": 0, "warning": 3, "critical": 4}
 

@@ -30,13 +30,15 @@ from app.ingest.writer import Writer, horizon
 from app.registry import assignments, devices
 from app.tools.day_spool import DaySpool
 from app.tools.import_file import COLUMNS, ImportFile, Line
+from app.wire.allowed import convert, decode
 from app.wire.assignments import Assignment, NewAssignment
 from app.wire.devices import MeterChange, VehicleChange
 from app.wire.values import DeviceId, Instant
 
-# Lines written in one transaction, and bad lines listed before they are only counted.
 LINES_PER_BATCH = 5000
+"""Lines per transaction of `import`, at most `ENERGY_MAX_READINGS_PER_REQUEST`."""
 MAX_BAD_LINES_LISTED = 100
+"""Rejected lines listed by `import`; all are counted."""
 
 EndAt = datetime | Literal["now"] | None
 
@@ -355,14 +357,16 @@ def _device(line: Line) -> devices.Wanted:
     """Raises :class:`InvalidParameter`, or what msgspec raises, where a line is none."""
     if line.fault:
         raise InvalidParameter(line.fault)
-    values = line.values if isinstance(line.values, dict) else msgspec.json.decode(line.values, type=dict[str, Any])
+    values = line.values if isinstance(line.values, dict) else decode(line.values, dict[str, Any], "the line")
     change = dict(values)
     meter_id, vehicle_id = change.pop("meterId", None), change.pop("vehicleId", None)
     if (meter_id is None) == (vehicle_id is None):
-        raise InvalidParameter("a device is a meter or a vehicle: `meterId` or `vehicleId`")
+        raise InvalidParameter("a device must have either a meterId or a vehicleId, such as M-101")
     if meter_id is not None:
-        return devices.Wanted("meter", msgspec.convert(meter_id, DeviceId), msgspec.convert(change, MeterChange))
-    return devices.Wanted("vehicle", msgspec.convert(vehicle_id, DeviceId), msgspec.convert(change, VehicleChange))
+        return devices.Wanted("meter", convert(meter_id, DeviceId, "meterId"), convert(change, MeterChange, "the line"))
+    return devices.Wanted(
+        "vehicle", convert(vehicle_id, DeviceId, "vehicleId"), convert(change, VehicleChange, "the line")
+    )
 
 
 def _assignment(line: Line) -> NewAssignment:
@@ -370,9 +374,9 @@ def _assignment(line: Line) -> NewAssignment:
     if line.fault:
         raise InvalidParameter(line.fault)
     if isinstance(line.values, bytes):
-        assignment = msgspec.json.decode(line.values, type=NewAssignment)
+        assignment = decode(line.values, NewAssignment, "the line")
     else:
-        assignment = msgspec.convert(line.values, NewAssignment)
+        assignment = convert(line.values, NewAssignment, "the line")
     assignments.check_ends(assignment.from_, assignment.to)
     return assignment
 
@@ -414,6 +418,6 @@ def _assigned_column(text: str) -> tuple[str, str]:
 
 def _convert(option: str, text: str, type_: Any) -> Any:
     try:
-        return msgspec.convert(text, type_)
-    except msgspec.ValidationError as error:
-        raise ImportFileError(f"{option} {text}: {error}") from None
+        return convert(text, type_, option)
+    except InvalidParameter as error:
+        raise ImportFileError(f"{error}, not {text}") from None

@@ -28,11 +28,13 @@ logger = logging.getLogger("energy.copy")
 Connection = psycopg.Connection[TupleRow]
 
 DAY = timedelta(days=1)
-# Rollups are completed after so many days of readings: fewer chunks are open at once than in one go.
 DAYS_PER_REFRESH = 10
+"""Days of readings that `copy` writes before it completes their rollups, so that few chunks are open at once."""
 MAX_DIFFERENCES_LISTED = 100
-# What sums of rollups may differ by, as a share of them: far above what the order of adding makes, far below a reading.
+"""Differences listed by `copy` and `compare`."""
 SUM_TOLERANCE = 1e-9
+"""Relative difference that `copy` and `compare` allow between sums of rollups: far above what the order of adding
+causes, far below a reading."""
 
 
 class Relation(NamedTuple):
