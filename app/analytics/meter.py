@@ -1,4 +1,4 @@
-"""What a meter drew, and for whom: parameters in, structs out."""
+"""A meter's energy, and the vehicles that it fed: parameters in, structs out."""
 
 from app.analytics.rounding import ENERGY_DIGITS, MINUTES_DIGITS, RATIO_DIGITS, VOLTAGE_DIGITS, rounded
 from app.db.pool import Database
