@@ -1,4 +1,4 @@
-"""Whether a battery or a charger is going bad: parameters in, structs out."""
+"""The health of batteries and chargers: parameters in, structs out."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ def _battery_trend(row: Any, *, silent: bool) -> Trend:
 
 
 async def charger(database: Database, meter_id: str, window: Window) -> ChargerHealth:
-    """A charger's ratio day by day, against its own baseline, and the day from which it was another one.
+    """A charger's ratio by day, against its own baseline, and the day on which it changed.
 
     What cannot be known is null, with a reason. Raises :class:`UnknownMeter` and :class:`DatabaseLost`. Source:
     `api.charger_health`.

@@ -1,4 +1,4 @@
-"""What a meter drew, and for whom: parameters in, structs out."""
+"""A meter's energy, and the vehicles that it fed: parameters in, structs out."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A vehicle's performance, bucket by bucket too, and what stands behind it: parameters in, structs out."""
+"""A vehicle's performance, as a series and explained: parameters in, structs out."""
 
 import math
 from itertools import groupby

@@ -67,7 +67,7 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
             chores.append(asyncio.create_task(_keep_up(url, settings)))
             yield
         finally:
-            # The writer first, and whatever becomes of the rest: what was taken is committed.
+            # The writer first, so that what was accepted is committed even if the rest fails.
             try:
                 await writer.close()
             finally:
@@ -78,7 +78,7 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
 
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes = False
-    # Around the whole application: its own middleware would not see what becomes of an unforeseen error.
+    # Around the whole application: its own middleware would not see the answer to an unexpected error.
     return _Entrance(app, Admission(settings))
 
 

@@ -1,4 +1,4 @@
-"""Assignments over HTTP: created, told as events, listed, corrected, voided; and what became of them."""
+"""Assignments over HTTP: created, applied as events, listed, corrected, voided; and their changes."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from app.wire.values import DeviceId
 
 
 async def create_assignments(request: Request) -> Response:
-    """Add an assignment, or several: whole or not at all, or with `partial` those that fit."""
+    """Add an assignment, or several: all or none, or with `partial` those that fit."""
     settings, database, _, _ = service(request)
     author, partial = parameters.author(request), parameters.flag(request, "partial") or False
     is_lines, body = await _assignment_body(request)
@@ -36,7 +36,7 @@ async def create_assignments(request: Request) -> Response:
 
 
 async def plug_events(request: Request) -> Response:
-    """Apply an event of plugging in, plugging out or handing over, or several."""
+    """Apply a plug-in, plug-out or hand-over event, or several."""
     settings, database, decoder, _ = service(request)
     decoder.check_clock()
     author = parameters.author(request)
@@ -88,7 +88,7 @@ async def list_assignments(request: Request) -> Response:
 
 
 async def assignment(request: Request) -> Response:
-    """An assignment with what became of it; a voided one too."""
+    """An assignment with its changes; a voided one too."""
     return json(await assignments.history(service(request).database, parameters.assignment_id(request)))
 
 
@@ -101,7 +101,7 @@ async def change_assignment(request: Request) -> Response:
 
 
 async def void_assignment(request: Request) -> Response:
-    """Take away a wrong assignment; what became of it stays."""
+    """Void a wrong assignment; its changes stay."""
     assignment_id, author = parameters.assignment_id(request), parameters.author(request)
     return json(await assignments.void(service(request).database, assignment_id, author))
 

@@ -1,4 +1,4 @@
-"""Bodies of requests, read and decoded; what cannot be read raises the problem that answers it."""
+"""Reads and decodes request bodies; what is not allowed raises the problem that answers it."""
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence

@@ -27,7 +27,7 @@ PARAMETERS = query_parameters("POST", PATH)
 
 _encoder = msgspec.json.Encoder()
 _CONTENT_TYPE = (b"content-type", bodies.JSON.encode())
-# Who expects to be told to go on is to be refused before that, by the length of the body.
+# A client that waits for 100 Continue is rejected before that, by the length of the body.
 _NOT_PLAIN = frozenset({b"content-encoding", b"expect"})
 
 

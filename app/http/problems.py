@@ -67,7 +67,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """The client went away while it was sending; nobody reads this answer."""
+    """The client disconnected while it was sending; nobody reads this answer."""
     return Problem(MalformedBody("the body ends too early"))
 
 
@@ -79,7 +79,7 @@ async def on_missing_right(request: Request, error: Exception) -> Response:
 
 
 async def on_unforeseen(request: Request, error: Exception) -> Response:
-    """Answers what nobody foresaw; the log has the rest."""
+    """Answers an unexpected error; the log has the details."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return Problem(ProblemError("an unforeseen error; the service's log has the details"))
 

@@ -1,4 +1,4 @@
-"""Decodes what devices send: one reading, an array, or lines of JSON, each reading kept or refused on its own.
+"""Decodes what devices send: one reading, an array, or lines of JSON, each reading accepted or rejected on its own.
 
 A body whose readings are all well is decoded in one pass. Only where something is wrong is it decoded again, item by
 item and field by field, so that every bad item gets an error that names its field.
@@ -32,7 +32,7 @@ from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingErr
 
 
 class Horizon(NamedTuple):
-    """What the database says of timestamps: the oldest that a reading of each kind may bear, since the history is not
+    """What the database says of timestamps: the oldest that a reading of each kind may have, since the history is not
     kept longer, and by how much this machine's clock is behind the database's, seconds (negative: ahead)."""
 
     meter: datetime
@@ -50,7 +50,7 @@ SMALLEST_ENERGY_KWH = 1e-9
 MAX_ID_LENGTH_SHOWN = 64
 """Characters logged of what a bad reading calls its device."""
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-# Until the database has told.
+# Until the database has answered.
 UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)
 
 
@@ -80,7 +80,7 @@ class _NamedDevice(msgspec.Struct):
 
 
 class _Refused(Exception):
-    """A reading decodes, but cannot be kept."""
+    """A reading decodes, but cannot be stored."""
 
 
 # What msgspec raises on bytes that are not JSON: too deep an array and bad UTF-8 have exceptions of their own.
@@ -143,7 +143,7 @@ class ReadingDecoder:
 
     @property
     def horizon(self) -> Horizon:
-        """The oldest timestamps that readings may bear."""
+        """The oldest timestamps that readings may have."""
         return self._horizon
 
     @horizon.setter
@@ -164,7 +164,7 @@ class ReadingDecoder:
 
     @property
     def newest(self) -> datetime:
-        """The newest timestamp that a reading may bear now."""
+        """The newest timestamp that a reading may have now."""
         return instant(now_us() + self._max_clock_skew_us)
 
     def _check_count(self, count: int) -> None:
@@ -176,7 +176,7 @@ class ReadingDecoder:
             )
 
     def _sort_out(self, readings: Iterable[AnyReading]) -> Batch:
-        """Rows by kind. Raises :class:`_Refused` at the first reading that cannot be kept.
+        """Rows by kind. Raises :class:`_Refused` at the first reading that cannot be stored.
 
         The loop that every reading passes. A field that is missing is no number, no instant and no id, and so fails
         where it is used; asking for each beforehand would cost as much as the rest.
@@ -244,7 +244,7 @@ class ReadingDecoder:
             )
         except _NOT_JSON as error:
             return ReadingError(index, "malformed_line", None, f"the line is not JSON: {error}")
-        # A null id is an absent one; another field that is null is told as such.
+        # A null id counts as absent; another field that is null has a wrong type.
         of_meter, of_vehicle = (given.get(name, _NULL) != _NULL for name in ("meterId", "vehicleId"))
         if of_meter == of_vehicle:
             code = "both_ids" if of_meter else "no_id"
@@ -286,7 +286,7 @@ def _measured(energy_kwh: float) -> float:
 
 
 def _code(name: str, value: msgspec.Raw) -> str:
-    """The error code of a value that its field does not take: of another JSON type, or of the right one but no good."""
+    """The error code of a value that its field does not allow: of another JSON type, or of the right one."""
     first = bytes(value)[:1]
     if name.endswith("Id"):
         return "invalid_id" if first == b'"' else "wrong_type"
@@ -296,7 +296,7 @@ def _code(name: str, value: msgspec.Raw) -> str:
 
 
 def conflict(index: int) -> ReadingError:
-    """Why a reading that contradicts one already kept was not."""
+    """The error of a reading that contradicts a stored one."""
     return ReadingError(
-        index, "conflict", None, "the same device and time with other values was kept before; the first stands"
+        index, "conflict", None, "a reading of this device and time is stored with other values; the first one stays"
     )

@@ -1,7 +1,7 @@
-"""What is known of meters and vehicles and is no reading: parameters in, structs out.
+"""Properties of meters and vehicles: parameters in, structs out.
 
-Devices are those listed here, those heard of, and those that an assignment names. What their kWh values mean may change
-at an instant; what is said of the time before stays.
+Devices are those registered here, those with readings, and those with an assignment. What their kWh values mean may
+change at an instant; the time before keeps its kind.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ DeviceType = Literal["meter", "vehicle"]
 
 
 class Wanted(NamedTuple):
-    """A device, and what is to be known of it."""
+    """A device, and the change of it."""
 
     device_type: DeviceType
     device_id: str
@@ -42,7 +42,7 @@ class Wanted(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """What is said of kWh values: interval, register, or null for what the fleet's default says."""
+    """What kWh values mean: interval, register, or None for the fleet's default."""
 
     energy_reading: str | None
     modulus_kwh: float | None
@@ -63,7 +63,7 @@ async def vehicles(database: Database, *, after: str = "", limit: int = 100) -> 
 
 
 async def meter(database: Database, meter_id: str) -> MeterDetails:
-    """A meter. Raises :class:`UnknownMeter` where no reading, assignment or listing names it;
+    """A meter. Raises :class:`UnknownMeter` where it has no reading and no assignment, and is not registered;
     :class:`DatabaseLost`."""
     kinds = await _kinds(database, "meter", meter_id)
     if not kinds:
@@ -84,7 +84,7 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
 
 
 async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
-    """A vehicle. Raises :class:`UnknownVehicle` where no reading, assignment or listing names it;
+    """A vehicle. Raises :class:`UnknownVehicle` where it has no reading and no assignment, and is not registered;
     :class:`DatabaseLost`."""
     kinds = await _kinds(database, "vehicle", vehicle_id)
     if not kinds:
@@ -105,20 +105,20 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
 
 
 async def set_meter(database: Database, meter_id: str, wanted: MeterChange) -> MeterDetails:
-    """List a meter, or change what is known of it. Raises :class:`InvalidParameter` where the kind would change and
-    nobody says since when, or cannot be; :class:`DatabaseLost`."""
+    """Register a meter, or change it. Raises :class:`InvalidParameter` where the kind would change and
+    `since` is missing, or cannot change; :class:`DatabaseLost`."""
     await database.write(lambda connection: _change(connection, Wanted("meter", meter_id, wanted)))
     return await meter(database, meter_id)
 
 
 async def set_vehicle(database: Database, vehicle_id: str, wanted: VehicleChange) -> VehicleDetails:
-    """List a vehicle, or change what is known of it, as :func:`set_meter` does."""
+    """Register a vehicle, or change it, as :func:`set_meter` does."""
     await database.write(lambda connection: _change(connection, Wanted("vehicle", vehicle_id, wanted)))
     return await vehicle(database, vehicle_id)
 
 
 async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | InvalidParameter]:
-    """List or change devices, in one transaction: whether each was changed by it, or why it cannot be.
+    """Register or change devices, in one transaction: whether each was changed by it, or why it cannot be.
 
     Raises :class:`DatabaseLost`.
     """
@@ -137,7 +137,7 @@ async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | 
 
 
 async def fleet_defaults(database: Database) -> FleetDefaults:
-    """What kWh values mean where nothing is said of a device, at all times. Raises :class:`DatabaseLost`."""
+    """What kWh values mean by default, at all times. Raises :class:`DatabaseLost`."""
     sides: dict[str, list[DeviceKind]] = {"meter": [], "vehicle": []}
     for row in await database.fetch_all("fleet_defaults"):
         sides[row.device_type].append(_kind(row))
@@ -229,7 +229,7 @@ async def _set_default(connection: Connection, device_type: str, wanted: Default
 
 
 def _wanted_kind(said: _Kind, wanted: MeterChange) -> _Kind:
-    """What is to be said of a device's kWh values: what is not told stays, a modulus as long as it is a register."""
+    """A device's new kind: omitted fields keep their value, a modulus as long as it is a register."""
     reading = said.energy_reading if isinstance(wanted.energyReading, UnsetType) else wanted.energyReading
     modulus = wanted.registerModulusKwh
     if isinstance(modulus, UnsetType):
@@ -242,8 +242,8 @@ def _wanted_kind(said: _Kind, wanted: MeterChange) -> _Kind:
 
 
 def _since(differs: bool, since: datetime | UnsetType | None, *, was_said: bool) -> datetime | UnsetType | None:
-    """From when on a kind holds. Raises :class:`InvalidParameter` where it would take the place of another one for all
-    time, and nobody says that it is to."""
+    """From when on a kind holds. Raises :class:`InvalidParameter` where it would replace another one for all time
+    without `since`."""
     if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
         raise InvalidParameter(f"since must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}", {"field": "since"})
     if since is UNSET and differs and was_said:

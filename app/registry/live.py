@@ -1,4 +1,4 @@
-"""What each device said last: parameters in, structs out."""
+"""The newest reading of each device: parameters in, structs out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ class Page:
     silent_for_s: float | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """The query's parameters; one row more than the limit is asked for, to tell whether there is a next page."""
+        """The query's parameters; one row more than the limit, to know whether there is a next page."""
         return {
             "after": self.after,
             "row_limit": self.limit + 1,
