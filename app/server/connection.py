@@ -71,5 +71,5 @@ class _Flow(FlowControl):
         self._protocol = protocol
 
     def resume_reading(self) -> None:
-        if self.read_paused and not self._protocol.is_full:
+        if self.read_paused and not self._protocol.is_full and not self._transport.is_closing():
             super().resume_reading()

@@ -11,6 +11,14 @@ DROP TRIGGER IF EXISTS remember_dropped_history ON telemetry.policy;
 
 DROP FUNCTION IF EXISTS telemetry.remember_dropped_history();
 
+CREATE TABLE telemetry.policy_chunk (
+    relation text NOT NULL,
+    chunk text NOT NULL,
+    range_from timestamptz NOT NULL,
+    range_to timestamptz NOT NULL,
+    CONSTRAINT policy_chunk_key PRIMARY KEY (relation, chunk)
+);
+
 CREATE PROCEDURE telemetry.refresh_job(job_id integer, config jsonb)
 LANGUAGE plpgsql
 AS $$

@@ -31,7 +31,6 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 DECLARE
-    relations CONSTANT text[] := ARRAY(SELECT jsonb_object_keys(wanted));
     fault record;
 BEGIN
     LOCK TABLE telemetry.policy IN SHARE ROW EXCLUSIVE MODE;
@@ -46,15 +45,15 @@ BEGIN
     END LOOP;
     UPDATE telemetry.policy
     SET
-        chunk_interval = plan.chunk_interval,
-        columnstore_after = plan.columnstore_after,
-        drop_after = plan.drop_after,
-        refresh_start_offset = plan.refresh_start_offset,
-        refresh_end_offset = plan.refresh_end_offset,
-        refresh_every = plan.refresh_every
+        chunk_interval = CASE WHEN wanted -> plan.relation ? 'chunk_interval' THEN plan.chunk_interval ELSE policy.chunk_interval END,
+        columnstore_after = CASE WHEN wanted -> plan.relation ? 'columnstore_after' THEN plan.columnstore_after ELSE policy.columnstore_after END,
+        drop_after = CASE WHEN wanted -> plan.relation ? 'drop_after' THEN plan.drop_after ELSE policy.drop_after END,
+        refresh_start_offset = CASE WHEN wanted -> plan.relation ? 'refresh_start_offset' THEN plan.refresh_start_offset ELSE policy.refresh_start_offset END,
+        refresh_end_offset = CASE WHEN wanted -> plan.relation ? 'refresh_end_offset' THEN plan.refresh_end_offset ELSE policy.refresh_end_offset END,
+        refresh_every = CASE WHEN wanted -> plan.relation ? 'refresh_every' THEN plan.refresh_every ELSE policy.refresh_every END
     FROM internal.policy_wanted(wanted) AS plan
     WHERE policy.relation = plan.relation AND wanted ? plan.relation;
-    CALL api.apply_policies(nullif(relations, '{}'));
+    CALL api.apply_policies(wanted);
 END
 $$;
 
@@ -114,5 +113,5 @@ COMMENT ON PROCEDURE api.adopt_policies() IS
 
 -- What each profile makes in a way of its own, in sql/timescale/policies.sql and sql/postgres/policies.sql, and means alike.
 
-COMMENT ON PROCEDURE api.apply_policies(text[]) IS
-'Makes the chunk intervals and jobs of this database what telemetry.policy says, of all relations or of those named. SELECT * FROM api.policy_plan(); shows before what it changes. On the postgres profile it only says what is not to be had.';
+COMMENT ON PROCEDURE api.apply_policies(jsonb) IS
+'Makes the chunk intervals and jobs of this database what telemetry.policy says, or of a change of policies those settings that it names, and no others. SELECT * FROM api.policy_plan(); shows before what it changes. On the postgres profile it only says what is not to be had.';

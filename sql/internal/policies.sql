@@ -1,7 +1,7 @@
 -- The policies that the database would carry out after a change. A change names relations, and of each the settings that
 -- change: {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table. What is
--- not named of these relations is what telemetry.policy says; the other relations stay as they are. A change that names no
--- relation is to carry out all of telemetry.policy.
+-- not named stays as the database carries it out, whatever telemetry.policy says. A change that names no relation is to carry
+-- out all of telemetry.policy.
 --
 -- An interval has to say one length and no other: a number without a unit would be seconds, and months are compared as 30
 -- days each but are 28 to 31 where they count, so that a guardrail would let pass what erases a rollup a day later.
@@ -74,32 +74,42 @@ BEGIN
     END LOOP;
     RETURN QUERY
     SELECT
-        policy.relation,
-        internal.policy_setting(wanted -> policy.relation, 'chunk_interval', policy.chunk_interval),
-        internal.policy_setting(wanted -> policy.relation, 'columnstore_after', policy.columnstore_after),
-        internal.policy_setting(wanted -> policy.relation, 'drop_after', policy.drop_after),
-        internal.policy_setting(wanted -> policy.relation, 'refresh_start_offset', policy.refresh_start_offset),
-        internal.policy_setting(wanted -> policy.relation, 'refresh_end_offset', policy.refresh_end_offset),
-        internal.policy_setting(wanted -> policy.relation, 'refresh_every', policy.refresh_every)
-    FROM internal.policy
-    WHERE wanted = '{}' OR wanted ? policy.relation
-    UNION ALL
-    SELECT
-        kept.relation,
-        kept.chunk_interval,
-        kept.columnstore_after,
-        kept.drop_after,
-        kept.refresh_start_offset,
-        kept.refresh_end_offset,
-        kept.refresh_every
-    FROM internal.policy_in_force AS kept
-    WHERE wanted <> '{}' AND NOT wanted ? kept.relation
+        base.relation,
+        internal.policy_setting(wanted -> base.relation, 'chunk_interval', base.chunk_interval),
+        internal.policy_setting(wanted -> base.relation, 'columnstore_after', base.columnstore_after),
+        internal.policy_setting(wanted -> base.relation, 'drop_after', base.drop_after),
+        internal.policy_setting(wanted -> base.relation, 'refresh_start_offset', base.refresh_start_offset),
+        internal.policy_setting(wanted -> base.relation, 'refresh_end_offset', base.refresh_end_offset),
+        internal.policy_setting(wanted -> base.relation, 'refresh_every', base.refresh_every)
+    FROM (
+        SELECT
+            policy.relation,
+            policy.chunk_interval,
+            policy.columnstore_after,
+            policy.drop_after,
+            policy.refresh_start_offset,
+            policy.refresh_end_offset,
+            policy.refresh_every
+        FROM internal.policy
+        WHERE wanted = '{}'
+        UNION ALL
+        SELECT
+            kept.relation,
+            kept.chunk_interval,
+            kept.columnstore_after,
+            kept.drop_after,
+            kept.refresh_start_offset,
+            kept.refresh_end_offset,
+            kept.refresh_every
+        FROM internal.policy_in_force AS kept
+        WHERE wanted <> '{}'
+    ) AS base
     ORDER BY 1;
 END
 $$;
 
 COMMENT ON FUNCTION internal.policy_wanted(jsonb) IS
-'The policies as a change would leave them, of relations that it does not name as the database carries them out: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
+'The policies as a change would leave them, what it does not name as the database carries it out: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
 
 CREATE FUNCTION internal.policy_setting(settings jsonb, setting text, value_now interval)
 RETURNS interval

@@ -61,18 +61,18 @@ $$;
 COMMENT ON FUNCTION internal.source_relation(text) IS
 'Name of the relation in schema telemetry that a rollup is made of: the hourly one of a daily one, the history of an hourly one; null for a history.';
 
-CREATE FUNCTION internal.newest_known(relation_name text)
-RETURNS timestamptz
-LANGUAGE sql STABLE
+-- One hour of one device that is gone, before everything that is left, may be a reading of a wrong clock that somebody
+-- deleted; more of them are retention. Where retention was seen before, it goes on hour by hour.
+
+CREATE FUNCTION internal.hours_of_retention(dropped_before timestamptz)
+RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT CASE
-        WHEN relation_name LIKE 'meter%' THEN (SELECT max(recorded_at) FROM internal.live_meter_state)
-        ELSE (SELECT max(recorded_at) FROM internal.live_vehicle_state)
-    END + interval '1 microsecond'
+    SELECT CASE WHEN dropped_before IS NULL THEN 2 ELSE 1 END
 $$;
 
-COMMENT ON FUNCTION internal.newest_known(text) IS
-'The instant just after the newest reading of the devices that a relation (by its name in schema telemetry) is about; null where there is none.';
+COMMENT ON FUNCTION internal.hours_of_retention(timestamptz) IS
+'How many rollup rows have to be older than everything left for a deletion to be retention and not a correction, by what telemetry.policy remembers.';
 
 -- What each profile makes in a way of its own, in sql/timescale/retention.sql and sql/postgres/retention.sql, and means alike.
 

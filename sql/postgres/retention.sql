@@ -12,10 +12,10 @@ DECLARE
     rollup CONSTANT text := (
         SELECT policy.relation FROM internal.policy WHERE internal.source_relation(policy.relation) = relation_name
     );
-    bucket CONSTANT text := CASE WHEN rollup LIKE '%\_daily' THEN 'day' ELSE 'hour' END;
     instant CONSTANT text := CASE WHEN relation_name LIKE '%\_history' THEN 'recorded_at' ELSE 'bucket_start' END;
     oldest timestamptz;
-    is_deleted boolean;
+    buckets_gone bigint;
+    known_to timestamptz;
 BEGIN
     IF rollup IS NULL THEN
         RETURN remembered;
@@ -35,32 +35,58 @@ BEGIN
         device, relation_name, instant
     )
     INTO oldest;
-    oldest := coalesce(oldest, internal.newest_known(relation_name));
     EXECUTE format(
         $known$
-        SELECT EXISTS (
-            SELECT
-            FROM internal.live_%1$s_state AS device
-            CROSS JOIN LATERAL (
-                SELECT made.bucket_start, made.first_recorded_at
-                FROM internal.%2$I AS made
-                WHERE
-                    made.%1$s_id = device.%1$s_id
-                    AND made.bucket_start >= coalesce(internal.%3$s_ceiling($1), '-infinity')
-                ORDER BY made.bucket_start
-                LIMIT 1
-            ) AS first
-            WHERE
-                first.first_recorded_at < $2
-                -- That a part of the very first bucket is gone may be a correction; a later edge is retention that goes on.
-                AND ($1 IS NOT NULL OR first.bucket_start < internal.%3$s_floor($2))
-        )
+        SELECT
+            (
+                SELECT count(*)
+                FROM internal.live_%1$s_state AS device
+                CROSS JOIN LATERAL (
+                    SELECT
+                    FROM internal.%2$I AS made
+                    WHERE
+                        made.%1$s_id = device.%1$s_id
+                        AND made.bucket_start >= $1
+                        AND made.bucket_start < $2
+                        AND made.first_recorded_at < $3
+                    LIMIT 2
+                ) AS gone
+            ),
+            (
+                SELECT max(newest.bucket_start) + %3$L::interval
+                FROM internal.live_%1$s_state AS device
+                CROSS JOIN LATERAL (
+                    SELECT made.bucket_start
+                    FROM internal.%2$I AS made
+                    WHERE
+                        made.%1$s_id = device.%1$s_id
+                        AND made.bucket_start >= $1
+                        AND made.bucket_start < $3
+                        AND made.first_recorded_at < $3
+                    ORDER BY made.bucket_start DESC
+                    LIMIT 1
+                ) AS newest
+            )
         $known$,
-        device, rollup, bucket
+        device, rollup, CASE WHEN rollup LIKE '%\_daily' THEN '24 hours' ELSE '1 hour' END
     )
-    INTO is_deleted
-    USING remembered, oldest;
-    RETURN CASE WHEN is_deleted THEN oldest ELSE remembered END;
+    INTO buckets_gone, known_to
+    USING
+        coalesce(
+            CASE WHEN rollup LIKE '%\_daily' THEN internal.day_ceiling(remembered) ELSE internal.hour_ceiling(remembered) END,
+            '-infinity'
+        ),
+        -- That a part of the very first bucket is gone may be a correction; a later edge is retention that goes on.
+        CASE
+            WHEN remembered IS NOT NULL OR oldest IS NULL THEN coalesce(oldest, 'infinity')
+            WHEN rollup LIKE '%\_daily' THEN internal.day_floor(oldest)
+            ELSE internal.hour_floor(oldest)
+        END,
+        coalesce(oldest, 'infinity');
+    RETURN CASE
+        WHEN buckets_gone >= internal.hours_of_retention(remembered) THEN least(oldest, known_to, now())
+        ELSE remembered
+    END;
 END
 $$;
 

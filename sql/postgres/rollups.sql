@@ -37,11 +37,22 @@ BEGIN
                 internal.%1$s_ceiling(least($2, now() + interval '1 day'))
             FROM telemetry.live_%4$s_state AS device
             CROSS JOIN LATERAL (
-                SELECT made_from.%5$I AS instant
-                FROM telemetry.%2$I AS made_from
-                WHERE made_from.%4$s_id = device.%4$s_id
-                ORDER BY made_from.%5$I
-                LIMIT 1
+                (
+                    SELECT made_from.%5$I AS instant
+                    FROM telemetry.%2$I AS made_from
+                    WHERE made_from.%4$s_id = device.%4$s_id
+                    ORDER BY made_from.%5$I
+                    LIMIT 1
+                )
+                UNION ALL
+                -- Of what was deleted, the rollup may be older.
+                (
+                    SELECT made.bucket_start
+                    FROM telemetry.%3$I AS made
+                    WHERE made.%4$s_id = device.%4$s_id
+                    ORDER BY made.bucket_start
+                    LIMIT 1
+                )
             ) AS oldest
             $ends$,
             refreshed.bucket, refreshed.source, refreshed.rollup, refreshed.device, refreshed.instant

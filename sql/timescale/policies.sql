@@ -2,65 +2,66 @@
 -- is left alone, and a job that differs is altered and not replaced, so that it keeps its statistics and all else that a
 -- DBA set on it.
 
-CREATE PROCEDURE api.apply_policies(relations text[] DEFAULT NULL)
+CREATE PROCEDURE api.apply_policies(wanted jsonb DEFAULT '{}')
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 DECLARE
-    wanted record;
+    plan record;
     in_force record;
     relation regclass;
     job_of jsonb;
 BEGIN
-    PERFORM internal.one_of('relation', named, ARRAY(SELECT policy.relation FROM internal.policy ORDER BY 1))
-    FROM unnest(relations) AS named;
     -- What was dropped stays dropped, also where it is to be kept longer from now on.
     CALL internal.remember_dropped();
-    FOR wanted IN
-        SELECT policy.*, coalesce(internal.rollup_table(policy.relation), 'telemetry.' || policy.relation)::regclass AS hypertable
-        FROM telemetry.policy
-        WHERE relations IS NULL OR policy.relation = ANY (relations)
-        ORDER BY policy.relation
+    FOR plan IN
+        SELECT found.*, coalesce(internal.rollup_table(found.relation), 'telemetry.' || found.relation)::regclass AS hypertable
+        FROM internal.policy_wanted(wanted) AS found
+        ORDER BY found.relation
     LOOP
-        relation := format('telemetry.%I', wanted.relation)::regclass;
-        SELECT * INTO STRICT in_force FROM internal.policy_in_force AS found WHERE found.relation = wanted.relation;
+        relation := format('telemetry.%I', plan.relation)::regclass;
+        SELECT * INTO STRICT in_force FROM internal.policy_in_force AS found WHERE found.relation = plan.relation;
         SELECT coalesce(jsonb_object_agg(job.job, job.job_id), '{}')
         INTO job_of
         FROM api.job_health AS job
-        WHERE job.relation = wanted.relation AND job.is_known;
+        WHERE job.relation = plan.relation AND job.is_known;
 
-        IF in_force.chunk_interval IS DISTINCT FROM wanted.chunk_interval THEN
-            PERFORM public.set_chunk_time_interval(wanted.hypertable, wanted.chunk_interval);
+        IF in_force.chunk_interval IS DISTINCT FROM plan.chunk_interval THEN
+            PERFORM public.set_chunk_time_interval(plan.hypertable, plan.chunk_interval);
         END IF;
 
-        IF in_force.columnstore_after IS DISTINCT FROM wanted.columnstore_after THEN
-            IF wanted.columnstore_after IS NULL THEN
+        IF in_force.columnstore_after IS DISTINCT FROM plan.columnstore_after THEN
+            IF plan.columnstore_after IS NULL THEN
                 CALL public.remove_columnstore_policy(relation);
             ELSIF job_of ? 'columnstore' THEN
                 CALL internal.alter_policy_job(
-                    (job_of ->> 'columnstore')::integer, jsonb_build_object('compress_after', wanted.columnstore_after)
+                    (job_of ->> 'columnstore')::integer, jsonb_build_object('compress_after', plan.columnstore_after)
                 );
             ELSE
-                CALL public.add_columnstore_policy(relation, after => wanted.columnstore_after);
+                CALL public.add_columnstore_policy(relation, after => plan.columnstore_after);
             END IF;
         END IF;
 
-        IF in_force.drop_after IS DISTINCT FROM wanted.drop_after THEN
-            IF wanted.drop_after IS NULL THEN
+        IF in_force.drop_after IS DISTINCT FROM plan.drop_after THEN
+            IF plan.drop_after IS NULL THEN
                 PERFORM public.remove_retention_policy(relation);
             ELSIF job_of ? 'retention' THEN
                 CALL internal.alter_policy_job(
-                    (job_of ->> 'retention')::integer, jsonb_build_object('drop_after', wanted.drop_after)
+                    (job_of ->> 'retention')::integer, jsonb_build_object('drop_after', plan.drop_after)
                 );
             ELSE
-                PERFORM public.add_retention_policy(relation, drop_after => wanted.drop_after);
+                IF EXISTS (SELECT FROM api.job_health AS job WHERE job.relation = plan.relation AND job.job = 'retention') THEN
+                    RAISE EXCEPTION '% has a retention policy by the time at which chunks were made', plan.relation
+                        USING HINT = format('Remove it first: SELECT public.remove_retention_policy(%L);', relation);
+                END IF;
+                PERFORM public.add_retention_policy(relation, drop_after => plan.drop_after);
             END IF;
         END IF;
 
         IF (in_force.refresh_start_offset, in_force.refresh_end_offset, in_force.refresh_every)
-            IS DISTINCT FROM (wanted.refresh_start_offset, wanted.refresh_end_offset, wanted.refresh_every)
+            IS DISTINCT FROM (plan.refresh_start_offset, plan.refresh_end_offset, plan.refresh_every)
         THEN
-            IF wanted.refresh_every IS NULL THEN
+            IF plan.refresh_every IS NULL THEN
                 PERFORM public.delete_job((job_of ->> 'refresh')::integer);
             ELSE
                 IF NOT job_of ? 'refresh' THEN
@@ -68,16 +69,16 @@ BEGIN
                         'refresh',
                         public.add_job(
                             'telemetry.refresh_job',
-                            wanted.refresh_every,
-                            config => jsonb_build_object('relation', wanted.relation),
+                            plan.refresh_every,
+                            config => jsonb_build_object('relation', plan.relation),
                             fixed_schedule => false
                         )
                     );
                 END IF;
                 CALL internal.alter_policy_job(
                     (job_of ->> 'refresh')::integer,
-                    jsonb_build_object('start_offset', wanted.refresh_start_offset, 'end_offset', wanted.refresh_end_offset),
-                    wanted.refresh_every
+                    jsonb_build_object('start_offset', plan.refresh_start_offset, 'end_offset', plan.refresh_end_offset),
+                    plan.refresh_every
                 );
             END IF;
         END IF;

@@ -1,7 +1,14 @@
--- Differs by necessity because here whole chunks are dropped, by any job and by any call, and no trigger hears of it. That
--- it happened shows: where a rollup has materialised rows and the relation it is made of has no chunk, that was dropped.
--- An old reading inserted later makes a chunk in the midst of what was dropped, so the newest such gap counts and not the
--- oldest chunk. Days may be materialised before their hours are: of hours, what is past the watermark was never there.
+-- Differs by necessity because here whole chunks are dropped, by any job and by any call, and no trigger hears of it. It
+-- shows in two ways: a chunk that the last refresh saw is not there any more, whatever was inserted since; and a rollup has
+-- materialised rows where the relation it is made of has no chunk. Days may be materialised before their hours are: of
+-- hours, what is past the watermark was never there.
+
+COMMENT ON TABLE telemetry.policy_chunk IS
+'The chunks that the last refresh saw, of the relations that rollups are made of: one that is missing later was dropped (timescale profile).';
+COMMENT ON COLUMN telemetry.policy_chunk.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN telemetry.policy_chunk.chunk IS 'Name of the chunk''s table, with its schema.';
+COMMENT ON COLUMN telemetry.policy_chunk.range_from IS 'Beginning of the chunk''s range of time.';
+COMMENT ON COLUMN telemetry.policy_chunk.range_to IS 'End of the chunk''s range of time, not included.';
 
 CREATE FUNCTION internal.already_dropped(relation_name text)
 RETURNS timestamptz
@@ -13,64 +20,104 @@ DECLARE
     rollup CONSTANT text := (
         SELECT policy.relation FROM internal.policy WHERE internal.source_relation(policy.relation) = relation_name
     );
-    known_to CONSTANT timestamptz := CASE
-        WHEN relation_name LIKE '%\_history' THEN internal.newest_known(relation_name)
-        ELSE (
-            SELECT _timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(aggregate.mat_hypertable_id))
-            FROM _timescaledb_catalog.continuous_agg AS aggregate
-            WHERE aggregate.user_view_schema = 'telemetry' AND aggregate.user_view_name = relation_name
-        )
-    END;
-    gap record;
-    is_dropped boolean;
+    gone_from timestamptz[];
+    gone_to timestamptz[];
+    known_to timestamptz;
 BEGIN
     IF rollup IS NULL THEN
         RETURN remembered;
     END IF;
-    FOR gap IN
-        SELECT between_chunks.gap_from, between_chunks.gap_to
+    WITH kept AS MATERIALIZED (
+        SELECT chunk.chunk::text AS chunk, chunk.range_from, chunk.range_to
+        FROM internal.chunk
+        WHERE chunk.relation = relation_name
+    ),
+    gone AS (
+        SELECT
+            lag(bounds.range_to, 1, '-infinity') OVER (ORDER BY bounds.range_from) AS range_from,
+            least(
+                bounds.range_from,
+                (
+                    SELECT _timescaledb_functions.to_timestamp(
+                        _timescaledb_functions.cagg_watermark(aggregate.mat_hypertable_id)
+                    )
+                    FROM _timescaledb_catalog.continuous_agg AS aggregate
+                    WHERE aggregate.user_view_schema = 'telemetry' AND aggregate.user_view_name = relation_name
+                )
+            ) AS range_to
         FROM (
-            SELECT
-                lag(bounds.range_to, 1, '-infinity') OVER (ORDER BY bounds.range_from) AS gap_from,
-                least(bounds.range_from, known_to) AS gap_to
-            FROM (
-                SELECT chunk.range_from, chunk.range_to
-                FROM internal.chunk
-                WHERE chunk.relation = relation_name
-                UNION ALL
-                SELECT 'infinity', 'infinity'
-            ) AS bounds
-        ) AS between_chunks
-        WHERE between_chunks.gap_from < between_chunks.gap_to AND between_chunks.gap_to > coalesce(remembered, '-infinity')
-        ORDER BY between_chunks.gap_from DESC
-    LOOP
-        EXECUTE format(
-            $known$
-            SELECT EXISTS (
+            SELECT kept.range_from, kept.range_to
+            FROM kept
+            UNION ALL
+            SELECT 'infinity', 'infinity'
+        ) AS bounds
+        UNION ALL
+        SELECT seen.range_from, seen.range_to
+        FROM internal.policy_chunk AS seen
+        WHERE
+            seen.relation = relation_name
+            AND NOT EXISTS (SELECT FROM kept WHERE kept.chunk = seen.chunk)
+            -- A chunk that was merged into another one that was there before is not gone.
+            AND NOT EXISTS (
                 SELECT
-                FROM %1$s
-                CROSS JOIN LATERAL (VALUES (%2$s(first_recorded_at)), (%2$s(last_recorded_at))) AS known (instant)
-                WHERE
-                    bucket_start > $1 - %3$L::interval
-                    AND bucket_start < $2
-                    AND known.instant >= $1
-                    AND known.instant < $2
+                FROM kept
+                JOIN internal.policy_chunk AS other USING (chunk)
+                WHERE kept.range_from <= seen.range_from AND kept.range_to >= seen.range_to
             )
-            $known$,
-            internal.rollup_table(rollup),
-            -- In the source of days, a reading stands at the start of its hour.
-            CASE WHEN rollup LIKE '%\_daily' THEN 'internal.hour_floor' ELSE '' END,
-            CASE WHEN rollup LIKE '%\_daily' THEN '24 hours' ELSE '1 hour' END
-        )
-        INTO is_dropped
-        USING gap.gap_from, gap.gap_to;
-        IF is_dropped THEN
-            RETURN gap.gap_to;
-        END IF;
-    END LOOP;
-    RETURN remembered;
+    )
+    SELECT array_agg(gone.range_from), array_agg(gone.range_to)
+    INTO gone_from, gone_to
+    FROM gone
+    WHERE gone.range_from < gone.range_to AND gone.range_to > coalesce(remembered, '-infinity');
+    EXECUTE format(
+        $known$
+        SELECT max(least(gone.range_to, newest.bucket_start + %3$L::interval, now()))
+        FROM unnest($1, $2) AS gone (range_from, range_to)
+        CROSS JOIN LATERAL (
+            SELECT bucket_start
+            FROM %1$s
+            CROSS JOIN LATERAL (VALUES (%2$s(first_recorded_at)), (%2$s(last_recorded_at))) AS known (instant)
+            WHERE
+                bucket_start > gone.range_from - %3$L::interval
+                AND bucket_start < gone.range_to
+                AND known.instant >= gone.range_from
+                AND known.instant < gone.range_to
+            ORDER BY bucket_start DESC
+            LIMIT 1
+        ) AS newest
+        $known$,
+        internal.rollup_table(rollup),
+        -- In the source of days, a reading stands at the start of its hour.
+        CASE WHEN rollup LIKE '%\_daily' THEN 'internal.hour_floor' ELSE '' END,
+        CASE WHEN rollup LIKE '%\_daily' THEN '24 hours' ELSE '1 hour' END
+    )
+    INTO known_to
+    USING gone_from, gone_to;
+    RETURN greatest(remembered, known_to);
 END
 $$;
+
+CREATE PROCEDURE internal.note_chunks()
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    DELETE FROM telemetry.policy_chunk AS seen
+    WHERE NOT EXISTS (
+        SELECT FROM internal.chunk WHERE chunk.relation = seen.relation AND chunk.chunk::text = seen.chunk
+    );
+    INSERT INTO telemetry.policy_chunk AS seen (relation, chunk, range_from, range_to)
+    SELECT chunk.relation, chunk.chunk::text, chunk.range_from, chunk.range_to
+    FROM internal.chunk
+    WHERE chunk.relation NOT LIKE '%\_daily'
+    ORDER BY 1, 2
+    ON CONFLICT (relation, chunk) DO UPDATE
+    SET range_from = excluded.range_from, range_to = excluded.range_to
+    WHERE (seen.range_from, seen.range_to) IS DISTINCT FROM (excluded.range_from, excluded.range_to);
+END
+$$;
+
+COMMENT ON PROCEDURE internal.note_chunks() IS
+'Writes down the chunks that there are, for the next refresh to see which are gone (timescale profile).';
 
 CREATE FUNCTION internal.deleted_before(relation_name text)
 RETURNS timestamptz
@@ -80,27 +127,33 @@ AS $$
 DECLARE
     remembered CONSTANT timestamptz := (SELECT dropped_before FROM internal.policy WHERE policy.relation = relation_name);
     oldest timestamptz;
-    is_deleted boolean;
+    hours_gone bigint;
+    known_to timestamptz;
 BEGIN
     EXECUTE format('SELECT recorded_at FROM internal.%I ORDER BY recorded_at LIMIT 1', relation_name) INTO oldest;
-    oldest := coalesce(oldest, internal.newest_known(relation_name));
     EXECUTE format(
         $known$
-        SELECT EXISTS (
-            SELECT
-            FROM internal.%I
-            WHERE bucket_start >= $1 AND bucket_start < $2 AND first_recorded_at < $3
+        WITH older AS (
+            SELECT bucket_start
+            FROM %s
+            WHERE bucket_start >= $1 AND bucket_start < $3 AND first_recorded_at < $3
         )
+        SELECT
+            (SELECT count(*) FROM (SELECT FROM older WHERE bucket_start < $2 LIMIT 2) AS two),
+            (SELECT bucket_start + interval '1 hour' FROM older ORDER BY bucket_start DESC LIMIT 1)
         $known$,
-        replace(relation_name, '_telemetry_history', '_hourly')
+        internal.rollup_table(replace(relation_name, '_telemetry_history', '_hourly'))
     )
-    INTO is_deleted
+    INTO hours_gone, known_to
     USING
         coalesce(internal.hour_ceiling(remembered), '-infinity'),
         -- That a part of the very first hour is gone may be a correction; a later edge is retention that goes on.
-        CASE WHEN remembered IS NULL THEN internal.hour_floor(oldest) ELSE oldest END,
-        oldest;
-    RETURN CASE WHEN is_deleted THEN oldest ELSE remembered END;
+        CASE WHEN remembered IS NULL THEN coalesce(internal.hour_floor(oldest), 'infinity') ELSE coalesce(oldest, 'infinity') END,
+        coalesce(oldest, 'infinity');
+    RETURN CASE
+        WHEN hours_gone >= internal.hours_of_retention(remembered) THEN least(oldest, known_to, now())
+        ELSE remembered
+    END;
 END
 $$;
 

@@ -18,6 +18,7 @@ DECLARE
     in_one_batch CONSTANT jsonb := '{"buckets_per_batch": 0}';
 BEGIN
     CALL internal.remember_dropped();
+    CALL internal.note_chunks();
     COMMIT;
     SELECT
         policy.relation LIKE '%\_daily' AS is_daily,

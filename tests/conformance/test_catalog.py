@@ -26,7 +26,10 @@ ONLY_TIMESCALE_FUNCTIONS = {
     ("telemetry", "refresh_job", "IN job_id integer, IN config jsonb"),
     ("internal", "refresh_rollup", f"IN relation_name text, {RANGE}"),
     ("internal", "alter_policy_job", "IN id integer, IN settings jsonb, IN every interval"),
+    ("internal", "note_chunks", ""),
 }
+# Differs by necessity because chunks are dropped whole, and what was dropped is known by what was there before.
+ONLY_TIMESCALE_RELATION = "policy_chunk"
 
 RELATIONS = """
     SELECT n.nspname, c.relname, c.relkind, obj_description(c.oid, 'pg_class')
@@ -94,9 +97,13 @@ PARTS = {
 
 
 def read(connection: Connection) -> Catalog:
-    """All parts of a database's catalog, each thing by its name."""
+    """All parts of a database's catalog, each thing by its name; without what one profile alone keeps for itself."""
     return {
-        part: {row[:key]: row[key:] for row in connection.execute(statement.encode()).fetchall()}
+        part: {
+            row[:key]: row[key:]
+            for row in connection.execute(statement.encode()).fetchall()
+            if row[1:2] != (ONLY_TIMESCALE_RELATION,)
+        }
         for part, (statement, key) in PARTS.items()
     }
 

@@ -14,8 +14,9 @@ from psycopg.rows import TupleRow
 
 from app.__main__ import main
 from app.db import migrate
-from tests.support.readings import insert_meter_readings, insert_vehicle_readings, now
+from tests.support.readings import insert_meter_readings, insert_vehicle_readings, meter_reading, now
 from tests.support.servers import ONLY_TIMESCALE, run_jobs
+from tests.support.service import running_service
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -186,6 +187,74 @@ def test_a_deletion_that_leaves_older_readings_is_a_correction(twenty_days: Conn
     assert {row[0] for row in after["meter_hourly"] if row[1] < now() - 11 * DAY} == {"M-2"}
 
 
+def dropped_before(connection: Connection) -> datetime | None:
+    """Up to where the meters' history is remembered as gone."""
+    [(instant,)] = connection.execute(
+        "SELECT dropped_before FROM telemetry.policy WHERE relation = 'meter_telemetry_history'"
+    ).fetchall()
+    assert instant is None or isinstance(instant, datetime)
+    return instant
+
+
+@ONLY_TIMESCALE
+def test_a_late_reading_that_hides_a_drop_before_the_next_refresh_erases_nothing(twenty_days: Connection) -> None:
+    before = rollups(twenty_days)
+    twenty_days.execute(RETENTION["drop_chunks"].encode())
+    # Into the newest day that was dropped: its chunk is there again, with nothing else in it.
+    midnight = (now() - 10 * DAY).replace(hour=0, minute=0, second=0)
+    insert_meter_readings(twenty_days, (("M-9", midnight - 20 * MINUTE * i, 0.5, 230.0) for i in range(1, 72)))
+    run_jobs(twenty_days)
+    twenty_days.execute(REFRESHES["all of it"].encode())
+    assert changed(before, without_late_device(rollups(twenty_days))) == {}
+
+
+def test_one_reading_of_a_wrong_clock_is_corrected_by_a_delete(twenty_days: Connection) -> None:
+    before = rollups(twenty_days)
+    wrong = now() - 200 * DAY
+    insert_meter_readings(twenty_days, [("M-1", wrong, 5.0, 230.0)])
+    twenty_days.execute("CALL api.refresh_rollups(%s, %s)", (wrong - DAY, now()))
+    assert len(rollups(twenty_days)["meter_hourly"]) == len(before["meter_hourly"]) + 1
+    twenty_days.execute(f"DELETE FROM {HISTORY} WHERE recorded_at = %s".encode(), [wrong])
+    twenty_days.execute(REFRESHES["all of it"].encode())
+    assert changed(before, rollups(twenty_days)) == {}
+    assert dropped_before(twenty_days) is None
+
+
+def test_what_was_never_there_is_not_said_to_be_dropped(own: Connection) -> None:
+    # Two weeks of a pilot, long before the fleet; retention drops the pilot, and nothing was between the two.
+    pilot, fleet = now() - 100 * DAY, now() - 5 * DAY
+    for start, days in ((pilot, 14), (fleet, 5)):
+        insert_meter_readings(own, (("M-1", start + 2 * 60 * MINUTE * i, 0.5, 230.0) for i in range(12 * days)))
+    own.execute("CALL api.refresh_rollups(%s, %s)", (pilot - DAY, now()))
+    before = rollups(own)
+    drop = (
+        "SELECT drop_chunks('{}', older_than => interval '60 days')"
+        if is_timescale(own)
+        else ("DELETE FROM {} WHERE recorded_at < now() - interval '60 days'")
+    )
+    own.execute(drop.format(HISTORY).encode())
+    own.execute(REFRESHES["all of it"].encode())
+    assert changed(before, rollups(own)) == {}
+    gone_to = dropped_before(own)
+    assert gone_to is not None
+    assert gone_to <= pilot + 15 * DAY
+
+
+def is_timescale(connection: Connection) -> bool:
+    return connection.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",)
+
+
+def test_a_service_starts_on_a_history_that_was_emptied_in_any_order(own: Connection, own_database: str) -> None:
+    insert_meter_readings(own, [("M-1", now() - 2 * DAY, 0.5, 230.0), ("M-2", now() - DAY, 0.5, 230.0)])
+    own.execute(REFRESHES["all of it"].encode())
+    own.execute(f"TRUNCATE {HISTORY}, telemetry.live_meter_state".encode())
+    own.execute(REFRESHES["all of it"].encode())
+    gone_to = dropped_before(own)
+    assert gone_to is None or gone_to <= now()
+    with running_service(DATABASE_URL=own_database) as client:
+        assert client.ingest(meter_reading("M-1", now()))["accepted"] == 1
+
+
 # Drift: what the database does and what telemetry.policy says
 
 BY_HAND = """
@@ -302,8 +371,10 @@ def test_applying_changes_the_database_and_leaves_the_jobs_it_does_not_know(
 
 
 @ONLY_TIMESCALE
-def test_a_change_of_one_policy_leaves_what_a_dba_changed_of_others(changed_by_hand: Connection) -> None:
+def test_a_change_of_one_setting_leaves_what_a_dba_changed_of_others(changed_by_hand: Connection) -> None:
     changed_by_hand.execute("CALL api.set_policy('meter_daily', drop_after => '900 days')")
+    # Of the same relation too: what was to be kept is not dropped by a change of something else.
+    changed_by_hand.execute("CALL api.set_policy('vehicle_telemetry_history', columnstore_after => '3 days')")
     assert (
         "".join(
             f"{relation}.{setting}: {now} -> {wanted}\n"
