@@ -3,12 +3,12 @@ VENV := .venv
 TEST_PROCESSES ?= $(if $(TIMESCALE_URL),0,2)
 RUN := $(VENV)/bin/python
 
-.PHONY: demo serve quick test bench lint lock
+.PHONY: demo serve quick test bench lint docs lock
 
-demo: $(VENV)/installed
-	$(RUN) -m app demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+demo: $(VENV)/installed-runtime
+	$(RUN) -m app demo $(if $(DEMO_DAYS),--days $(DEMO_DAYS)) $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
-serve: $(VENV)/installed
+serve: $(VENV)/installed-runtime
 	$(RUN) -m app serve
 
 # What needs no database, and readings through HTTP on the packaged one.
@@ -26,13 +26,27 @@ lint: $(VENV)/installed
 	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy app bench tests \
 		&& $(VENV)/bin/lint-imports --no-cache
 
+# The site of docs/, in site/; neither the service nor its tests need what this installs.
+docs: $(VENV)/installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
 # Takes the newest versions that pyproject.toml allows and writes them down; run the tests, then commit.
 lock:
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/pip install --quiet --editable '.[dev]'
 	$(VENV)/bin/pip freeze --exclude-editable > constraints.txt
 
+INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+# What the service runs on, and no more.
+$(VENV)/installed-runtime: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) .
+	touch $@
+
+# What tests, benchmarks and linters need besides.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	$(INSTALL) '.[dev]'
+	touch $(VENV)/installed-runtime $@

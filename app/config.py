@@ -1,7 +1,7 @@
-"""Settings from the environment. Every limit has its name, its default and its line in the README here.
+"""Settings from the environment.
 
-A field of :class:`Settings` is one environment variable; its metadata gives the variable's name and the sentence that
-the README's configuration table shows (a test holds the two equal).
+A field of :class:`Settings` is one environment variable; its metadata gives the variable's name and its meaning in
+docs/reference.md.
 """
 
 import os
@@ -80,7 +80,7 @@ class Settings:
         "DATABASE_READ_URL",
         None,
         _text,
-        "the same database, or a standby of it, as a role that only reads, for answers; `DATABASE_URL` unless set",
+        "the same database, or a standby of it, as a role that only reads, for answers; default: `DATABASE_URL`",
     )
     storage_profile: str = _setting(
         "STORAGE_PROFILE",
@@ -92,46 +92,52 @@ class Settings:
         "POSTGRES_BINDIR",
         None,
         Path,
-        "`bin` directory of the PostgreSQL installation the embedded server runs; the packaged one unless set",
+        "`bin` directory of the PostgreSQL installation that the embedded server runs; default: the packaged one",
     )
     data_dir: Path = _setting(
         "ENERGY_DATA_DIR",
         Path("data"),
         Path,
-        "directory of the embedded server: its cluster, its log, its lock, and `demo/` with those of the demo's; where "
-        "the service runs as root and the server's account cannot enter it, one under `/var/lib/ev-fleet-energy` "
-        "stands in, and the log says so",
+        "directory of the embedded server: its cluster, log and lock, and `demo/` with those of the demo; a service "
+        "that runs as root uses one under `/var/lib/ev-fleet-energy` instead, and logs it, if the server's account "
+        "cannot enter this one",
     )
     postgres_user: str | None = _setting(
         "ENERGY_POSTGRES_USER",
         None,
         _text,
-        "system account the embedded server runs as when the service runs as root; `postgres` or else `nobody`",
+        "system account of the embedded server when the service runs as root; default: `postgres`, else `nobody`",
     )
     host: str = _setting("ENERGY_HOST", "127.0.0.1", _text, "address to listen on")
     allowed_hosts: tuple[str, ...] = _setting(
         "ENERGY_ALLOWED_HOSTS",
         (),
         _host_names,
-        "names that requests may have as their `Host`, besides `localhost`, IP addresses and `ENERGY_HOST`: "
-        "`energy.example,app`, without ports",
+        "allowed values of the `Host` header, besides `localhost`, IP addresses and `ENERGY_HOST`; without ports, such "
+        "as `energy.example,app`",
     )
     port: int = _setting("ENERGY_PORT", 8000, _integer(0, 65535), "port to listen on; 0 takes a free one")
     workers: int = _setting(
-        "ENERGY_WORKERS", 1, _integer(1, 64), "processes that answer; `serve --workers` comes before it"
+        "ENERGY_WORKERS", 1, _integer(1, 64), "processes that answer; each keeps one processor core busy"
+    )
+    log_format: str = _setting(
+        "ENERGY_LOG_FORMAT",
+        "text",
+        _choice("text", "json"),
+        "form of the log on standard error: `text`, or `json` for one JSON object per line",
     )
     read_connections: int = _setting(
         "ENERGY_READ_CONNECTIONS", 4, _integer(1, 100), "database connections for answers, per worker process"
     )
     read_timeout_s: float = _setting(
-        "ENERGY_READ_TIMEOUT_S", 10.0, _seconds(0.1, 600), "longest an answer may take in the database"
+        "ENERGY_READ_TIMEOUT_S", 10.0, _seconds(0.1, 600), "longest time of an answer in the database"
     )
     write_timeout_s: float = _setting(
         "ENERGY_WRITE_TIMEOUT_S",
         30.0,
         # Two statements on top of the oldest fresh reading that `late_after_s` allows are still less than an hour.
         _seconds(0.1, 240),
-        "longest one statement of an ingest transaction may take, and of that half may be spent waiting for a lock",
+        "longest time of one statement of an ingest transaction; a lock wait may take half of it",
     )
     connect_timeout_s: float = _setting(
         "ENERGY_CONNECT_TIMEOUT_S", 5.0, _seconds(0.1, 600), "longest wait for a database connection before 503"
@@ -143,7 +149,7 @@ class Settings:
         "ENERGY_MAX_BODY_BYTES_HELD",
         32 * 1024 * 1024,
         _integer(1024, 2**34),
-        "most bytes of unfinished request bodies held by one worker process; above it ingest answers 503",
+        "most bytes of unfinished request bodies in one worker; above it ingest answers 503",
     )
     max_readings_per_request: int = _setting(
         "ENERGY_MAX_READINGS_PER_REQUEST", 20_000, _integer(1, 1_000_000), "most readings in one request"
@@ -152,7 +158,7 @@ class Settings:
         "ENERGY_MAX_READINGS_WAITING",
         100_000,
         _integer(1, 10_000_000),
-        "most readings waiting to be written in one worker process; above it ingest answers 503",
+        "most readings waiting to be written in one worker; above it ingest answers 503",
     )
     max_readings_per_transaction: int = _setting(
         "ENERGY_MAX_READINGS_PER_TRANSACTION",
@@ -165,8 +171,8 @@ class Settings:
         2700.0,
         _seconds(60, 3000),
         "age from which a reading is written apart from fresh ones, by INSERT instead of COPY; rollups are "
-        "materialised from an age of 3600 s on, and what lies between is for two statements of a transaction and for "
-        "the difference of the clocks of service and database",
+        "materialised from an age of 3600 s on, and the time between covers two statements of a transaction and the "
+        "difference between the clocks of service and database",
     )
     max_clock_skew_s: float = _setting(
         "ENERGY_MAX_CLOCK_SKEW_S",
@@ -179,16 +185,16 @@ class Settings:
         "ENERGY_MAX_WINDOW_DAYS",
         31,
         _integer(1, 3660),
-        "longest window an analytics answer covers, days; an hour more, for a change of clocks",
+        "longest window of an analytics answer, days; an hour more is allowed for a change of clocks",
     )
     max_health_days: int = _setting(
         "ENERGY_MAX_HEALTH_DAYS",
         366,
         _integer(1, 3660),
-        "longest window an answer about health covers, days; an hour more, for a change of clocks",
+        "longest window of an answer about health, days; an hour more is allowed for a change of clocks",
     )
     max_list_limit: int = _setting(
-        "ENERGY_MAX_LIST_LIMIT", 1000, _integer(1, 100_000), "largest `limit` of a list; lists return 100 unless told"
+        "ENERGY_MAX_LIST_LIMIT", 1000, _integer(1, 100_000), "largest `limit` of a list; default length: 100"
     )
     max_errors_listed: int = _setting(
         "ENERGY_MAX_ERRORS_LISTED", 100, _integer(1, 10_000), "most errors an ingest answer lists; all are counted"
@@ -200,31 +206,42 @@ class Settings:
         "ENERGY_DRAIN_TIMEOUT_S",
         10,
         _integer(1, 600),
-        "longest a stopping service waits for requests under way; those left are answered with 503",
+        "longest time that a stopping service waits for requests in progress; it answers 503 to the rest",
     )
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, flags: Mapping[str, str | None] | None = None
+    ) -> "Settings":
         """Read every setting; an unset or empty variable means its default.
 
-        Raises :class:`ConfigurationError` naming the variable and what is wrong with its value.
+        `flags` are values from the command line, by variable; one that is given overrides the variable.
+
+        Raises :class:`ConfigurationError` naming the variable, or the flag, and what is wrong with its value.
         """
         values: dict[str, Any] = {}
         for spec in fields(cls):
             variable = spec.metadata["variable"]
-            text = environment.get(variable, "").strip()
+            given = (flags or {}).get(variable)
+            text = (environment.get(variable, "") if given is None else given).strip()
             if not text:
                 continue
             try:
                 values[spec.name] = spec.metadata["read"](text)
             except ValueError as error:
-                raise ConfigurationError(f"{variable}={text} {error}") from None
+                named = f"{variable}={text}" if given is None else f"{flag_of(variable)} {text}"
+                raise ConfigurationError(f"{named} {error}") from None
         unknown = [name for name in environment if name.startswith("ENERGY_") and name not in variables()]
         if unknown:
             raise ConfigurationError(f"{', '.join(sorted(unknown))}: no such setting")
         return cls(**values)
 
 
+def flag_of(variable: str) -> str:
+    """The command line's flag for a setting: `--port` for `ENERGY_PORT`."""
+    return "--" + variable.removeprefix("ENERGY_").lower().replace("_", "-")
+
+
 def variables() -> dict[str, tuple[Any, str]]:
-    """Every environment variable with its default and its meaning, in the order of the README's table."""
+    """Every environment variable with its default and its meaning, in the order of docs/reference.md."""
     return {spec.metadata["variable"]: (spec.default, spec.metadata["meaning"]) for spec in fields(Settings)}

@@ -20,7 +20,7 @@ class OperatorError(EnergyError):
 
 
 class ConfigurationError(OperatorError):
-    """A setting has a value that cannot be used."""
+    """A setting has a value that is not allowed."""
 
     exit_status = 2
 
@@ -30,48 +30,56 @@ class DatabaseUnavailable(OperatorError):
 
 
 class DatabaseBusy(OperatorError):
-    """Others hold locks that a migration needs; nothing was changed."""
+    """Other sessions hold locks that a migration needs; nothing was changed."""
 
 
 class RoleLacksRight(OperatorError):
-    """A role may not do in the database what it is to do."""
+    """A role lacks a right in the database that its task needs."""
 
 
 class SchemaMismatch(OperatorError):
     """The database's schema is not the one this release works with."""
 
 
+class SchemaMissing(SchemaMismatch):
+    """The database was never migrated."""
+
+
 class ProfileMismatch(OperatorError):
-    """The storage profile asked for is not the one the database has, or that its server can give."""
+    """The configured storage profile is not that of the database, or its server does not support it."""
 
 
 class EmbeddedServerError(OperatorError):
     """The embedded PostgreSQL could not be set up, started or stopped."""
 
 
+class DataDirectoryInUse(EmbeddedServerError):
+    """Another process has started the embedded PostgreSQL of this data directory."""
+
+
 class CopyFailed(OperatorError):
-    """A database could not be copied into another, or compared with it, to the end."""
+    """A database could not be copied into another, or compared with it."""
 
 
 class ImportFileError(OperatorError):
-    """A file to import cannot be read, or is of no form this service knows."""
+    """A file to import cannot be read, or has an unknown format."""
 
 
 class PolicyFileError(OperatorError):
-    """A file of policies cannot be read, or says what is no policy."""
+    """A file of policies cannot be read, or has an unknown setting."""
 
     exit_status = 2
 
 
 class PoliciesRefused(OperatorError):
-    """A guardrail stands against a change of policies; nothing was changed."""
+    """A guardrail refuses a change of policies; nothing was changed."""
 
 
 class ProblemError(EnergyError):
     """An HTTP answer other than success: `application/problem+json` with a stable code.
 
-    `detail` is a sentence for a person; `extra` are further members of the problem document; `retry_after_s` becomes
-    the Retry-After header.
+    `detail` is a sentence for a person; `extra` are further members of the problem document; `device_id` is for the
+    log; `retry_after_s` becomes the Retry-After header.
     """
 
     status: ClassVar[int] = 500
@@ -79,14 +87,15 @@ class ProblemError(EnergyError):
     title: ClassVar[str] = "Internal error"
     retry_after_s: ClassVar[int | None] = None
 
-    def __init__(self, detail: str, extra: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, detail: str, extra: Mapping[str, Any] | None = None, *, device_id: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.extra: Mapping[str, Any] = extra or {}
+        self.device_id = device_id
 
 
 class MalformedBody(ProblemError):
-    """The body is not the JSON (or gzip) that it says it is."""
+    """The body is not valid JSON or gzip."""
 
     status, code, title = 400, "malformed_body", "The body cannot be read"
 
@@ -98,33 +107,33 @@ class MalformedLine(ProblemError):
 
 
 class HostNotAllowed(ProblemError):
-    """The request is for a host that is not a name of this service."""
+    """The Host of the request is not a name of this service."""
 
-    status, code, title = 400, "host_not_allowed", "This host is not served here"
+    status, code, title = 400, "host_not_allowed", "The host is not a name of this service"
 
 
 class CrossOriginWrite(ProblemError):
-    """A browser sends the request for a page of another origin."""
+    """A browser sends the write for a page of another origin."""
 
-    status, code, title = 403, "cross_origin_write", "A page of another origin may not write"
+    status, code, title = 403, "cross_origin_write", "A page of another origin must not write"
 
 
 class UnknownRoute(ProblemError):
-    """Nothing is served at this path."""
+    """There is no such path."""
 
-    status, code, title = 404, "unknown_route", "Nothing is served here"
+    status, code, title = 404, "unknown_route", "There is no such path"
 
 
 class UnknownVehicle(ProblemError):
-    """No reading, no assignment and no listing names this vehicle."""
+    """The vehicle has no reading and no assignment, and is not registered."""
 
-    status, code, title = 404, "unknown_vehicle", "This vehicle was never heard of"
+    status, code, title = 404, "unknown_vehicle", "The vehicle is not known"
 
 
 class UnknownMeter(ProblemError):
-    """No reading, no assignment and no listing names this meter."""
+    """The meter has no reading and no assignment, and is not registered."""
 
-    status, code, title = 404, "unknown_meter", "This meter was never heard of"
+    status, code, title = 404, "unknown_meter", "The meter is not known"
 
 
 class UnknownAssignment(ProblemError):
@@ -134,15 +143,15 @@ class UnknownAssignment(ProblemError):
 
 
 class NothingPluggedIn(ProblemError):
-    """A vehicle is said to be unplugged from a meter that fed none at that time, or another one."""
+    """A plugOut names a meter that fed no vehicle at that time, or another one."""
 
     status, code, title = 404, "nothing_plugged_in", "Nothing was plugged in"
 
 
 class MethodNotAllowed(ProblemError):
-    """The path is served, but not with this method."""
+    """The path exists, but not with this method."""
 
-    status, code, title = 405, "method_not_allowed", "This method is not served here"
+    status, code, title = 405, "method_not_allowed", "The path does not support this method"
 
 
 class AssignmentOverlap(ProblemError):
@@ -152,9 +161,9 @@ class AssignmentOverlap(ProblemError):
 
 
 class StrictConflict(ProblemError):
-    """A strict request holds a reading that contradicts one already kept."""
+    """A strict request has a reading that contradicts a stored one."""
 
-    status, code, title = 409, "conflict", "A reading contradicts one already kept"
+    status, code, title = 409, "conflict", "A reading contradicts a stored one"
 
 
 class BodyTooLarge(ProblemError):
@@ -170,42 +179,42 @@ class TooManyReadings(ProblemError):
 
 
 class UnsupportedMediaType(ProblemError):
-    """The content type or content encoding is not one this service reads."""
+    """The content type or content encoding is not supported."""
 
-    status, code, title = 415, "unsupported_media_type", "This content type or encoding is not read here"
+    status, code, title = 415, "unsupported_media_type", "The content type or encoding is not supported"
 
 
 class InvalidParameter(ProblemError):
-    """A path, query or body parameter has a value that cannot be used."""
+    """A path, query or body parameter is unknown, missing, or has a value that is not allowed."""
 
-    status, code, title = 422, "invalid_parameter", "A parameter cannot be used"
+    status, code, title = 422, "invalid_parameter", "A parameter is not allowed"
 
 
 class NoReadingAccepted(ProblemError):
-    """Every reading of the request was refused, or there was none."""
+    """Every reading of the request was rejected, or there was none."""
 
     status, code, title = 422, "no_reading_accepted", "No reading was accepted"
 
 
 class NoItemAccepted(ProblemError):
-    """Every assignment or event of the request was refused."""
+    """Every assignment or event of the request was rejected."""
 
-    status, code, title = 422, "no_item_accepted", "Nothing of the request was accepted"
+    status, code, title = 422, "no_item_accepted", "No item was accepted"
 
 
 class StrictRejected(ProblemError):
-    """A strict request holds a reading that was refused, so none was kept."""
+    """A strict request has a rejected reading, so none is stored."""
 
-    status, code, title = 422, "strict_rejected", "A strict request was refused whole"
+    status, code, title = 422, "strict_rejected", "A strict request was rejected as a whole"
 
 
 class RefusedByDatabase(ProblemError):
-    """The database refuses values that the service let pass, by a constraint of its own.
+    """A constraint of the database rejects values that the service accepted.
 
-    What was kept of the request besides is a duplicate when it is sent again.
+    What else of the request was stored is a duplicate when it is repeated.
     """
 
-    status, code, title = 422, "refused_by_database", "The database refuses this"
+    status, code, title = 422, "refused_by_database", "The database rejected the request"
 
 
 class Overloaded(ProblemError):
@@ -215,14 +224,13 @@ class Overloaded(ProblemError):
 
 
 class DatabaseLost(ProblemError):
-    """The database does not answer now; nothing of the request was acknowledged, and it may be sent again."""
+    """The database does not answer; nothing of the request was acknowledged, and it may be repeated."""
 
     status, code, title, retry_after_s = 503, "database_unavailable", "The database does not answer", 2
 
 
 class RightMissing(ProblemError):
-    """A role that the service connects as lacks a right in the database; once it has that, the request may be sent
-    again."""
+    """A role of the service lacks a right in the database; once it has the right, the request may be repeated."""
 
     status, code, title, retry_after_s = 503, "right_missing", "The service lacks a right in the database", 60
 

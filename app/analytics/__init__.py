@@ -1,1 +1,1 @@
-"""Answers that are made of figures: parameters in, structs out."""
+"""Answers with figures: parameters in, structs out."""

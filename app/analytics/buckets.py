@@ -8,7 +8,7 @@ from app.wire.energy import Bucket, Window
 
 
 class Cut(NamedTuple):
-    """How a series cuts its window: into hours or days by the clock of a time zone (an IANA name)."""
+    """How a series cuts its window: into hours or days of a time zone (an IANA name)."""
 
     bucket: Bucket
     timezone: str
@@ -28,11 +28,11 @@ class CutSize(NamedTuple):
 async def cut_size(database: Database, window: Window, cut: Cut) -> CutSize:
     """How a window is cut. Raises :class:`InvalidParameter` where the time zone is not known, :class:`DatabaseLost`.
 
-    The database is asked, because it is its list of time zones that cuts.
+    The database is asked, since its list of time zones applies.
     """
     if not await database.fetch_all("time_zone", {"timezone": cut.timezone}):
         raise InvalidParameter(
-            f"timezone: no time zone is named {cut.timezone}; give an IANA name such as Europe/Berlin",
+            f"timezone must be the IANA name of a time zone, such as Europe/Berlin; {cut.timezone} is unknown",
             {"field": "timezone"},
         )
     [row] = await database.fetch_all("cut_size", cut.parameters(window))

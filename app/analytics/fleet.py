@@ -10,10 +10,12 @@ from app.errors import InvalidParameter
 from app.wire.energy import Window
 from app.wire.fleet import Fleet, FleetReasons, FleetSeries, Matched, Seen
 
-# A series of the fleet adds up every device's rows by bucket. By hour it covers a week at most; where buckets begin
-# within an hour of UTC, that hour is read from the history, of every device.
+# A series of the fleet adds up every device's rows by bucket.
 MAX_FLEET_BUCKETS = 7 * 24 + 1
+"""Buckets in a series of the fleet: a week by hour, any window by day."""
 MAX_FLEET_BUCKETS_CUTTING_HOURS = 7
+"""Buckets in a series of the fleet that begin within an hour of UTC, as the days of a half-hour time zone do: each
+reads that hour of every device from the history."""
 
 
 async def fleet(database: Database, window: Window) -> Fleet:
@@ -35,13 +37,13 @@ async def fleet_series(database: Database, window: Window, cut: Cut) -> FleetSer
     size = await cut_size(database, window, cut)
     if size.buckets > MAX_FLEET_BUCKETS:
         raise InvalidParameter(
-            f"from: a series of the fleet has {MAX_FLEET_BUCKETS} buckets at most, not {size.buckets}",
+            f"a series of the fleet must have at most {MAX_FLEET_BUCKETS} buckets, not {size.buckets}; ask for days",
             {"field": "from"},
         )
     if size.begin_within_an_hour > MAX_FLEET_BUCKETS_CUTTING_HOURS:
         raise InvalidParameter(
-            f"timezone: {size.begin_within_an_hour} buckets begin within an hour of UTC; a series of the fleet reads "
-            f"{MAX_FLEET_BUCKETS_CUTTING_HOURS} at most; ask for fewer, or in a zone of whole hours",
+            f"a series of the fleet must have at most {MAX_FLEET_BUCKETS_CUTTING_HOURS} buckets that start within an "
+            f"hour of UTC, not {size.begin_within_an_hour}; ask for fewer, or in a zone of whole hours, such as UTC",
             {"field": "timezone"},
         )
     rows = await database.fetch_all("fleet_energy", cut.parameters(window))

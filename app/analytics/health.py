@@ -1,4 +1,4 @@
-"""Whether a battery or a charger is going bad: parameters in, structs out."""
+"""The health of batteries and chargers: parameters in, structs out."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def battery(database: Database, vehicle_id: str, window: Window) -> Batter
     parameters = {"vehicle_id": vehicle_id, "window_from": window.from_, "window_to": window.to}
     [condition] = await database.fetch_all("vehicle_condition", parameters)
     if not condition.is_known:
-        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("battery_months", parameters)
     whole = next((row for row in rows if row.month is None), None)
     silent = condition.readings == 0
@@ -73,7 +73,7 @@ def _battery_trend(row: Any, *, silent: bool) -> Trend:
 
 
 async def charger(database: Database, meter_id: str, window: Window) -> ChargerHealth:
-    """A charger's ratio day by day, against its own baseline, and the day from which it was another one.
+    """A charger's ratio by day, against its own baseline, and the day on which it changed.
 
     What cannot be known is null, with a reason. Raises :class:`UnknownMeter` and :class:`DatabaseLost`. Source:
     `api.charger_health`.
@@ -83,7 +83,7 @@ async def charger(database: Database, meter_id: str, window: Window) -> ChargerH
     )
     found = rows[0]
     if not found.is_known:
-        raise UnknownMeter(f"no reading, assignment or listing names meter {meter_id}")
+        raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     days = [_day(row) for row in rows if row.day_from is not None]
     baseline, recent, trend = found.baseline_ratio, found.recent_ratio, found.trend_per_30_days
     reason = _charger_reason(has_fed=found.has_fed, has_days=bool(days), recent_ratio=recent)

@@ -10,7 +10,7 @@ from app.wire.losses import Loss, Losses, LossList, UnattributedList, Unattribut
 
 
 async def losses(database: Database, window: Window, below: float | None, limit: int) -> Losses:
-    """Devices below a ratio (None: 0.85, or what is normal for their power), data faults, meters that fed nobody.
+    """Devices below a ratio (None: 0.85, or what is normal for their power), data faults, meters that fed no vehicle.
 
     At most `limit` of each, most kWh first. Raises :class:`DatabaseLost`. Source: `api.losses`.
     """

@@ -1,4 +1,4 @@
-"""What a meter drew, and for whom: parameters in, structs out."""
+"""A meter's energy, and the vehicles that it fed: parameters in, structs out."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ async def meter_energy(database: Database, meter_id: str, window: Window) -> Met
     )
     drawn = rows[0]
     if not drawn.is_known:
-        raise UnknownMeter(f"no reading, assignment or listing names meter {meter_id}")
+        raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     return MeterEnergy(
         meterId=meter_id,
         window=window,

@@ -9,7 +9,7 @@ TEMPERATURE_DIGITS = 2
 VOLTAGE_DIGITS = 2
 POWER_DIGITS = 2
 MINUTES_DIGITS = 2
-# What rests on a regression is not known to a millionth.
+# The result of a regression is not known to a millionth.
 CAPACITY_DIGITS = 2
 HOURS_DIGITS = 2
 

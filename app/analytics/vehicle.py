@@ -1,4 +1,4 @@
-"""A vehicle's performance, bucket by bucket too, and what stands behind it: parameters in, structs out."""
+"""A vehicle's performance, as a series and explained: parameters in, structs out."""
 
 import math
 from itertools import groupby
@@ -56,7 +56,7 @@ async def vehicle_explanation(database: Database, vehicle_id: str, window: Windo
 
 def _performance(vehicle_id: str, window: Window, row: Any) -> Performance:
     if not row.is_known:
-        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     return Performance(
         vehicleId=vehicle_id,
         window=window,
@@ -103,7 +103,7 @@ async def vehicle_series(database: Database, vehicle_id: str, window: Window, cu
         await cut_size(database, window, cut)
     rows = await database.fetch_all("vehicle_series", {"vehicle_id": vehicle_id, **cut.parameters(window)})
     if not rows[0].is_known:
-        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     return VehicleSeries(vehicle_id, window, cut.bucket, cut.timezone, [_bucket(row) for row in rows])
 
 

@@ -32,6 +32,7 @@ from app.errors import (
     ProfileMismatch,
     RoleLacksRight,
     SchemaMismatch,
+    SchemaMissing,
 )
 
 logger = logging.getLogger("energy.migrate")
@@ -51,15 +52,20 @@ LOWEST_SERVER_VERSION = 15_00_00
 LOWEST_TIMESCALE_VERSION = (2, 28, 2)
 # An arbitrary number that no other program on the same database is likely to lock.
 MIGRATION_LOCK = 0x456E_6572_6779
-# How long a statement of a migration waits for a lock, how long the others then have for themselves, and how often.
 LOCK_TIMEOUT_MS = 300
+"""Time that a migration waits for a lock, and ingest behind it, before it rolls back and lets others through."""
 PAUSE_BETWEEN_TRIES_S = 1.0
+"""Pause of a migration between two attempts."""
 MAX_TRIES_FOR_LOCKS = 120
-# How long it waits for vacuum to stop, which keeps nobody waiting; an autovacuum gives way after deadlock_timeout, 1 s.
+"""Attempts of a migration to get its locks."""
 VACUUM_LOCK_TIMEOUT_MS = 5000
+"""Time that a migration waits for a vacuum to stop, which blocks nobody else; an autovacuum yields after
+`deadlock_timeout`, 1 s."""
 MAX_TRIES_TO_DROP = 3
-# As often where the database is this release's already: a backup that runs for hours must not keep the service down.
+"""Attempts to drop the previous schema `api`; the next migration drops it otherwise."""
+# A backup that runs for hours must not keep the service down.
 MAX_TRIES_WHERE_NOTHING_CHANGES = 5
+"""Attempts of a migration on a database that this release has migrated already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ def check(url: str) -> Installation:
     with _connect(url, "service") as connection:
         installed = _installation(connection)
         if installed is None:
-            raise SchemaMismatch("the database has no schema yet; run: python -m app migrate")
+            raise SchemaMissing("the database has no schema yet; run: python -m app migrate")
         if not _is_current(connection, installed):
             raise SchemaMismatch(
                 f"the database was migrated by release {installed.release}, this is {__version__}, "
@@ -161,7 +167,7 @@ def _check_rights(connection: psycopg.Connection[TupleRow], missing: bytes) -> N
         raise RoleLacksRight(f"role {role} may not {right} {what}; {_ROLES_ARE_TOLD}")
 
 
-_ROLES_ARE_TOLD = "sql/README.md tells how roles get their rights: python -m app roles, then python -m app migrate"
+_ROLES_ARE_TOLD = "docs/operations.md tells how roles get their rights: python -m app roles, then python -m app migrate"
 
 
 def _is_current(connection: psycopg.Connection[TupleRow], installed: Installation | None) -> bool:

@@ -28,15 +28,17 @@ Connection = AsyncConnection[Any]
 # A pool waits twice as long after each attempt that fails. It gives up after this long, and the next request makes it
 # try anew: so the service notices within seconds that the database is back, however long that was away.
 RECONNECT_TIMEOUT_S = 1.0
-# A statement that writes waits for one lock no longer than this share of the time it may take: so what is held up by
-# another session is told from what is slow.
+"""Time after which a pool stops reconnecting by itself and waits for the next request."""
 LOCK_TIMEOUT_SHARE = 0.5
-# Of two refreshes of the same hours at once, TimescaleDB fails one; it is tried again this often.
+"""Share of `ENERGY_WRITE_TIMEOUT_S` that a writing statement waits for one lock; this separates lock waits from slow
+statements."""
 MAX_TRIES_OF_A_REFRESH = 60
+"""Attempts of maintenance and `import` to refresh hours that another session is refreshing."""
 PAUSE_BEFORE_A_REFRESH_S = 1.0
-# A deadlock says nothing against a change, and a migrate that rebuilds schemas meanwhile nothing against a change or
-# an answer: it is tried again.
+"""Pause between these attempts."""
 MAX_REPLAYS = 5
+"""Repeats of a change of assignments or devices after a deadlock, and of any statement while `migrate` rebuilds schema
+`api`."""
 _REBUILT = (
     psycopg.errors.InternalError_,
     psycopg.errors.UndefinedFunction,

@@ -1,4 +1,4 @@
-"""Which requests are let in, before any route sees them: no route can forget what is checked here.
+"""Which requests are admitted, before any route sees them: no route can forget what is checked here.
 
 Any web page can make the browser of a person who visits it send requests to that person's machine and network. Three
 checks keep such requests from writing, and their answers from being read:

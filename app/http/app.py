@@ -20,7 +20,7 @@ from app.http.admission import Admission
 from app.http.bodies import BytesHeld
 from app.http.ingest import PATH as INGEST_PATH
 from app.http.ingest import ingest
-from app.http.problems import EXCEPTION_HANDLERS, problem
+from app.http.problems import EXCEPTION_HANDLERS, Problem
 from app.http.routes import ROUTES
 from app.http.service import Service
 from app.ingest.decode import UNKNOWN_HORIZON, ReadingDecoder
@@ -28,14 +28,18 @@ from app.ingest.writer import Writer, horizon
 
 logger = logging.getLogger("energy.service")
 
-# How often the service asks how long the history is kept, and how often it calls api.upkeep().
 HORIZON_PERIOD_S = 60.0
+"""Time after which a change of the history's `drop_after` takes effect on ingest."""
 HORIZON_RETRY_S = 1.0
+"""Pause before `drop_after` is queried again after a failure."""
 UPKEEP_PERIOD_S = 3600.0
+"""Time between two calls of `api.upkeep()`."""
 # What is read of a body that was refused before it was read whole, and thrown away. A connection that is closed while
 # its client still sends is reset, and the client may never see why it was refused.
 MAX_BYTES_DISCARDED = 32 * 1024 * 1024
+"""Bytes of a rejected body that are read and discarded before the connection is closed."""
 DISCARD_TIMEOUT_S = 30.0
+"""Longest time for discarding them."""
 
 
 def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) -> ASGIApp:
@@ -63,7 +67,7 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
             chores.append(asyncio.create_task(_keep_up(url, settings)))
             yield
         finally:
-            # The writer first, and whatever becomes of the rest: what was taken is committed.
+            # The writer first, so that what was accepted is committed even if the rest fails.
             try:
                 await writer.close()
             finally:
@@ -74,7 +78,7 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
 
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes = False
-    # Around the whole application: its own middleware would not see what becomes of an unforeseen error.
+    # Around the whole application: its own middleware would not see the answer to an unexpected error.
     return _Entrance(app, Admission(settings))
 
 
@@ -155,13 +159,13 @@ class _Entrance:
             else:
                 await self._app(scope, take, give)
         except ProblemError as error:
-            await problem(error)(scope, take, give)
+            await Problem(error)(scope, take, give)
         except asyncio.CancelledError:
             if is_begun:
                 raise
             # The server would say 500, after which devices do not send again.
             self._observe(scope, ShuttingDown.status, time.perf_counter() - began)
-            await problem(ShuttingDown("the service is stopping; send the request again later"))(scope, receive, send)
+            await Problem(ShuttingDown("the service is stopping; send the request again later"))(scope, receive, send)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         endpoint = scope.get("endpoint")

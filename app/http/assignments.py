@@ -1,4 +1,4 @@
-"""Assignments over HTTP: created, told as events, listed, corrected, voided; and what became of them."""
+"""Assignments over HTTP: created, applied as events, listed, corrected, voided; and their changes."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from app.wire.values import DeviceId
 
 
 async def create_assignments(request: Request) -> Response:
-    """Add an assignment, or several: whole or not at all, or with `partial` those that fit."""
+    """Add an assignment, or several: all or none, or with `partial` those that fit."""
     settings, database, _, _ = service(request)
     author, partial = parameters.author(request), parameters.flag(request, "partial") or False
     is_lines, body = await _assignment_body(request)
@@ -36,7 +36,7 @@ async def create_assignments(request: Request) -> Response:
 
 
 async def plug_events(request: Request) -> Response:
-    """Apply an event of plugging in, plugging out or handing over, or several."""
+    """Apply a plug-in, plug-out or hand-over event, or several."""
     settings, database, decoder, _ = service(request)
     decoder.check_clock()
     author = parameters.author(request)
@@ -59,12 +59,12 @@ async def _assignment_body(request: Request) -> tuple[bool, bytes]:
 def _check_count(settings: Settings, items: Sequence[bytes]) -> None:
     most = settings.max_assignments_per_request
     if not 1 <= len(items) <= most:
-        raise InvalidParameter(f"{len(items)} items: a request holds 1 to {most}")
+        raise InvalidParameter(f"a request must hold 1 to {most} items, not {len(items)}")
 
 
 def _item_results(results: ItemResults) -> Response:
     if results.refused == len(results.results):
-        raise NoItemAccepted("every item was refused; the results say why", msgspec.to_builtins(results))
+        raise NoItemAccepted("every item is rejected; the results say why", msgspec.to_builtins(results))
     return json(results)
 
 
@@ -73,7 +73,7 @@ async def list_assignments(request: Request) -> Response:
     settings, database, _, _ = service(request)
     begins, ends = parameters.instant(request, "from"), parameters.instant(request, "to")
     if begins and ends and begins >= ends:
-        raise InvalidParameter("`from` has to be earlier than `to`", {"field": "from"})
+        raise InvalidParameter("from must be earlier than to", {"field": "from"})
     page = await assignments.listed(
         database,
         meter_id=parameters.value(request, "meterId", DeviceId),
@@ -88,7 +88,7 @@ async def list_assignments(request: Request) -> Response:
 
 
 async def assignment(request: Request) -> Response:
-    """An assignment with what became of it; a voided one too."""
+    """An assignment with its changes; a voided one too."""
     return json(await assignments.history(service(request).database, parameters.assignment_id(request)))
 
 
@@ -101,7 +101,7 @@ async def change_assignment(request: Request) -> Response:
 
 
 async def void_assignment(request: Request) -> Response:
-    """Take away a wrong assignment; what became of it stays."""
+    """Void a wrong assignment; its changes stay."""
     assignment_id, author = parameters.assignment_id(request), parameters.author(request)
     return json(await assignments.void(service(request).database, assignment_id, author))
 

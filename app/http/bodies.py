@@ -1,4 +1,4 @@
-"""Bodies of requests, read and decoded; what cannot be read raises the problem that answers it."""
+"""Reads and decodes request bodies; what is not allowed raises the problem that answers it."""
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +17,7 @@ from app.errors import (
     ProblemError,
     UnsupportedMediaType,
 )
+from app.wire.allowed import decode
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -31,8 +32,8 @@ def check_media_type(content_type: str, known: Sequence[str]) -> str:
     among those known."""
     named = content_type.split(";")[0].strip().lower()
     if named not in known:
-        told = f"Content-Type {named} is not read here" if named else "the request has no Content-Type"
-        raise UnsupportedMediaType(f"{told}; send Content-Type: {' or Content-Type: '.join(known)}")
+        fault = f"Content-Type {named} is not supported" if named else "Content-Type is missing"
+        raise UnsupportedMediaType(f"{fault}; send Content-Type: {' or Content-Type: '.join(known)}")
     return named
 
 
@@ -57,7 +58,7 @@ class BytesHeld:
         def add(count: int) -> None:
             nonlocal own
             if self._held > own and self._held + count > self._limit:
-                raise Overloaded("too many large bodies come in at once; send the request again later")
+                raise Overloaded("too many large bodies are being received; send the request again later")
             own += count
             self._held += count
 
@@ -69,14 +70,16 @@ class BytesHeld:
 
 def too_large(max_bytes: int) -> BodyTooLarge:
     """What answers a body above the limit."""
-    return BodyTooLarge(f"the body is larger than {max_bytes} bytes")
+    return BodyTooLarge(f"the body must be at most {max_bytes} bytes, decompressed")
 
 
 async def body(request: Request, max_bytes: int, held: BytesHeld | None = None) -> bytes:
     """The body, decompressed; never more of it is held than the limit, nor of all bodies than `held` allows."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
-        raise UnsupportedMediaType(f"Content-Encoding {encoding} is not read here; send gzip or none")
+        raise UnsupportedMediaType(
+            f"Content-Encoding {encoding} is not supported; send Content-Encoding: gzip, or none"
+        )
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > max_bytes:
         raise too_large(max_bytes)
@@ -135,14 +138,13 @@ def is_array(content: bytes) -> bool:
     return content.lstrip()[:1] == b"["
 
 
-def decoded(content: bytes, type_: type[_T]) -> _T:
-    """A JSON body as a struct of the wire."""
+def decoded(content: bytes, type_: type[_T], name: str = "the body") -> _T:
+    """A JSON body as a struct of the wire. Raises :class:`InvalidParameter`, and :class:`MalformedBody` where it is not
+    JSON."""
     try:
-        return msgspec.json.decode(content, type=type_)
-    except msgspec.ValidationError as error:
-        raise InvalidParameter(str(error)) from None
+        return decode(content, type_, name)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedBody(f"the body is not JSON: {error}") from None
+        raise MalformedBody(f"{name} is not JSON: {error}") from None
 
 
 def items(content: bytes, is_lines: bool) -> list[bytes]:
@@ -156,9 +158,9 @@ def items(content: bytes, is_lines: bool) -> list[bytes]:
 def decoded_item(content: bytes, type_: type[_T]) -> _T | ProblemError:
     """An item as a struct of the wire, or why it is none."""
     try:
-        return decoded(content, type_)
+        return decoded(content, type_, "the item")
     except MalformedBody as error:
-        return MalformedLine(error.detail.replace("the body", "the line"))
+        return MalformedLine(error.detail)
     except InvalidParameter as error:
         return error
 

@@ -1,4 +1,4 @@
-"""Devices over HTTP: listed, changed, and what their kWh values mean; and the fleet's defaults."""
+"""Devices over HTTP: listed, changed, with what their kWh values mean; and the fleet's defaults."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,7 +38,7 @@ async def vehicle(request: Request) -> Response:
 
 
 async def set_meter(request: Request) -> Response:
-    """List a meter, or change what is known of it."""
+    """Register a meter, or change it."""
     settings, database, _, _ = service(request)
     meter_id = parameters.device_id(request, InvalidParameter)
     wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), MeterChange)
@@ -46,7 +46,7 @@ async def set_meter(request: Request) -> Response:
 
 
 async def set_vehicle(request: Request) -> Response:
-    """List a vehicle, or change what is known of it."""
+    """Register a vehicle, or change it."""
     settings, database, _, _ = service(request)
     vehicle_id = parameters.device_id(request, InvalidParameter)
     wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), VehicleChange)
@@ -54,12 +54,12 @@ async def set_vehicle(request: Request) -> Response:
 
 
 async def fleet_defaults(request: Request) -> Response:
-    """What kWh values mean where nothing is said of a device."""
+    """What kWh values mean by default."""
     return json(await devices.fleet_defaults(service(request).database))
 
 
 async def set_fleet_defaults(request: Request) -> Response:
-    """Change what kWh values mean where nothing is said of a device."""
+    """Change what kWh values mean by default."""
     settings, database, _, _ = service(request)
     wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), FleetDefaultsChange)
     return json(await devices.set_fleet_defaults(database, wanted))

@@ -1,4 +1,4 @@
-"""This API, described for programs and for people."""
+"""The description of this API, for programs and for people."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,5 +19,5 @@ async def docs(request: Request) -> Response:  # noqa: ARG001
 
 
 async def home(request: Request) -> Response:  # noqa: ARG001
-    """Where to go from here."""
+    """The home page."""
     return Response(pages.home(), media_type="text/html")

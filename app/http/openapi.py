@@ -1,6 +1,6 @@
 """The API's description: OpenAPI 3.1, from the wire's structs.
 
-What each operation is stands here once; a test holds the list to the routes that are served.
+Each operation is described here once; a test compares the list with the routes.
 """
 
 from functools import cache
@@ -43,7 +43,7 @@ from app.wire.service import Problem, Status
 
 
 class Parameter(NamedTuple):
-    """A parameter of the query (or of the header, where it is said): its JSON schema and what it does."""
+    """A parameter of the query (or of a header, by `place`): its JSON schema and what it does."""
 
     name: str
     schema: dict[str, Any]
@@ -52,8 +52,8 @@ class Parameter(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One method on one path; `problems` are the statuses it may answer with instead, besides those that every request
-    and every write may be answered with; `also` is another one of success.
+    """One method on one path; `problems` are the error statuses besides those of every request and of every write;
+    `also` is a second status of success.
 
     `lines` is what each line of a body of lines holds.
     """
@@ -84,46 +84,46 @@ _WINDOW = (
     Parameter(
         "from",
         _INSTANT,
-        "start of the window, included; 24 hours before `to` unless told, 31 days and an hour before it at most "
+        "start of the window, included; default: 24 hours before `to`; at most 31 days and an hour before it "
         "(`ENERGY_MAX_WINDOW_DAYS`; the hour is for a change of clocks)",
     ),
-    Parameter("to", _INSTANT, "end of the window, not included; now unless told"),
+    Parameter("to", _INSTANT, "end of the window, not included; default: now"),
 )
 _HEALTH_WINDOW = (
     Parameter(
         "from",
         _INSTANT,
-        "start of the window, included; 180 days before `to` unless told, 366 days and an hour before it at most "
+        "start of the window, included; default: 180 days before `to`; at most 366 days and an hour before it "
         "(`ENERGY_MAX_HEALTH_DAYS`)",
     ),
-    Parameter("to", _INSTANT, "end of the window, not included; now unless told"),
+    Parameter("to", _INSTANT, "end of the window, not included; default: now"),
 )
 _CUT = (
     Parameter("bucket", {"type": "string", "enum": ["hour", "day"], "default": "hour"}, "length of a bucket"),
     Parameter(
         "timezone",
         {"type": "string", "default": "UTC"},
-        "IANA name of the time zone by whose clock hours and days begin, such as Europe/Berlin",
+        "IANA name of the time zone in which hours and days start, such as Europe/Berlin",
     ),
 )
-_LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "default": 100}, "how many to list")
-_PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the page before"), _LIMIT)
+_LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "default": 100}, "length of the list")
+_PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the previous page"), _LIMIT)
 _LIVE = (
     *_PAGE,
     Parameter(
         "charging",
         _BOOLEAN,
-        "only those that charge, or that do not: energy above zero, or a register that rose since the reading before",
+        "only those that charge, or that do not: energy above 0, or a register that rose since the previous reading",
     ),
     Parameter(
         "silentFor",
         {"type": "string"},
-        "only those whose newest reading is older: seconds, or a number with s, m, h, d",
+        "only those whose newest reading is older than this: seconds, or a number with s, m, h or d, such as 15m",
     ),
 )
 _AUTHOR = (
-    Parameter("X-Operator", {"type": "string", "maxLength": 128}, "who asks; kept with the change", "header"),
-    Parameter("reason", {"type": "string", "maxLength": 500}, "why; kept with the change"),
+    Parameter("X-Operator", {"type": "string", "maxLength": 128}, "who asks; stored with the change", "header"),
+    Parameter("reason", {"type": "string", "maxLength": 500}, "why; stored with the change"),
 )
 _Reading = MeterReading | VehicleReading
 _Readings = MeterReading | VehicleReading | list[MeterReading | VehicleReading]
@@ -132,11 +132,11 @@ OPERATIONS = (
     Operation(
         "POST",
         "/v1/ingest",
-        "Keep readings: one, an array, or lines (application/x-ndjson), gzip or plain; of either kind or both",
+        "Store readings: one, an array, or lines (application/x-ndjson), gzip or plain; of either kind or both",
         IngestResult,
         _Readings,
         problems=(409, 413, 422, 503),
-        parameters=(Parameter("strict", _BOOLEAN, "keep all of the readings, or none"),),
+        parameters=(Parameter("strict", _BOOLEAN, "store all readings, or none"),),
         lines=_Reading,
     ),
     Operation(
@@ -158,7 +158,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/performance/{id}/series",
-        "A vehicle's performance by hour or day of a time zone's clock, every bucket of the window",
+        "A vehicle's performance by hour or day of a time zone, every bucket of the window",
         VehicleSeries,
         problems=(404, 422, 503),
         parameters=(*_WINDOW, *_CUT),
@@ -166,7 +166,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/meters/{id}",
-        "A meter's AC energy over a window, its voltages, the vehicles it fed and what it drew for nobody",
+        "A meter's AC energy over a window, its voltages, the vehicles it fed and its unattributed energy",
         MeterEnergy,
         problems=(404, 422, 503),
         parameters=_WINDOW,
@@ -174,7 +174,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/fleet",
-        "The fleet's AC and DC energy over a window, its ratio, what was drawn for nobody, the devices seen",
+        "The fleet's AC and DC energy over a window, its ratio, unattributed energy, the devices seen",
         Fleet,
         problems=(422, 503),
         parameters=_WINDOW,
@@ -182,7 +182,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/fleet/series",
-        "The fleet's energy by hour or day of a time zone's clock, every bucket of the window",
+        "The fleet's energy by hour or day of a time zone, every bucket of the window",
         FleetSeries,
         problems=(422, 503),
         parameters=(*_WINDOW, *_CUT),
@@ -190,7 +190,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/losses",
-        "Vehicles and meters that lose energy, most kWh first; data faults and meters that fed nobody apart",
+        "Vehicles and meters that lose energy, most kWh first; apart: data faults, and meters that fed no vehicle",
         Losses,
         problems=(422, 503),
         parameters=(
@@ -198,7 +198,7 @@ OPERATIONS = (
             Parameter(
                 "below",
                 {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-                "list what is below this ratio; unless told 0.85, or what is normal for its power if that is higher",
+                "list devices below this ratio; default: 0.85, or what is normal for their power if that is higher",
             ),
             _LIMIT,
         ),
@@ -206,7 +206,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/health/{id}",
-        "A battery's capacity with its error, its trend over months, the hours above 40 degrees C",
+        "A battery's capacity with its standard error, its trend over months, the hours above 40 degrees C",
         BatteryHealth,
         problems=(404, 422, 503),
         parameters=_HEALTH_WINDOW,
@@ -214,7 +214,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/health/meters/{id}",
-        "A charger's ratio day by day, the change since its own baseline, the day it changed",
+        "A charger's ratio by day, the change since its baseline, the day on which it changed",
         ChargerHealth,
         problems=(404, 422, 503),
         parameters=_HEALTH_WINDOW,
@@ -228,12 +228,12 @@ OPERATIONS = (
     Operation(
         "POST",
         "/v1/assignments",
-        "Say which meter feeds which vehicle: one assignment, or several (an array or lines), kept whole or not at all",
+        "State which meter feeds which vehicle: one assignment, or several (an array or lines), stored all or none",
         Assignment | Assignments | ItemResults,
         NewAssignment | list[NewAssignment],
         201,
         (409, 413, 422, 503),
-        (Parameter("partial", _BOOLEAN, "keep those that fit, and say of each what became of it (200)"), *_AUTHOR),
+        (Parameter("partial", _BOOLEAN, "store those that fit, and answer with a result for each (200)"), *_AUTHOR),
         also=200,
         lines=NewAssignment,
     ),
@@ -249,15 +249,15 @@ OPERATIONS = (
             Parameter("at", _INSTANT, "only those in force at this instant"),
             Parameter("from", _INSTANT, "only those in force at some time from this instant on"),
             Parameter("to", _INSTANT, "only those in force at some time before this instant"),
-            Parameter("after", {"type": "integer"}, "list ids after this one: `next` of the page before"),
+            Parameter("after", {"type": "integer"}, "list ids after this one: `next` of the previous page"),
             _LIMIT,
         ),
     ),
     Operation(
         "POST",
         "/v1/assignments/events",
-        "Tell what happened at a meter: plugIn, plugOut, or handOver (what was plugged in ends, the new one begins); "
-        "one, or several (an array or lines), applied in order of time. An event told again changes nothing",
+        "Apply what happened at a meter: plugIn, plugOut or handOver (the old assignment ends, a new one starts): "
+        "one event, or several (an array or lines), in order of time. Events are idempotent",
         ItemResult | ItemResults,
         PlugEvent | list[PlugEvent],
         problems=(404, 409, 413, 422, 503),
@@ -267,11 +267,11 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/assignments/changes",
-        "Every change of an assignment, in the order they were made: what it was, what it became, when, by whom, why",
+        "Every change of an assignment, in order of id: before, after, when, by whom, why",
         RecordedChanges,
         problems=(422, 503),
         parameters=(
-            Parameter("after", {"type": "integer"}, "list changes after this one: `next` of the page before"),
+            Parameter("after", {"type": "integer"}, "list changes after this one: `next` of the previous page"),
             _LIMIT,
         ),
     ),
@@ -294,13 +294,20 @@ OPERATIONS = (
     Operation(
         "DELETE",
         "/v1/assignments/{id}",
-        "Void a wrong assignment, as if it had never been; its changes stay. Asked again, it answers the same",
+        "Void a wrong assignment, as if it had never been; its changes stay. Idempotent",
         AssignmentHistory,
         problems=(404, 422, 503),
         parameters=_AUTHOR,
     ),
     Operation(
-        "GET", "/v1/meters", "Meters listed, heard of, or named by an assignment", Meters, None, 200, (422, 503), _PAGE
+        "GET",
+        "/v1/meters",
+        "Meters that are registered, have readings, or an assignment",
+        Meters,
+        None,
+        200,
+        (422, 503),
+        _PAGE,
     ),
     Operation(
         "GET",
@@ -312,7 +319,7 @@ OPERATIONS = (
     Operation(
         "PUT",
         "/v1/meters/{id}",
-        "List a meter, or change what is known of it: interval or register from an instant on, its modulus, its power",
+        "Register a meter or change it: interval or register from an instant on, its modulus, its power",
         MeterDetails,
         MeterChange,
         problems=(413, 422, 503),
@@ -320,7 +327,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/vehicles",
-        "Vehicles listed, heard of, or named by an assignment",
+        "Vehicles that are registered, have readings, or an assignment",
         Vehicles,
         None,
         200,
@@ -337,7 +344,7 @@ OPERATIONS = (
     Operation(
         "PUT",
         "/v1/vehicles/{id}",
-        "List a vehicle, or change what is known of it: as of a meter, and the capacity of its battery",
+        "Register a vehicle or change it: as of a meter, and the capacity of its battery",
         VehicleDetails,
         VehicleChange,
         problems=(413, 422, 503),
@@ -345,24 +352,24 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/fleet/defaults",
-        "What kWh values mean where nothing is said of a device, at all times",
+        "What kWh values mean by default, at all times",
         FleetDefaults,
         problems=(422, 503),
     ),
     Operation(
         "PUT",
         "/v1/fleet/defaults",
-        "Change what kWh values mean where nothing is said of a device, from an instant on",
+        "Change what kWh values mean by default, from an instant on",
         FleetDefaults,
         FleetDefaultsChange,
         problems=(413, 422, 503),
     ),
     Operation("GET", "/livez", "Whether the process answers", Status),
     Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),
-    Operation("GET", "/metrics", "What the service counts of itself, for Prometheus"),
+    Operation("GET", "/metrics", "Counters for Prometheus"),
     Operation("GET", "/openapi.json", "This description"),
-    Operation("GET", "/docs", "This description, for a person"),
-    Operation("GET", "/", "Where to go from here"),
+    Operation("GET", "/docs", "This description as a page"),
+    Operation("GET", "/", "The home page"),
 )
 
 
@@ -391,7 +398,7 @@ def query_parameters(method: str, path: str) -> tuple[str, ...]:
 def _schemas() -> tuple[dict[str, Any], dict[str, Any]]:
     """The schema of each body and answer, by type, and the components that they refer to.
 
-    A type is taken apart where it is a union: msgspec knows none of structs that nothing but their keys tell apart.
+    A type is taken apart where it is a union: msgspec has none of structs that differ by their keys alone.
     """
     wanted = {
         type_

@@ -1,30 +1,35 @@
-"""A request's path, query and headers, read; what cannot be read raises the problem that answers it."""
+"""Reads a request's path, query and headers; what is not allowed raises the problem that answers it."""
 
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast, get_args
+from typing import Any, cast
 
-import msgspec
 from starlette.requests import Request
 
 from app.analytics.buckets import Cut
 from app.errors import InvalidParameter, ProblemError, UnknownAssignment
 from app.registry.assignments import Author
+from app.wire.allowed import convert, must_be
 from app.wire.energy import Bucket, Window
 from app.wire.values import DeviceId, Instant
 
 DEFAULT_LIST_LIMIT = 100
+"""Default length of a list."""
 DEFAULT_WINDOW = timedelta(hours=24)
-# Batteries and chargers age over months.
+"""Default length of a window."""
 DEFAULT_HEALTH_WINDOW = timedelta(days=180)
-# What a window of the most days may have beyond them: a month in which clocks go back is an hour longer than its days.
+"""Default length of a window about health: batteries and chargers age over months."""
 CLOCK_CHANGE = timedelta(hours=1)
+"""Time by which a window may exceed its days: a month in which clocks go back is an hour longer."""
 LARGEST_BIGINT = 2**63 - 1
 LONGEST_DURATION_S = 1e9
+"""Longest `silentFor`."""
 OPERATOR_HEADER = "X-Operator"
 MAX_OPERATOR_LENGTH = 128
+"""Longest `X-Operator`, characters."""
 MAX_REASON_LENGTH = 500
+"""Longest `reason`, characters."""
 _TIME_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _RATIO = re.compile(r"[01]?\.?[0-9]{1,12}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
@@ -35,64 +40,59 @@ _PLUS_LOST = re.compile(r"(.*:[0-9.]+) ([0-9]{2}:[0-9]{2})")
 
 
 def author(request: Request) -> Author:
-    """Who asks for a change, by the header X-Operator, and why, by the parameter `reason`; null where not told."""
+    """Who asks for a change (header X-Operator) and why (parameter `reason`); None where not given."""
     operator = request.headers.get(OPERATOR_HEADER)
     if operator is not None:
         # HTTP hands bytes on as if they were Latin-1; what people send is UTF-8.
         operator = operator.encode("latin-1").decode("utf-8", errors="replace")
     reason = request.query_params.get("reason")
     return Author(
-        _told(OPERATOR_HEADER, operator, MAX_OPERATOR_LENGTH),
-        _told("reason", reason, MAX_REASON_LENGTH),
+        _line(OPERATOR_HEADER, operator, MAX_OPERATOR_LENGTH),
+        _line("reason", reason, MAX_REASON_LENGTH),
     )
 
 
-def _told(name: str, text: str | None, longest: int) -> str | None:
+def _line(name: str, text: str | None, longest: int) -> str | None:
     if text is None or not text.strip():
         return None
     if len(text) > longest or not text.isprintable():
-        raise InvalidParameter(f"{name} is a line of {longest} characters at most", {"field": name})
+        raise InvalidParameter(f"{name} must be a line of at most {longest} characters", {"field": name})
     return text.strip()
 
 
 def check_parameters(request: Request, known: Sequence[str]) -> None:
-    """Raises :class:`InvalidParameter` where the query has a parameter that is not known, or one that comes twice: what
-    was meant would be left out of the answer unsaid."""
+    """Raises :class:`InvalidParameter` where the query has an unknown or repeated parameter: the answer would silently
+    ignore what was meant."""
     seen: set[str] = set()
     for name, _ in request.query_params.multi_items():
         if name not in known:
-            told = f"this request knows {', '.join(known) or 'none'}"
-            raise InvalidParameter(f"{name}: no such parameter; {told}", {"field": name})
+            allowed = f"this request takes {', '.join(known) or 'none'}"
+            raise InvalidParameter(f"{name} is unknown: {allowed}", {"field": name})
         if name in seen:
-            raise InvalidParameter(f"{name}: given twice", {"field": name})
+            raise InvalidParameter(f"{name} must be given once", {"field": name})
         seen.add(name)
 
 
 def device_id(request: Request, unknown: type[ProblemError]) -> str:
     """The device that the path names; `unknown` is raised where no device can have such an id."""
     try:
-        return msgspec.convert(request.path_params["id"], DeviceId)
-    except msgspec.ValidationError:
-        raise unknown("no device has such an id: 1 to 64 of A-Z a-z 0-9 . _ : -", {"field": "id"}) from None
+        return cast(str, convert(request.path_params["id"], DeviceId, "id"))
+    except InvalidParameter as error:
+        raise unknown(error.detail, error.extra) from None
 
 
 def assignment_id(request: Request) -> int:
     """The assignment that the path names. Raises :class:`UnknownAssignment` where none can have such an id."""
     text = request.path_params["id"]
     if not _NUMBER.fullmatch(text) or int(text) > LARGEST_BIGINT:
-        raise UnknownAssignment("there is no assignment of such an id: it is a number")
+        raise UnknownAssignment("id must be a whole number, such as 42", {"field": "id"})
     return int(text)
 
 
 def value(request: Request, name: str, type_: Any) -> Any:
     """A query parameter of a wire type; None where it is not given."""
     text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        return msgspec.convert(text, type_)
-    except msgspec.ValidationError as error:
-        raise InvalidParameter(f"{name}: {error}", {"field": name}) from None
+    return None if text is None else convert(text, type_, name)
 
 
 def instant(request: Request, name: str) -> datetime | None:
@@ -100,15 +100,15 @@ def instant(request: Request, name: str) -> datetime | None:
     text = request.query_params.get(name)
     if text is None:
         return None
+    given: datetime = convert(_PLUS_LOST.sub(r"\1+\2", text), Instant, name)
     try:
-        given: datetime = msgspec.convert(_PLUS_LOST.sub(r"\1+\2", text), Instant)
         return given.astimezone(UTC)
-    except (msgspec.ValidationError, OverflowError) as error:
-        raise InvalidParameter(f"{name}: {error}", {"field": name}) from None
+    except OverflowError:
+        raise InvalidParameter(must_be(name, Instant), {"field": name}) from None
 
 
 def window(request: Request, max_days: int, default: timedelta = DEFAULT_WINDOW) -> Window:
-    """The window from `from` to `to`: up to now, and 24 hours (or another default) long, unless told.
+    """The window from `from` to `to`; default: the last 24 hours, or those of another length.
 
     Raises :class:`InvalidParameter` where it is empty, or longer than the days and the hour of a change of clocks.
     """
@@ -116,25 +116,25 @@ def window(request: Request, max_days: int, default: timedelta = DEFAULT_WINDOW)
     try:
         begins = instant(request, "from") or to - min(default, timedelta(days=max_days))
     except OverflowError:
-        raise InvalidParameter("to: is too early", {"field": "to"}) from None
+        raise InvalidParameter("to must be later, such as 2026-11-20T08:00:00Z", {"field": "to"}) from None
     if begins >= to:
-        raise InvalidParameter("`from` has to be earlier than `to`", {"field": "from"})
+        raise InvalidParameter("from must be earlier than to", {"field": "from"})
     if to - begins > timedelta(days=max_days) + CLOCK_CHANGE:
         raise InvalidParameter(
-            f"a window is {max_days} days at most, and the hour of a change of clocks", {"field": "from"}
+            f"a window must be at most {max_days} days long, and an hour for a change of clocks", {"field": "from"}
         )
     return Window(begins, to)
 
 
 def cut(request: Request) -> Cut:
-    """How a series cuts its window: by `hour` unless told, by the clock of UTC unless told."""
-    bucket = request.query_params.get("bucket", "hour")
-    if bucket not in get_args(Bucket):
-        raise InvalidParameter(f"bucket is {' or '.join(get_args(Bucket))}", {"field": "bucket"})
+    """How a series cuts its window; default: by hour, in UTC."""
+    bucket: Bucket = value(request, "bucket", Bucket) or "hour"
     timezone = request.query_params.get("timezone", "UTC")
     if not _TIME_ZONE.fullmatch(timezone):
-        raise InvalidParameter("timezone is the IANA name of a time zone, such as Europe/Berlin", {"field": "timezone"})
-    return Cut(cast(Bucket, bucket), timezone)
+        raise InvalidParameter(
+            "timezone must be the IANA name of a time zone, such as Europe/Berlin", {"field": "timezone"}
+        )
+    return Cut(bucket, timezone)
 
 
 def ratio(request: Request, name: str) -> float | None:
@@ -143,7 +143,7 @@ def ratio(request: Request, name: str) -> float | None:
     if text is None:
         return None
     if not _RATIO.fullmatch(text) or not 0 < float(text) <= 1:
-        raise InvalidParameter(f"{name} is a ratio above 0 and at most 1, such as 0.85", {"field": name})
+        raise InvalidParameter(f"{name} must be a number above 0 and up to 1, such as 0.85", {"field": name})
     return float(text)
 
 
@@ -153,7 +153,7 @@ def flag(request: Request, name: str) -> bool | None:
     if text is None:
         return None
     if text not in ("true", "false"):
-        raise InvalidParameter(f"{name} is true or false", {"field": name})
+        raise InvalidParameter(f"{name} must be true or false", {"field": name})
     return text == "true"
 
 
@@ -163,12 +163,14 @@ def integer(request: Request, name: str, default: int, lowest: int, highest: int
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or len(text) > len(str(highest)) or not lowest <= int(text) <= highest:
-        raise InvalidParameter(f"{name} is a whole number from {lowest} to {highest}", {"field": name})
+        raise InvalidParameter(
+            f"{name} must be a whole number from {lowest} to {highest}, such as {default}", {"field": name}
+        )
     return int(text)
 
 
 def limit(request: Request, highest: int) -> int:
-    """How many a list is to hold: 100 unless told."""
+    """The length of a list; default: 100."""
     return integer(request, "limit", min(DEFAULT_LIST_LIMIT, highest), 1, highest)
 
 
@@ -180,5 +182,7 @@ def seconds(request: Request, name: str) -> float | None:
     match = _DURATION.fullmatch(text)
     duration_s = float(match[1]) * _SECONDS_PER[match[2]] if match else LONGEST_DURATION_S + 1
     if duration_s > LONGEST_DURATION_S:
-        raise InvalidParameter(f"{name} is a number of seconds, or one with s, m, h or d", {"field": name})
+        raise InvalidParameter(
+            f"{name} must be a number of seconds, or one with s, m, h or d, such as 90 or 15m", {"field": name}
+        )
     return duration_s

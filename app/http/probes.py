@@ -1,4 +1,4 @@
-"""Probes and metrics: whether the service lives, whether it is ready, what it counts of itself."""
+"""Probes and metrics: liveness, readiness, and counters for Prometheus."""
 
 from starlette.requests import Request
 from starlette.responses import Response

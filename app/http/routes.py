@@ -1,4 +1,4 @@
-"""Which path is answered by which handler."""
+"""Which handler answers which path."""
 
 from functools import wraps
 

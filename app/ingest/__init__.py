@@ -1,1 +1,1 @@
-"""The way of a reading: decoded, made a row, written with others, stored."""
+"""The way of a reading: decoded, packed as a row, written with others, stored."""

@@ -1,4 +1,4 @@
-"""Decodes what devices send: one reading, an array, or lines of JSON, each reading kept or refused on its own.
+"""Decodes what devices send: one reading, an array, or lines of JSON, each reading accepted or rejected on its own.
 
 A body whose readings are all well is decoded in one pass. Only where something is wrong is it decoded again, item by
 item and field by field, so that every bad item gets an error that names its field.
@@ -27,11 +27,12 @@ from app.ingest.rows import (
     vehicle_beginnings,
     vehicle_row,
 )
+from app.wire.allowed import missing, must_be
 from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingError, VehicleReading
 
 
 class Horizon(NamedTuple):
-    """What the database says of timestamps: the oldest that a reading of each kind may bear, since the history is not
+    """What the database says of timestamps: the oldest that a reading of each kind may have, since the history is not
     kept longer, and by how much this machine's clock is behind the database's, seconds (negative: ahead)."""
 
     meter: datetime
@@ -39,32 +40,47 @@ class Horizon(NamedTuple):
     clock_behind_s: float = 0.0
 
 
-# More commas than so many readings can have, unknown keys included, are refused before an array of them is built.
 MAX_COMMAS_PER_READING = 64
-# Energies between 0 and this, in kWh, become 0: no meter measures them, and arithmetic with them leaves the range of a
-# float. What was kept before is shown likewise (sql/api/005_relations.sql).
+"""Commas per reading, unknown keys included; a body with more than this times `ENERGY_MAX_READINGS_PER_REQUEST` is
+rejected before it is decoded."""
+# No meter measures less, and arithmetic with less leaves the range of a float. Readings stored before are shown
+# likewise (sql/api/relations.sql).
 SMALLEST_ENERGY_KWH = 1e-9
+"""Smallest energy above 0; a smaller one becomes 0."""
+MAX_ID_LENGTH_SHOWN = 64
+"""Characters logged of what a bad reading calls its device."""
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-# Until the database has told.
+# Until the database has answered.
 UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)
 
 
 class Batch:
-    """One request's readings: those to be written, and why the others are not."""
+    """One request's readings: those to be written, and why the others are not.
 
-    __slots__ = ("errors", "meters", "vehicles")
+    `examples` has, by code of the errors, the device of the first one, where it names any, and what is wrong.
+    """
+
+    __slots__ = ("errors", "examples", "meters", "vehicles")
 
     def __init__(self) -> None:
         self.meters: list[Row] = []
         self.vehicles: list[Row] = []
         self.errors: list[ReadingError] = []
+        self.examples: dict[str, tuple[str | None, str]] = {}
 
     def __len__(self) -> int:
         return len(self.meters) + len(self.vehicles)
 
 
+class _NamedDevice(msgspec.Struct):
+    """A reading as far as it names its device, in whatever form."""
+
+    meterId: Any = None  # noqa: N815
+    vehicleId: Any = None  # noqa: N815
+
+
 class _Refused(Exception):
-    """A reading decodes, but cannot be kept."""
+    """A reading decodes, but cannot be stored."""
 
 
 # What msgspec raises on bytes that are not JSON: too deep an array and bad UTF-8 have exceptions of their own.
@@ -75,6 +91,7 @@ _NULL = msgspec.Raw(b"null")
 _one = msgspec.json.Decoder(AnyReading)
 _many = msgspec.json.Decoder(list[AnyReading])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+_device = msgspec.json.Decoder(_NamedDevice)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -95,7 +112,7 @@ class ReadingDecoder:
         """
         is_array = body.lstrip()[:1] == b"["
         if len(body) > self._max_commas and body.count(b",") > self._max_commas:
-            raise TooManyReadings(f"a request may hold {self._max_readings} readings")
+            raise TooManyReadings(f"a request must hold at most {self._max_readings} readings")
         try:
             readings = _many.decode(body) if is_array else [_one.decode(body)]
             self._check_count(len(readings))
@@ -126,7 +143,7 @@ class ReadingDecoder:
 
     @property
     def horizon(self) -> Horizon:
-        """The oldest timestamps that readings may bear."""
+        """The oldest timestamps that readings may have."""
         return self._horizon
 
     @horizon.setter
@@ -147,19 +164,19 @@ class ReadingDecoder:
 
     @property
     def newest(self) -> datetime:
-        """The newest timestamp that a reading may bear now."""
+        """The newest timestamp that a reading may have now."""
         return instant(now_us() + self._max_clock_skew_us)
 
     def _check_count(self, count: int) -> None:
         if count > self._max_readings:
-            raise TooManyReadings(f"{count} readings; a request may hold {self._max_readings}")
+            raise TooManyReadings(f"a request must hold at most {self._max_readings} readings, not {count}")
         if count == 0:
             raise NoReadingAccepted(
                 "the request holds no reading", msgspec.structs.asdict(IngestResult(0, 0, 0, 0, []))
             )
 
     def _sort_out(self, readings: Iterable[AnyReading]) -> Batch:
-        """Rows by kind. Raises :class:`_Refused` at the first reading that cannot be kept.
+        """Rows by kind. Raises :class:`_Refused` at the first reading that cannot be stored.
 
         The loop that every reading passes. A field that is missing is no number, no instant and no id, and so fails
         where it is used; asking for each beforehand would cost as much as the rest.
@@ -202,6 +219,9 @@ class ReadingDecoder:
             read = self._read(item, index, newest)
             if isinstance(read, ReadingError):
                 batch.errors.append(read)
+                if read.code not in batch.examples:
+                    why = read.detail if read.field is None else f"{read.field}: {read.detail}"
+                    batch.examples[read.code] = _named_device(item), why
             elif isinstance(read, MeterReading):
                 row = meter_row(index, read.meterId, read.timestamp, _measured(read.kwhConsumedAc), read.voltage)
                 batch.meters.append(row)
@@ -219,32 +239,46 @@ class ReadingDecoder:
         try:
             given = _fields.decode(item)
         except msgspec.ValidationError:
-            return ReadingError(index, "not_an_object", None, "a reading is a JSON object")
+            return ReadingError(
+                index, "not_an_object", None, "a reading must be a JSON object with a meterId or a vehicleId"
+            )
         except _NOT_JSON as error:
             return ReadingError(index, "malformed_line", None, f"the line is not JSON: {error}")
-        # A null id is an absent one; another field that is null is told as such.
+        # A null id counts as absent; another field that is null has a wrong type.
         of_meter, of_vehicle = (given.get(name, _NULL) != _NULL for name in ("meterId", "vehicleId"))
         if of_meter == of_vehicle:
             code = "both_ids" if of_meter else "no_id"
-            return ReadingError(index, code, None, "a reading has either a meterId or a vehicleId")
+            return ReadingError(index, code, None, "a reading must have either a meterId or a vehicleId, such as M-101")
         kind: type[MeterReading | VehicleReading] = MeterReading if of_meter else VehicleReading
         values: dict[str, Any] = {}
         for spec in msgspec.structs.fields(kind):
             name = spec.encode_name
             if name not in given:
-                return ReadingError(index, "missing_field", name, f"a reading with this id has a {name}")
+                return ReadingError(index, "missing_field", name, missing(name, spec.type))
             try:
                 values[name] = msgspec.json.decode(given[name], type=spec.type)
-            except _NOT_JSON as error:
-                return ReadingError(index, _code(name, given[name]), name, str(error))
+            except _NOT_JSON:
+                return ReadingError(index, _code(name, given[name]), name, must_be(name, spec.type))
         reading = kind(**values)
         oldest = self.horizon.meter if isinstance(reading, MeterReading) else self.horizon.vehicle
         if reading.timestamp > newest:
-            return ReadingError(index, "timestamp_in_future", "timestamp", f"later than {newest.isoformat()}")
+            return ReadingError(
+                index, "timestamp_in_future", "timestamp", f"timestamp must be {newest.isoformat()} or earlier"
+            )
         if reading.timestamp < oldest:
-            told = f"before {oldest.isoformat()}: the history is not kept longer"
-            return ReadingError(index, "timestamp_too_old", "timestamp", told)
+            detail = f"timestamp must be {oldest.isoformat()} or later: older history is not kept"
+            return ReadingError(index, "timestamp_too_old", "timestamp", detail)
         return reading
+
+
+def _named_device(item: bytes | msgspec.Raw) -> str | None:
+    """What a bad reading calls its device, shortened; None where that cannot be told."""
+    try:
+        named = _device.decode(item)
+    except _NOT_JSON:
+        return None
+    device_id = named.meterId or named.vehicleId
+    return None if device_id is None else str(device_id)[:MAX_ID_LENGTH_SHOWN]
 
 
 def _measured(energy_kwh: float) -> float:
@@ -252,7 +286,7 @@ def _measured(energy_kwh: float) -> float:
 
 
 def _code(name: str, value: msgspec.Raw) -> str:
-    """The error code of a value that its field does not take: of another JSON type, or of the right one but no good."""
+    """The error code of a value that its field does not allow: of another JSON type, or of the right one."""
     first = bytes(value)[:1]
     if name.endswith("Id"):
         return "invalid_id" if first == b'"' else "wrong_type"
@@ -262,7 +296,7 @@ def _code(name: str, value: msgspec.Raw) -> str:
 
 
 def conflict(index: int) -> ReadingError:
-    """Why a reading that contradicts one already kept was not."""
+    """The error of a reading that contradicts a stored one."""
     return ReadingError(
-        index, "conflict", None, "the same device and time with other values was kept before; the first stands"
+        index, "conflict", None, "a reading of this device and time is stored with other values; the first one stays"
     )

@@ -1,4 +1,4 @@
-"""Readings on their way to the history, encoded once, where they are decoded: rows of PostgreSQL's binary COPY.
+"""Readings as rows of PostgreSQL's binary COPY, encoded once, where they are decoded.
 
 A row is a plain tuple, since there are hundreds of thousands a second: device id, instant (microseconds since
 2000-01-01 UTC, as PostgreSQL counts), place in its request (from 0), and the row as COPY takes it. Tuples compare in
@@ -20,9 +20,9 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _EPOCH_UNIX_US = round(EPOCH.timestamp()) * 1_000_000
 
-# Ids whose encoding is remembered, of each kind of device: checking and encoding one anew costs more than all the rest
-# of its reading. About 200 bytes each.
+# Checking and encoding an id costs more than the rest of its reading.
 MAX_IDS_REMEMBERED = 100_000
+"""Ids cached per kind of device and worker, checked and encoded; about 200 bytes each."""
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
@@ -93,12 +93,12 @@ def vehicle_row(
 
 
 def copy_data(rows: Sequence[Row]) -> bytes:
-    """What `COPY history FROM STDIN (FORMAT binary)` is fed."""
+    """The input of `COPY history FROM STDIN (FORMAT binary)`."""
     return b"".join((_SIGNATURE, *[row[3] for row in rows], _TRAILER))
 
 
 def numbered_copy_data(rows: Sequence[Row]) -> bytes:
-    """What `COPY stage FROM STDIN (FORMAT binary)` is fed: each row with its ordinal, from 0, as its first field."""
+    """The input of `COPY stage FROM STDIN (FORMAT binary)`: each row with its ordinal, from 0, as its first field."""
     pieces = [_SIGNATURE]
     for ordinal, (_, _, _, encoded) in enumerate(rows):
         [fields] = _FIELD_COUNT.unpack_from(encoded)

@@ -1,9 +1,8 @@
-"""How readings get into the history: straight, or over a stage that tells which of them were there already.
+"""Writes readings into the history: straight, or over a stage that finds which of them are repeats.
 
 The direct path is a binary COPY. The staged path is an INSERT from a temporary table, a third as fast; it is for
-readings that may be there already, and for late ones: TimescaleDB (2.28 and 2.29 at least) writes no invalidation for
-rows that come by COPY into a hypertable with a statement trigger, so that an hour which is materialised already would
-never hear of them.
+readings that may be repeats, and for late ones: TimescaleDB (2.28 and 2.29 at least) writes no invalidation for rows
+that COPY brings into a hypertable with a statement trigger, so a materialised hour would never show them.
 
 Rows are written in order of device and time, meters before vehicles, by every writer alike, so that none deadlock.
 """
@@ -20,7 +19,7 @@ from app.ingest.rows import Row, copy_data, instant, numbered_copy_data
 
 @dataclass(slots=True)
 class Rows:
-    """Readings of both kinds on their way, each kind sorted."""
+    """Readings of both kinds to write, each kind sorted."""
 
     meters: list[Row] = field(default_factory=list)
     vehicles: list[Row] = field(default_factory=list)
@@ -29,20 +28,20 @@ class Rows:
         return bool(self.meters or self.vehicles)
 
     def oldest_us(self) -> int:
-        """When the oldest was recorded, microseconds since 2000-01-01 UTC. There has to be one."""
+        """When the oldest was recorded, microseconds since 2000-01-01 UTC. There must be one."""
         return min(row[1] for row in chain(self.meters, self.vehicles))
 
 
 @dataclass(slots=True)
 class Duplicates:
-    """Which rows were there already: their indexes among those of their kind, each with whether its values differ."""
+    """Rows that repeat stored ones: their indexes among those of their kind, each with whether its values differ."""
 
     meters: list[tuple[int, bool]] = field(default_factory=list)
     vehicles: list[tuple[int, bool]] = field(default_factory=list)
 
 
 async def copy(connection: Connection, rows: Rows) -> None:
-    """Write fresh rows that are thought to be new, and commit them.
+    """Write fresh rows that are probably new, and commit them.
 
     Raises :class:`psycopg.errors.UniqueViolation`, and keeps none, where one is there already.
     """
@@ -55,7 +54,7 @@ async def copy(connection: Connection, rows: Rows) -> None:
 
 
 async def insert(connection: Connection, rows: Rows) -> Duplicates:
-    """Write rows of any age, new or not, in the transaction that is open; returns those that were there already."""
+    """Write rows of any age, new or not, in the open transaction; returns those that repeat stored ones."""
     duplicates = Duplicates()
     if rows.meters:
         duplicates.meters = await _insert(connection, "meter", rows.meters)

@@ -1,16 +1,15 @@
-"""The writer: readings wait for the commit that holds them, and requests that come together share one.
+"""The writer: readings wait for the commit that holds them, and concurrent requests share one.
 
 One task owns the writing connection. It takes all that waits, in the order it came, writes meters and then vehicles,
 each in order of device and time (so that writers of other processes never deadlock with it), commits, and wakes the
 requests. No timer is involved: a lone reading commits at once; those that come in during a commit form the next.
 
-Fresh readings go straight into the history. Where that meets a key which is there already, and only then, the
-transaction is done again over a stage, which tells duplicates and conflicts from readings really new. Late readings
-always go over the stage, in a transaction of their own. Late or fresh is what a reading is when it is written, however
-long it waited for that.
+Fresh readings go straight into the history. If that meets an existing key, and only then, the transaction is repeated
+over a stage, which separates duplicates and conflicts from new readings. Late readings always go over the stage, in a
+transaction of their own. Late or fresh is what a reading is when it is written, however long it waited for that.
 
-A batch that the database refuses for its data is found by halving its group. Where the database takes nothing, the
-whole group is told so at once: its parts would only wait for the same, one after the other.
+A batch whose data the database rejects is found by halving its group. If the database accepts nothing, the whole group
+is answered so at once: its parts would only wait for the same, one after the other.
 """
 
 import asyncio
@@ -36,25 +35,26 @@ from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
 
 logger = logging.getLogger("energy.ingest")
 
-# What speaks against a batch itself: a constraint, a value out of range, an exception raised by a trigger of the DBA's.
+# Faults of a batch itself: a constraint, a value out of range, an exception raised by a trigger of the DBA.
 _FAULTS_OF_A_BATCH = (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException, StrictConflict)
 
-# A deadlock or serialization failure says nothing against a batch; it is tried again this often.
 MAX_REPLAYS = 5
+"""Times a transaction is repeated after a deadlock or a serialization failure."""
 
-# A change of how many readings wait shows after so long; to show each costs 4 us a request where there are workers.
 GAUGE_DELAY_S = 0.1
+"""Delay of the gauge `energy_readings_waiting`: with several workers, updating it for each request costs 4 µs a
+request."""
 
-# Late readings of one group are written in so many transactions at most.
 MAX_LATE_TRANSACTIONS = 16
+"""Transactions for the late readings of one group, split at the longest gaps between their hours."""
 
 _HOUR_US = 3_600_000_000
 
 
 @dataclass(slots=True)
 class Written:
-    """What became of a batch: the indexes (in its request) of readings that were there already, with the same values or
-    with others. All the rest were kept."""
+    """The result of a batch: the indexes (in its request) of readings that repeat stored ones, with the same values or
+    with others. All others were stored."""
 
     duplicates: list[int] = field(default_factory=list)
     conflicts: list[int] = field(default_factory=list)
@@ -72,7 +72,7 @@ class _Request:
 
     @property
     def is_over(self) -> bool:
-        """Whether it failed, or nobody waits for it any more."""
+        """Whether it failed, or its client is gone."""
         return self.error is not None or self.future.done()
 
 
@@ -93,7 +93,7 @@ class Writer:
         self._late_after_us = round(settings.late_after_s * 1_000_000)
         self._max_errors_listed = settings.max_errors_listed
         self._max_per_transaction = settings.max_readings_per_transaction
-        # Less than that for a while, after a transaction that took too long.
+        # Fewer for a while, after a transaction that took too long.
         self._max_per_next_transaction = self._max_per_transaction
         self._waiting: deque[_Request] = deque()
         self._readings_waiting = 0
@@ -104,11 +104,11 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin writing what :meth:`write` hands over."""
+        """Start writing what :meth:`write` hands over."""
         self._task = asyncio.create_task(self._run(), name="ingest-writer")
 
     async def close(self) -> None:
-        """Commit what waits, then stop; later calls of :meth:`write` are refused."""
+        """Commit what waits, then stop; later calls of :meth:`write` are rejected."""
         self._closing = True
         self._something_waits.set()
         if self._task is not None:
@@ -128,7 +128,7 @@ class Writer:
         return asyncio.get_running_loop().time() - self._unwritten_since_s
 
     async def write(self, batch: Batch, *, strict: bool = False) -> Written:
-        """Wait until the batch is committed; a strict one is kept whole or not at all.
+        """Wait until the batch is committed; a strict one is stored as a whole or not at all.
 
         Raises :class:`Overloaded`, :class:`ShuttingDown`, :class:`DatabaseLost`, :class:`RightMissing`,
         :class:`RefusedByDatabase`, and for a strict batch :class:`StrictConflict`. After an error nothing is promised;
@@ -171,7 +171,7 @@ class Writer:
                 await self._something_waits.wait()
 
     def _forget_the_abandoned(self) -> None:
-        """Leave out requests that nobody waits for any more: a service that stops cuts them off after a while."""
+        """Leave out requests whose clients are gone: a stopping service cuts them off after a while."""
         self._waiting = deque(request for request in self._waiting if not request.is_over)
         self._count_waiting(sum(len(request.batch) for request in self._waiting) - self._readings_waiting)
 
@@ -190,12 +190,12 @@ class Writer:
             self._unwritten_since_s = self._waiting[0].came_s if self._waiting else None
 
     def _give_up(self, group: list[_Request], error: Exception) -> None:
-        """Tell a group that it was not written; what was, before the error, is a duplicate when it comes again."""
+        """Answer a group that it was not written; what was, before the error, is a duplicate when it is repeated."""
         answer = _answer_to_a_group(error)
         for request in group:
             request.error = request.error or answer
         if isinstance(error, psycopg.errors.QueryCanceled):
-            # Devices send all of it again, at once perhaps, and must not meet the same end for ever.
+            # Devices repeat all of it, perhaps at once, and must not fail for ever.
             self._max_per_next_transaction = max(1, sum(len(request.batch) for request in group) // 2)
 
     def _take_group(self) -> list[_Request]:
@@ -220,7 +220,7 @@ class Writer:
         if fresh:
             await self._write_pieces(fresh, is_fresh=True)
             if late:
-                # Nobody waits for what is late of others.
+                # No request waits for late readings of others.
                 waiting = {id(piece.request) for piece in late}
                 _wake([request for request in group if id(request) not in waiting])
         for pieces in _stretches(late):
@@ -243,7 +243,7 @@ class Writer:
             raise
 
     async def _write(self, pieces: Sequence[_Piece], is_fresh: bool) -> None:
-        """One transaction, tried again where that is of use."""
+        """One transaction, repeated where that can help."""
         for replay in range(MAX_REPLAYS + 1):
             try:
                 if not (is_fresh and await self._write_straight(pieces)):
@@ -254,8 +254,8 @@ class Writer:
             except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
                 raise
             except psycopg.OperationalError:
-                # A connection that idled through a restart of the database is found dead only when it is used. Writing
-                # again is safe: what a lost commit kept after all is then a duplicate.
+                # A connection that was idle during a restart of the database fails only when it is used. Writing
+                # again is safe: what a lost commit stored after all is then a duplicate.
                 if replay > 0:
                     raise
                 await self._database.discard_dead_writers()
@@ -263,7 +263,7 @@ class Writer:
                 return
 
     async def _write_straight(self, pieces: Sequence[_Piece]) -> bool:
-        """Write readings that are thought to be new and fresh; False, and nothing written, where one of them is not."""
+        """Write readings that are probably new and fresh; False, and nothing written, if one of them is not."""
         rows = Rows(
             sorted(chain.from_iterable(piece.meters for piece in pieces)),
             sorted(chain.from_iterable(piece.vehicles for piece in pieces)),
@@ -280,7 +280,7 @@ class Writer:
         return False
 
     async def _write_staged(self, pieces: Sequence[_Piece]) -> None:
-        """Write readings, new or not; the outcome of their requests hears which were there already."""
+        """Write readings, new or not, and record in their requests' outcome which are repeats."""
         meters = sorted(_numbered(piece.meters for piece in pieces))
         vehicles = sorted(_numbered(piece.vehicles for piece in pieces))
         rows = Rows([row for *_, row in meters], [row for *_, row in vehicles])
@@ -319,7 +319,7 @@ async def horizon(database: Database) -> Horizon:
 
 
 def _answer_to_a_batch(error: Exception) -> Exception:
-    """What the one request hears that is left of a group when it is to blame."""
+    """The answer to the one request whose data fails its group."""
     if isinstance(error, StrictConflict):
         return error
     logger.warning("the database did not take a batch: %s", error)
@@ -328,7 +328,7 @@ def _answer_to_a_batch(error: Exception) -> Exception:
 
 
 def _answer_to_a_group(error: Exception) -> Exception:
-    """What every request of a group hears that the database did not take."""
+    """The answer to every request of a group that the database did not accept."""
     if not isinstance(error, DatabaseLost | psycopg.Error):
         logger.error("a group of requests could not be written", exc_info=error)
         return error
@@ -359,7 +359,7 @@ def _split(rows: list[Row], before_us: int) -> tuple[list[Row], list[Row]]:
 
 
 def _stretches(late: list[_Piece]) -> Iterator[list[_Piece]]:
-    """Late readings cut where nothing was recorded for an hour or more, at the longest gaps first.
+    """Late readings split where nothing was recorded for an hour or more, at the longest gaps first.
 
     TimescaleDB notes one range a transaction and chunk as changed, from its oldest reading to its newest, and computes
     all of it anew: two readings at the ends of a day would cost the day.

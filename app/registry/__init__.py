@@ -1,1 +1,1 @@
-"""What is known of devices, which meter fed which vehicle, and what each device said last."""
+"""Devices, which meter fed which vehicle, and the newest reading of each device."""

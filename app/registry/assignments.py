@@ -15,6 +15,7 @@ from msgspec import UNSET
 from app.db.pool import Connection, Database
 from app.db.queries import query
 from app.errors import AssignmentOverlap, InvalidParameter, NothingPluggedIn, ProblemError, UnknownAssignment
+from app.wire.allowed import missing
 from app.wire.assignments import (
     Assignment,
     AssignmentChange,
@@ -30,14 +31,14 @@ from app.wire.assignments import (
     RecordedChange,
     RecordedChanges,
 )
-from app.wire.values import EARLIEST, LATEST
+from app.wire.values import EARLIEST, LATEST, DeviceId
 
 _T = TypeVar("_T")
 _NO_ITEMS: Mapping[int, int] = {}
 
 
 class Author(NamedTuple):
-    """Who wants assignments changed, and why: kept with each change, null where it is not told."""
+    """Who asks for changes of assignments, and why: stored with each change, None where not given."""
 
     operator: str | None = None
     reason: str | None = None
@@ -54,7 +55,7 @@ async def create(database: Database, wanted: Sequence[NewAssignment], author: Au
         added = await _add_all(connection, wanted)
         overlaps = [outcome for outcome in added if isinstance(outcome, Overlap)]
         if overlaps:
-            # Those that fit are not kept either, so their ids name nothing.
+            # Those that fit are not stored either, so their ids name nothing.
             items = {outcome.id: index for index, outcome in enumerate(added) if isinstance(outcome, Assignment)}
             raise _overlap_problem(wanted, overlaps, items)
         return [outcome for outcome in added if isinstance(outcome, Assignment)]
@@ -67,7 +68,7 @@ async def create(database: Database, wanted: Sequence[NewAssignment], author: Au
 async def add_each(
     database: Database, wanted: Sequence[NewAssignment], author: Author = NOBODY
 ) -> list[Assignment | Overlap]:
-    """Add those that fit, in one transaction; an :class:`Overlap` stands in the place of each that does not.
+    """Add those that fit, in one transaction; an :class:`Overlap` takes the place of each that does not.
 
     Raises :class:`InvalidParameter` where one ends before it begins, :class:`DatabaseLost`.
     """
@@ -83,8 +84,8 @@ async def add_each(
 async def create_each(
     database: Database, items: Sequence[NewAssignment | ProblemError], author: Author = NOBODY
 ) -> ItemResults:
-    """Add those that fit; one that is there already, to the letter, is left alone. An error in the place of an item is
-    why that one is refused. Raises :class:`DatabaseLost`."""
+    """Add those that fit; an identical one that exists is left alone. An error in the place of an item is
+    why that one is rejected. Raises :class:`DatabaseLost`."""
     checked = [_checked(item) for item in items]
     wanted = {index: item for index, item in enumerate(checked) if isinstance(item, NewAssignment)}
     added = await add_each(database, list(wanted.values()), author) if wanted else []
@@ -110,16 +111,16 @@ async def apply_events(
     author: Author,
     max_clock_skew_s: float,
 ) -> ItemResults:
-    """Apply events, in one transaction and in order of their time; one told again changes nothing.
+    """Apply events, in one transaction and in order of their time; a repeat changes nothing.
 
-    An error in the place of an event is why that one is refused. Raises :class:`DatabaseLost`.
+    An error in the place of an event is why that one is rejected. Raises :class:`DatabaseLost`.
     """
     latest = datetime.now(UTC) + timedelta(seconds=max_clock_skew_s)
     checked = [_checked_event(item, latest) for item in items]
-    # Of two at one instant, the unplugging comes first: the place is free for the other then.
+    # Of two at one instant the plugOut comes first: it frees the meter for the other.
     events = sorted(
         ((index, event) for index, event in enumerate(checked) if isinstance(event, PlugEvent)),
-        key=lambda told: (told[1].at, told[1].event != "plugOut"),
+        key=lambda item: (item[1].at, item[1].event != "plugOut"),
     )
 
     async def work(connection: Connection) -> list[ItemResult]:
@@ -159,7 +160,7 @@ async def change(
     told = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not UNSET}
     if not told:
         raise InvalidParameter(
-            "an assignment is changed by its `from`, `to`, `meterId` or `vehicleId`", {"field": "to"}
+            "a change must have from, to, meterId or vehicleId, such as to: 2026-11-20T08:00:00Z", {"field": "to"}
         )
 
     async def work(connection: Connection) -> Assignment:
@@ -180,7 +181,7 @@ async def change(
 
 
 async def void(database: Database, assignment_id: int, author: Author = NOBODY) -> AssignmentHistory:
-    """Take away a wrong assignment, as if it had never been; its changes stay. One voided before stays so.
+    """Void a wrong assignment, as if it had never been; its changes stay. A repeat changes nothing.
 
     Raises :class:`UnknownAssignment`, :class:`DatabaseLost`.
     """
@@ -193,7 +194,7 @@ async def void(database: Database, assignment_id: int, author: Author = NOBODY) 
 
 
 async def history(database: Database, assignment_id: int) -> AssignmentHistory:
-    """An assignment, or what a voided one said last, with its newest changes. Raises :class:`UnknownAssignment`,
+    """An assignment, or the last values of a voided one, with its newest changes. Raises :class:`UnknownAssignment`,
     :class:`DatabaseLost`."""
     changes = [_recorded(row) for row in await database.fetch_all("changes_of_assignment", {"id": assignment_id})]
     changes.reverse()
@@ -250,7 +251,7 @@ def check_ends(begins: datetime, ends: datetime | None, where: str = "") -> None
     for name, instant in (("from", begins), ("to", ends)):
         _check_range(name, instant, where)
     if ends is not None and ends <= begins:
-        raise InvalidParameter(f"{where}`to` has to be later than `from`", {"field": "to"})
+        raise InvalidParameter(f"{where}to must be later than from", {"field": "to"})
 
 
 def there_already(wanted: NewAssignment, overlap: Overlap) -> Assignment | None:
@@ -319,7 +320,7 @@ async def _apply(connection: Connection, index: int, event: PlugEvent) -> ItemRe
         return _refused(index, NothingPluggedIn(f"{event.meterId} did not feed {vehicle} until {event.at.isoformat()}"))
     *before, newest = rows
     assignments = [_assignment(row) for row in before]
-    # Told before, and voided since: there is nothing to show.
+    # A repeat of an event whose assignment was voided: there is nothing to show.
     last = _assignment(newest) if newest.id is not None else None
     if newest.outcome == "overlap":
         overlaps = [*assignments, *([last] if last else [])]
@@ -343,7 +344,7 @@ def _checked(item: NewAssignment | ProblemError) -> NewAssignment | ProblemError
 
 
 def _checked_event(item: PlugEvent | ProblemError, latest: datetime) -> PlugEvent | ProblemError:
-    """The event, or why it cannot be one; what is to happen later is no event."""
+    """The event, or why it is rejected; one in the future is."""
     if isinstance(item, ProblemError):
         return item
     try:
@@ -351,16 +352,16 @@ def _checked_event(item: PlugEvent | ProblemError, latest: datetime) -> PlugEven
     except InvalidParameter as error:
         return error
     if item.at > latest:
-        return InvalidParameter("`at` lies in the future; an event has happened", {"field": "at"})
+        return InvalidParameter("at must not be in the future: an event has happened", {"field": "at"})
     if item.vehicleId is None and item.event != "plugOut":
-        return InvalidParameter(f"{item.event} needs a `vehicleId`", {"field": "vehicleId"})
+        return InvalidParameter(f"{missing('vehicleId', DeviceId)} for {item.event}", {"field": "vehicleId"})
     return item
 
 
 def _check_range(name: str, instant: datetime | None, where: str = "") -> None:
     if instant is not None and not EARLIEST <= instant <= LATEST:
-        told = f"{where}`{name}` has to be between {EARLIEST.isoformat()} and {LATEST.isoformat()}"
-        raise InvalidParameter(told, {"field": name})
+        detail = f"{where}{name} must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}"
+        raise InvalidParameter(detail, {"field": name})
 
 
 def _counted(results: list[ItemResult]) -> ItemResults:

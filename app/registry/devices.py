@@ -1,7 +1,7 @@
-"""What is known of meters and vehicles and is no reading: parameters in, structs out.
+"""Properties of meters and vehicles: parameters in, structs out.
 
-Devices are those listed here, those heard of, and those that an assignment names. What their kWh values mean may change
-at an instant; what is said of the time before stays.
+Devices are those registered here, those with readings, and those with an assignment. What their kWh values mean may
+change at an instant; the time before keeps its kind.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ DeviceType = Literal["meter", "vehicle"]
 
 
 class Wanted(NamedTuple):
-    """A device, and what is to be known of it."""
+    """A device, and the change of it."""
 
     device_type: DeviceType
     device_id: str
@@ -42,7 +42,7 @@ class Wanted(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """What is said of kWh values: interval, register, or null for what the fleet's default says."""
+    """What kWh values mean: interval, register, or None for the fleet's default."""
 
     energy_reading: str | None
     modulus_kwh: float | None
@@ -63,11 +63,11 @@ async def vehicles(database: Database, *, after: str = "", limit: int = 100) -> 
 
 
 async def meter(database: Database, meter_id: str) -> MeterDetails:
-    """A meter. Raises :class:`UnknownMeter` where no reading, assignment or listing names it;
+    """A meter. Raises :class:`UnknownMeter` where it has no reading and no assignment, and is not registered;
     :class:`DatabaseLost`."""
     kinds = await _kinds(database, "meter", meter_id)
     if not kinds:
-        raise UnknownMeter(f"no reading, assignment or listing names meter {meter_id}")
+        raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("listed_meter", {"device_id": meter_id})
     # None begins later than now, so the last is what holds.
     kind = kinds[-1]
@@ -84,11 +84,11 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
 
 
 async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
-    """A vehicle. Raises :class:`UnknownVehicle` where no reading, assignment or listing names it;
+    """A vehicle. Raises :class:`UnknownVehicle` where it has no reading and no assignment, and is not registered;
     :class:`DatabaseLost`."""
     kinds = await _kinds(database, "vehicle", vehicle_id)
     if not kinds:
-        raise UnknownVehicle(f"no reading, assignment or listing names vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("listed_vehicle", {"device_id": vehicle_id})
     kind = kinds[-1]
     return VehicleDetails(
@@ -105,20 +105,20 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
 
 
 async def set_meter(database: Database, meter_id: str, wanted: MeterChange) -> MeterDetails:
-    """List a meter, or change what is known of it. Raises :class:`InvalidParameter` where the kind would change and
-    nobody says since when, or cannot be; :class:`DatabaseLost`."""
+    """Register a meter, or change it. Raises :class:`InvalidParameter` where the kind would change and
+    `since` is missing, or cannot change; :class:`DatabaseLost`."""
     await database.write(lambda connection: _change(connection, Wanted("meter", meter_id, wanted)))
     return await meter(database, meter_id)
 
 
 async def set_vehicle(database: Database, vehicle_id: str, wanted: VehicleChange) -> VehicleDetails:
-    """List a vehicle, or change what is known of it, as :func:`set_meter` does."""
+    """Register a vehicle, or change it, as :func:`set_meter` does."""
     await database.write(lambda connection: _change(connection, Wanted("vehicle", vehicle_id, wanted)))
     return await vehicle(database, vehicle_id)
 
 
 async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | InvalidParameter]:
-    """List or change devices, in one transaction: whether each was changed by it, or why it cannot be.
+    """Register or change devices, in one transaction: whether each was changed by it, or why it cannot be.
 
     Raises :class:`DatabaseLost`.
     """
@@ -137,7 +137,7 @@ async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | 
 
 
 async def fleet_defaults(database: Database) -> FleetDefaults:
-    """What kWh values mean where nothing is said of a device, at all times. Raises :class:`DatabaseLost`."""
+    """What kWh values mean by default, at all times. Raises :class:`DatabaseLost`."""
     sides: dict[str, list[DeviceKind]] = {"meter": [], "vehicle": []}
     for row in await database.fetch_all("fleet_defaults"):
         sides[row.device_type].append(_kind(row))
@@ -155,7 +155,10 @@ async def set_fleet_defaults(database: Database, wanted: FleetDefaultsChange) ->
                 await _set_default(connection, device_type, default)
 
     if wanted.meters is UNSET and wanted.vehicles is UNSET:
-        raise InvalidParameter("the defaults of `meters`, of `vehicles`, or both", {"field": "meters"})
+        raise InvalidParameter(
+            'the body must have meters, vehicles or both, such as {"meters": {"energyReading": "register"}}',
+            {"field": "meters"},
+        )
     await database.write(work)
     return await fleet_defaults(database)
 
@@ -185,7 +188,9 @@ async def _change(connection: Connection, wanted: Wanted) -> bool:
     """Whether it changed anything. Raises :class:`InvalidParameter`."""
     device_type, device_id, change = wanted
     if change.since is not UNSET and change.energyReading is UNSET and change.registerModulusKwh is UNSET:
-        raise InvalidParameter("`since` says from when on an `energyReading` holds; none is told", {"field": "since"})
+        raise InvalidParameter(
+            'since must come with an energyReading, such as "energyReading": "register"', {"field": "since"}
+        )
     kept_as = {"device_id": device_id}
     is_new = (await connection.execute(query(f"list_{device_type}"), kept_as)).rowcount > 0
     cursor = await connection.execute(query(f"lock_{device_type}"), kept_as)
@@ -211,7 +216,9 @@ async def _change(connection: Connection, wanted: Wanted) -> bool:
 async def _set_default(connection: Connection, device_type: str, wanted: DefaultChange) -> None:
     kind = _Kind(wanted.energyReading, wanted.registerModulusKwh)
     if kind.modulus_kwh is not None and kind.energy_reading != "register":
-        raise InvalidParameter("only a register has a modulus", {"field": "registerModulusKwh"})
+        raise InvalidParameter(
+            'registerModulusKwh must come with "energyReading": "register"', {"field": "registerModulusKwh"}
+        )
     cursor = await connection.execute(query("said_fleet_default"), {"device_type": device_type})
     row = await cursor.fetchone()
     said = _Kind(row.energy_reading, row.register_modulus_kwh) if row else _Kind("interval", None)
@@ -222,24 +229,29 @@ async def _set_default(connection: Connection, device_type: str, wanted: Default
 
 
 def _wanted_kind(said: _Kind, wanted: MeterChange) -> _Kind:
-    """What is to be said of a device's kWh values: what is not told stays, a modulus as long as it is a register."""
+    """A device's new kind: omitted fields keep their value, a modulus as long as it is a register."""
     reading = said.energy_reading if isinstance(wanted.energyReading, UnsetType) else wanted.energyReading
     modulus = wanted.registerModulusKwh
     if isinstance(modulus, UnsetType):
         return _Kind(reading, said.modulus_kwh if reading == "register" else None)
     if modulus is not None and reading != "register":
-        raise InvalidParameter("only a register has a modulus", {"field": "registerModulusKwh"})
+        raise InvalidParameter(
+            'registerModulusKwh must come with "energyReading": "register"', {"field": "registerModulusKwh"}
+        )
     return _Kind(reading, modulus)
 
 
 def _since(differs: bool, since: datetime | UnsetType | None, *, was_said: bool) -> datetime | UnsetType | None:
-    """From when on a kind holds. Raises :class:`InvalidParameter` where it would take the place of another one for all
-    time, and nobody says that it is to."""
+    """From when on a kind holds. Raises :class:`InvalidParameter` where it would replace another one for all time
+    without `since`."""
     if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
-        raise InvalidParameter(f"`since` has to be between {EARLIEST} and {LATEST}", {"field": "since"})
+        raise InvalidParameter(f"since must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}", {"field": "since"})
     if since is UNSET and differs and was_said:
-        told = "another kind was said before: `since` says from when on this one holds, null that it always did"
-        raise InvalidParameter(told, {"field": "since"})
+        detail = (
+            "since is missing: a change of a kind that is set must say from when on it holds, such as "
+            "2026-11-20T08:00:00Z, or null for always"
+        )
+        raise InvalidParameter(detail, {"field": "since"})
     return since
 
 

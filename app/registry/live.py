@@ -1,4 +1,4 @@
-"""What each device said last: parameters in, structs out."""
+"""The newest reading of each device: parameters in, structs out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ class Page:
     silent_for_s: float | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """The query's parameters; one row more than the limit is asked for, to tell whether there is a next page."""
+        """The query's parameters; one row more than the limit, to know whether there is a next page."""
         return {
             "after": self.after,
             "row_limit": self.limit + 1,
@@ -34,7 +34,7 @@ async def meter(database: Database, meter_id: str) -> LiveMeter:
     """A meter's newest reading. Raises :class:`UnknownMeter` where it never sent one, :class:`DatabaseLost`."""
     rows = await database.fetch_all("live_meter", {"device_id": meter_id})
     if not rows:
-        raise UnknownMeter(f"no reading came from meter {meter_id}")
+        raise UnknownMeter(f"meter {meter_id} has no reading")
     return _live_meter(rows[0])
 
 
@@ -42,7 +42,7 @@ async def vehicle(database: Database, vehicle_id: str) -> LiveVehicle:
     """A vehicle's newest reading. Raises :class:`UnknownVehicle` where it never sent one, :class:`DatabaseLost`."""
     rows = await database.fetch_all("live_vehicle", {"device_id": vehicle_id})
     if not rows:
-        raise UnknownVehicle(f"no reading came from vehicle {vehicle_id}")
+        raise UnknownVehicle(f"vehicle {vehicle_id} has no reading")
     return _live_vehicle(rows[0])
 
 

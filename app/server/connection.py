@@ -11,10 +11,11 @@ import asyncio
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# The requests in one step may wait: 400 of the shortest, and as a rule one.
 MAX_BYTES_PER_STEP = 16 * 1024
+"""Bytes of a connection that are parsed before their requests are answered: 400 of the shortest requests."""
 # The parser keeps a head until it has all of it.
 MAX_HEAD_BYTES = 64 * 1024
+"""Longest head of a request; a longer one is a 400."""
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -21,12 +21,14 @@ from app.config import Settings
 from app.errors import DatabaseUnavailable
 from app.http.app import create_app
 from app.server.listen import address_of, listen_each
-from app.server.run import configure_logging, server_config
+from app.server.logs import configure_logging
+from app.server.run import server_config
 
 logger = logging.getLogger("energy.service")
-# How long workers have to begin answering, and how long one may be deaf before it is replaced.
 WORKER_START_TIMEOUT_S = 60
+"""Time in which every worker has to begin answering."""
 WORKER_SILENCE_S = 30
+"""Time after which an unresponsive worker is replaced."""
 
 
 def serve_with_workers(settings: Settings, url: str, stop: threading.Event, announce: Callable[[str], None]) -> None:
@@ -104,7 +106,7 @@ class _Workers(Multiprocess):
 
 
 def _worker_app(url: str, settings: Settings) -> ASGIApp:
-    configure_logging()
+    configure_logging(settings.log_format)
     threading.Thread(target=_end_with_the_supervisor, name="supervisor-watch", daemon=True).start()
     # A worker that replaces another may find the database away, and waits for it while it answers 503.
     return create_app(url, settings, wait_for_database=False)

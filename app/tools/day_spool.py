@@ -15,8 +15,8 @@ import msgspec
 
 from app.tools.import_file import Line, timestamp_of
 
-# Lines held in memory before they go to their files, all days together.
 MAX_LINES_HELD = 50_000
+"""Lines that `import --by-day` holds in memory before it writes them to disk, all days together."""
 _LENGTH_BYTES = 4
 
 _encode = msgspec.msgpack.Encoder().encode

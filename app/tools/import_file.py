@@ -27,11 +27,12 @@ GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 DELIMITERS = ",;\t"
-# What a file's form is told from; a CSV's header has to lie within it.
 HEAD_BYTES = 64 * 1024
-# A longer line is reported and left out: bytes in lines of JSON, characters in CSV.
+"""Bytes of a file from which `import` detects its format; a CSV header fits within them."""
 MAX_LINE_LENGTH = 1024 * 1024
+"""Longest line that `import` reads: bytes in lines of JSON, characters in CSV; longer ones are reported and skipped."""
 MAX_COLUMNS_NAMED = 20
+"""Columns of a CSV file that an error names."""
 
 Kind = Literal["readings", "assignments", "devices"]
 

@@ -30,13 +30,15 @@ from app.ingest.writer import Writer, horizon
 from app.registry import assignments, devices
 from app.tools.day_spool import DaySpool
 from app.tools.import_file import COLUMNS, ImportFile, Line
+from app.wire.allowed import convert, decode
 from app.wire.assignments import Assignment, NewAssignment
 from app.wire.devices import MeterChange, VehicleChange
 from app.wire.values import DeviceId, Instant
 
-# Lines written in one transaction, and bad lines listed before they are only counted.
 LINES_PER_BATCH = 5000
+"""Lines per transaction of `import`, at most `ENERGY_MAX_READINGS_PER_REQUEST`."""
 MAX_BAD_LINES_LISTED = 100
+"""Rejected lines listed by `import`; all are counted."""
 
 EndAt = datetime | Literal["now"] | None
 
@@ -77,23 +79,26 @@ class Summary:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command line's `import` takes."""
-    parser.add_argument("file", type=Path, help="CSV with a header, or lines of JSON; plain or gzip")
-    parser.add_argument("--meter", help="id of the meter, where the file does not name one")
-    parser.add_argument("--vehicle", help="id of the vehicle, where the file does not name one")
+    parser.add_argument("file", type=Path, help="CSV with a header, or JSON lines; plain or gzip")
+    parser.add_argument("--meter", metavar="ID", help="the meter, where the file does not name one")
+    parser.add_argument("--vehicle", metavar="ID", help="the vehicle, where the file does not name one")
     parser.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="FIELD=COLUMN",
-        help=f"which column of a CSV is which field; fields: {', '.join(COLUMNS)}",
+        help="which column of a CSV holds a field, such as meterId=plug; may be given several times. "
+        f"Fields: {', '.join(COLUMNS)}",
     )
     parser.add_argument(
         "--by-day",
         action="store_true",
-        help="for months of readings: sorted by day first, each day completed and compressed, and stoppable",
+        help="for months of readings: sort by day, then complete and compress day by day; can be stopped and repeated",
     )
     parser.add_argument(
-        "--end-at", help="shift all timestamps so that the newest becomes this instant (RFC 3339), or `now`"
+        "--end-at",
+        metavar="TIME",
+        help="shift all timestamps so that the newest becomes this time, such as 2026-01-31T12:00:00Z, or now",
     )
 
 
@@ -113,10 +118,18 @@ def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
     file = ImportFile(options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns)
     if options.by_day and file.kind != "readings":
         raise ImportFileError(f"--by-day is for readings, and {file.path} has {file.kind}")
-    return asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day))
+    summary = asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day, is_told=True))
+    return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
 
 
-async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *, by_day: bool) -> int:
+def load(url: str, settings: Settings, path: Path) -> int:
+    """Load a file of readings by day, without a word; returns how many were kept. Raises what :func:`run` raises."""
+    return asyncio.run(_run(url, settings, ImportFile(path), None, by_day=True, is_told=False)).accepted
+
+
+async def _run(
+    url: str, settings: Settings, file: ImportFile, end_at: EndAt, *, by_day: bool, is_told: bool
+) -> Summary:
     summary = Summary()
     damage: ImportFileError | None = None
     database = Database(url, settings)
@@ -133,7 +146,8 @@ async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *,
             except ImportFileError as error:
                 damage = error
             finally:
-                _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
+                if is_told:
+                    _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
             if summary.oldest and summary.newest and not by_day:
                 ends = {"from": summary.oldest, "to": summary.newest + timedelta(microseconds=1)}
                 await call(url, settings, "complete_rollups", ends)
@@ -144,7 +158,7 @@ async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *,
         raise ImportFileError(f"{damage}; {loaded}")
     if not summary.lines:
         raise ImportFileError(f"{file.path} has a header and nothing under it")
-    return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
+    return summary
 
 
 @contextmanager
@@ -352,14 +366,16 @@ def _device(line: Line) -> devices.Wanted:
     """Raises :class:`InvalidParameter`, or what msgspec raises, where a line is none."""
     if line.fault:
         raise InvalidParameter(line.fault)
-    values = line.values if isinstance(line.values, dict) else msgspec.json.decode(line.values, type=dict[str, Any])
+    values = line.values if isinstance(line.values, dict) else decode(line.values, dict[str, Any], "the line")
     change = dict(values)
     meter_id, vehicle_id = change.pop("meterId", None), change.pop("vehicleId", None)
     if (meter_id is None) == (vehicle_id is None):
-        raise InvalidParameter("a device is a meter or a vehicle: `meterId` or `vehicleId`")
+        raise InvalidParameter("a device must have either a meterId or a vehicleId, such as M-101")
     if meter_id is not None:
-        return devices.Wanted("meter", msgspec.convert(meter_id, DeviceId), msgspec.convert(change, MeterChange))
-    return devices.Wanted("vehicle", msgspec.convert(vehicle_id, DeviceId), msgspec.convert(change, VehicleChange))
+        return devices.Wanted("meter", convert(meter_id, DeviceId, "meterId"), convert(change, MeterChange, "the line"))
+    return devices.Wanted(
+        "vehicle", convert(vehicle_id, DeviceId, "vehicleId"), convert(change, VehicleChange, "the line")
+    )
 
 
 def _assignment(line: Line) -> NewAssignment:
@@ -367,9 +383,9 @@ def _assignment(line: Line) -> NewAssignment:
     if line.fault:
         raise InvalidParameter(line.fault)
     if isinstance(line.values, bytes):
-        assignment = msgspec.json.decode(line.values, type=NewAssignment)
+        assignment = decode(line.values, NewAssignment, "the line")
     else:
-        assignment = msgspec.convert(line.values, NewAssignment)
+        assignment = convert(line.values, NewAssignment, "the line")
     assignments.check_ends(assignment.from_, assignment.to)
     return assignment
 
@@ -411,6 +427,6 @@ def _assigned_column(text: str) -> tuple[str, str]:
 
 def _convert(option: str, text: str, type_: Any) -> Any:
     try:
-        return msgspec.convert(text, type_)
-    except msgspec.ValidationError as error:
-        raise ImportFileError(f"{option} {text}: {error}") from None
+        return convert(text, type_, option)
+    except InvalidParameter as error:
+        raise ImportFileError(f"{error}, not {text}") from None

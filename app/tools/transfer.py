@@ -21,18 +21,20 @@ from psycopg.rows import TupleRow
 
 from app.db import migrate
 from app.db.queries import query
-from app.errors import CopyFailed, SchemaMismatch
+from app.errors import CopyFailed, DatabaseUnavailable, SchemaMismatch
 
 logger = logging.getLogger("energy.copy")
 
 Connection = psycopg.Connection[TupleRow]
 
 DAY = timedelta(days=1)
-# Rollups are completed after so many days of readings: fewer chunks are open at once than in one go.
 DAYS_PER_REFRESH = 10
+"""Days of readings that `copy` writes before it completes their rollups, so that few chunks are open at once."""
 MAX_DIFFERENCES_LISTED = 100
-# What sums of rollups may differ by, as a share of them: far above what the order of adding makes, far below a reading.
+"""Differences listed by `copy` and `compare`."""
 SUM_TOLERANCE = 1e-9
+"""Relative difference that `copy` and `compare` allow between sums of rollups: far above what the order of adding
+causes, far below a reading."""
 
 
 class Relation(NamedTuple):
@@ -172,6 +174,9 @@ def _both(source_url: str, target_url: str) -> Iterator[tuple[Connection, Connec
     with _connected(source_url) as source, _connected(target_url) as target:
         try:
             yield source, target
+        except psycopg.OperationalError as error:
+            lost = str(error).strip().splitlines()[0]
+            raise DatabaseUnavailable(f"a database was lost ({lost}); what was done stays, run it again") from error
         except psycopg.Error as error:
             raise CopyFailed(
                 f"the database refuses a step: {error.diag.message_primary or error}; what was done stays, "

@@ -1,1 +1,1 @@
-"""Pages for a person with a browser."""
+"""Pages for a browser."""

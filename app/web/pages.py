@@ -1,4 +1,4 @@
-"""The two pages for a person with a browser: where to go, and the API described. No script, nothing from elsewhere."""
+"""The two pages for a browser: home, and the description of the API. No scripts, nothing from other hosts."""
 
 from html import escape
 from typing import Any
@@ -28,9 +28,9 @@ def home() -> bytes:
     body = f"""<p>Energy accounting for EV fleets, release {escape(__version__)}: AC energy from the grid against DC
 energy that reached the battery, per vehicle.</p>
 <ul>
-<li><a href="/docs">What can be asked here</a>, also as <a href="/openapi.json">OpenAPI</a></li>
+<li><a href="/docs">The API</a>, also as <a href="/openapi.json">OpenAPI</a></li>
 <li><a href="/v1/live/vehicles">Vehicles</a> and <a href="/v1/live/meters">meters</a> now</li>
-<li><a href="/readyz">Whether the service is ready</a>, and <a href="/metrics">what it counts of itself</a></li>
+<li><a href="/readyz">Whether the service is ready</a>, and its <a href="/metrics">metrics</a></li>
 </ul>"""
     return _PAGE.format(title="EV fleet energy", body=body).encode()
 
@@ -42,7 +42,7 @@ def docs(document: dict[str, Any]) -> bytes:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    return _PAGE.format(title="EV fleet energy: what can be asked here", body="\n".join(sections)).encode()
+    return _PAGE.format(title="EV fleet energy: API", body="\n".join(sections)).encode()
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Assignments, events of plugging in and out, and what became of them."""
+"""Assignments, plug-in and plug-out events, and their results."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ from app.wire.values import DeviceId, Instant
 
 
 class NewAssignment(Struct, forbid_unknown_fields=True):
-    """A meter feeds a vehicle from an instant on, until `to`, or for as long as it is not closed."""
+    """A meter feeds a vehicle from an instant on, until `to`, or until the assignment is closed."""
 
     meterId: DeviceId
     vehicleId: DeviceId
@@ -18,7 +18,7 @@ class NewAssignment(Struct, forbid_unknown_fields=True):
 
 
 class AssignmentChange(Struct, forbid_unknown_fields=True):
-    """What is to be corrected of an assignment: `to` closes it, `to: null` opens it again."""
+    """A correction of an assignment: `to` closes it, `to: null` reopens it; omitted fields keep their value."""
 
     meterId: DeviceId | UnsetType = UNSET
     vehicleId: DeviceId | UnsetType = UNSET
@@ -27,8 +27,8 @@ class AssignmentChange(Struct, forbid_unknown_fields=True):
 
 
 class PlugEvent(Struct, forbid_unknown_fields=True):
-    """What happened at a meter: a vehicle was plugged in, was unplugged (whichever it was, where `vehicleId` is not
-    told), or takes the place of what was plugged in before."""
+    """What happened at a meter: a vehicle was plugged in, was unplugged (any vehicle where `vehicleId` is omitted), or
+    replaces the one that was plugged in before."""
 
     event: Literal["plugIn", "plugOut", "handOver"]
     meterId: DeviceId
@@ -54,7 +54,7 @@ class Assignments(Struct):
 
 
 class AssignmentValues(Struct):
-    """What an assignment said before or after a change."""
+    """The values of an assignment before or after a change."""
 
     meterId: str
     vehicleId: str
@@ -84,7 +84,7 @@ class RecordedChanges(Struct):
 
 
 class AssignmentHistory(Struct):
-    """An assignment, or what a voided one said last, with its newest changes in the order they were made."""
+    """An assignment, or the last values of a voided one, with its newest changes in the order they were made."""
 
     id: int
     meterId: str
@@ -96,15 +96,15 @@ class AssignmentHistory(Struct):
 
 
 class Overlap(Struct):
-    """One assignment of a request and those that it overlaps: kept ones, and those before it in the request, which get
-    an id that is theirs only if the request is kept."""
+    """One assignment of a request and those that it overlaps: stored ones, and those before it in the request, whose id
+    is theirs only if the request is stored."""
 
     index: int
     overlaps: list[Assignment]
 
 
 class ItemError(Struct):
-    """Why one item of a request was refused, by the code it would have alone; `overlaps` are in its way."""
+    """Why one item of a request was rejected, with the code it would have alone; `overlaps` are in its way."""
 
     code: str
     field: str | None
@@ -113,8 +113,8 @@ class ItemError(Struct):
 
 
 class ItemResult(Struct):
-    """What became of one item: the assignment it made, ended or found there already (null where that was voided since),
-    and those that ended to make room for it."""
+    """The result of one item: the assignment it created, closed or found (null where that was voided since), and those
+    that were closed to make room for it."""
 
     index: int
     outcome: Literal["created", "closed", "unchanged", "refused"]
@@ -124,7 +124,7 @@ class ItemResult(Struct):
 
 
 class ItemResults(Struct):
-    """What became of a request's items, in their order; the three counts add up to their number."""
+    """The results of a request's items, in their order; the three counts add up to their number."""
 
     kept: int
     unchanged: int

@@ -1,4 +1,4 @@
-"""Devices: what is known of them, and what their kWh values mean."""
+"""Devices: their properties, and what their kWh values mean."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ class DeviceKind(Struct):
     """What a device's kWh values mean, from when (included; null: always before) to when (not included; null: still).
 
     `interval`: energy since the device's previous reading; `register`: an ever-growing counter, with the value at which
-    it begins anew, null where it does not. `fleetDefault`: because nothing is said of the device itself.
+    it starts again at 0, null where it does not. `fleetDefault`: the device itself has no kind.
     """
 
     energyReading: EnergyReading
@@ -22,7 +22,7 @@ class DeviceKind(Struct):
 
 
 class Meter(Struct):
-    """A meter that was listed or heard of, and what its kWh values mean now, since when (null: always)."""
+    """A known meter, and what its kWh values mean now, since when (null: always). `listed`: it is registered."""
 
     meterId: str
     listed: bool
@@ -34,7 +34,7 @@ class Meter(Struct):
 
 
 class Vehicle(Struct):
-    """A vehicle that was listed or heard of, and what its kWh values mean now, since when (null: always)."""
+    """A known vehicle, and what its kWh values mean now, since when (null: always). `listed`: it is registered."""
 
     vehicleId: str
     listed: bool
@@ -73,9 +73,9 @@ class Vehicles(Struct):
 
 
 class MeterChange(Struct, forbid_unknown_fields=True):
-    """What is to be known of a meter; what is not told stays, null takes it back (a kind: to the fleet's default).
+    """A change of a meter: omitted fields keep their value, null clears them (a kind: the fleet's default holds).
 
-    `since` is the instant from which on the kind holds, null: always.
+    `since` is the instant from which the kind holds; null: always.
     """
 
     energyReading: EnergyReading | UnsetType | None = UNSET
@@ -85,20 +85,20 @@ class MeterChange(Struct, forbid_unknown_fields=True):
 
 
 class VehicleChange(MeterChange, forbid_unknown_fields=True):
-    """What is to be known of a vehicle; as of a meter, and the usable capacity of its battery."""
+    """A change of a vehicle: as of a meter, and the usable capacity of its battery."""
 
     batteryCapacityKwh: CapacityKwh | UnsetType | None = UNSET
 
 
 class FleetDefaults(Struct):
-    """What kWh values of meters and of vehicles mean where nothing is said of a device, at all times, in order."""
+    """What kWh values of meters and of vehicles mean by default, at all times, in order."""
 
     meters: list[DeviceKind]
     vehicles: list[DeviceKind]
 
 
 class DefaultChange(Struct, forbid_unknown_fields=True):
-    """What kWh values mean by default; `since` is the instant from which on, null: always."""
+    """What kWh values mean by default, from the instant `since` on; null: always."""
 
     energyReading: EnergyReading
     registerModulusKwh: ModulusKwh | None = None
@@ -106,7 +106,7 @@ class DefaultChange(Struct, forbid_unknown_fields=True):
 
 
 class FleetDefaultsChange(Struct, forbid_unknown_fields=True):
-    """New defaults of the fleet; the side that is not told stays."""
+    """New defaults of the fleet; an omitted side keeps its default."""
 
     meters: DefaultChange | UnsetType = UNSET
     vehicles: DefaultChange | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""What answers about energy share: the window, the energies on both sides, what they rest on, and why one is null.
+"""What answers about energy share: the window, the energies on both sides, their basis, and why one is null.
 
 A ratio is DC / AC, a share or coverage goes from 0 to 1. What is not known is null, and a reason beside it says why.
 """
@@ -10,21 +10,21 @@ from msgspec import Struct, field
 
 
 class Window(Struct):
-    """A half-open stretch of time: `from` belongs to it, `to` does not."""
+    """A half-open range of time: `from` is included, `to` is not."""
 
     from_: datetime = field(name="from")
     to: datetime
 
 
 class TotalEnergy(Struct):
-    """Energy on both sides, kWh to 6 decimals; null where nothing is known."""
+    """Energy on both sides, kWh to 6 decimals; null where it is not known."""
 
     acConsumedKwh: float | None
     dcDeliveredKwh: float | None
 
 
 class ReadingCounts(Struct):
-    """How many readings a figure rests on."""
+    """How many readings a figure is based on."""
 
     meter: int
     vehicle: int
@@ -51,9 +51,9 @@ Reason = Literal["no_assignment", "no_readings", "baseline_missing", "data_fault
 
 
 class Reasons(Struct):
-    """Why a figure is null, or what is wrong with one that is given; null where nothing is.
+    """Why a figure is null, or what is wrong with one that is given; null otherwise.
 
-    `baseline_missing`: a register was read for the first time, and what it counted before is not known. `data_fault`:
+    `baseline_missing`: a register's first reading: what it counted before is not known. `data_fault`:
     more energy reached the battery than came from the grid. `no_energy`: neither moved, so there is no ratio.
     """
 

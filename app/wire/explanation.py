@@ -10,9 +10,9 @@ from app.wire.performance import Performance
 
 
 class RegisterStep(Struct):
-    """What a register did: read for the first time (nothing is known before), reset, or rolled over.
+    """An event of a register: its first reading (`baseline`: nothing is known before), a reset, or a rollover.
 
-    `beforeKwh` is its value before, `registerKwh` the one it then had.
+    `beforeKwh` is its value before, `registerKwh` after.
     """
 
     timestamp: datetime
@@ -24,8 +24,8 @@ class RegisterStep(Struct):
 class EnergyPart(Struct):
     """What one hour adds to an energy, kWh to 9 decimals, and where it comes from.
 
-    `rollup`: the hour's rollup. `cut_hour`: readings of an hour that the window, the assignment or a change of kind
-    cuts. `irregular_hour`: readings of an hour in which a register may have been reset.
+    `rollup`: the hour's rollup. `cut_hour`: readings of a partial hour, clipped by the window, the assignment or a
+    change of kind. `irregular_hour`: readings of an hour in which a register may have been reset.
     """
 
     hour: datetime
@@ -40,7 +40,7 @@ class EnergyPart(Struct):
 
 
 class ExplainedFeed(Struct):
-    """A meter that fed the vehicle: by which assignment (null: it bears the vehicle's id), and when in the window."""
+    """A meter that fed the vehicle: by which assignment (null: it has the vehicle's id), and when in the window."""
 
     meterId: str
     assignmentId: int | None

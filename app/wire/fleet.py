@@ -6,7 +6,7 @@ from app.wire.energy import Bucket, Coverage, ReadingCounts, Reason, TotalEnergy
 
 
 class Matched(Struct):
-    """Vehicles heard from on both sides: how many, and the energies of which the ratio is."""
+    """Vehicles with readings on both sides: how many, and the energies of which the ratio is."""
 
     vehicles: int
     acConsumedKwh: float | None
@@ -32,8 +32,8 @@ class Fleet(Struct):
     """The whole fleet over a window, or over one bucket of a series.
 
     Attributed and unattributed AC energy add up to the total: what meters drew for a vehicle, and what they drew while
-    they were assigned to none. The ratio is of the matched vehicles: a vehicle of which only one side was heard says
-    nothing of losses. Coverage is of the devices heard from since the window began.
+    they were assigned to none. The ratio is of the matched vehicles: a vehicle with readings on one side alone tells
+    nothing about losses. Coverage is of the devices with readings since the window started.
     """
 
     window: Window
@@ -50,7 +50,7 @@ class Fleet(Struct):
 
 
 class FleetSeries(Struct):
-    """The fleet by hour or day of a time zone's clock, every bucket of the window in order."""
+    """The fleet by hour or day of a time zone, every bucket of the window in order."""
 
     window: Window
     bucket: Bucket

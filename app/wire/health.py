@@ -1,4 +1,4 @@
-"""Whether a battery or a charger is going bad."""
+"""The health of batteries and chargers."""
 
 from datetime import datetime
 from typing import Literal
@@ -37,7 +37,7 @@ class Trend(Struct):
 
 
 class BatteryHealth(Struct):
-    """A vehicle's battery: its capacity against the one it was sold with, how that changed, and how hot it got."""
+    """A vehicle's battery: its capacity against its nominal one, the trend of it, and how hot the battery got."""
 
     vehicleId: str
     window: Window
@@ -53,7 +53,7 @@ class BatteryHealth(Struct):
 
 
 class ChargerDay(Struct):
-    """A day (UTC) on which a meter and a vehicle that it fed were both heard from."""
+    """A day (UTC) with readings of a meter and of a vehicle that it fed."""
 
     window: Window
     totalEnergy: TotalEnergy
@@ -63,7 +63,7 @@ class ChargerDay(Struct):
 
 
 class Change(Struct):
-    """The day from which a charger's ratio was another one, and the ratios before and after."""
+    """The day on which a charger's ratio changed, and the ratios before and after."""
 
     since: datetime
     before: float

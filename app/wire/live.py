@@ -1,4 +1,4 @@
-"""What each device said last."""
+"""The newest reading of each device."""
 
 from datetime import datetime
 
@@ -6,8 +6,8 @@ from msgspec import Struct
 
 
 class LiveMeter(Struct):
-    """A meter's newest reading by its own clock. It charges where that reports energy above zero, or a register has
-    risen since the reading before."""
+    """A meter's newest reading by its own clock. It charges where the reading reports energy above 0, or a register has
+    risen since the previous reading."""
 
     meterId: str
     timestamp: datetime
@@ -18,8 +18,8 @@ class LiveMeter(Struct):
 
 
 class LiveVehicle(Struct):
-    """A vehicle's newest reading by its own clock. It charges where that reports energy above zero, or a register has
-    risen since the reading before."""
+    """A vehicle's newest reading by its own clock. It charges where the reading reports energy above 0, or a register
+    has risen since the previous reading."""
 
     vehicleId: str
     timestamp: datetime

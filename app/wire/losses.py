@@ -60,10 +60,10 @@ class UnattributedList(Struct):
 
 
 class Losses(Struct):
-    """Where energy is lost: vehicles and meters below the threshold, data faults, meters that fed nobody.
+    """Where energy is lost: vehicles and meters below the threshold, data faults, meters that fed no vehicle.
 
-    `below` is null where the request names none: then it is 0.85, or what is normal for the device's power where that
-    is higher.
+    `below` is null where the request has none; default: 0.85, or what is normal for the device's power if that is
+    higher.
     """
 
     window: Window

@@ -1,4 +1,4 @@
-"""What a meter drew, and for whom."""
+"""The energy of a meter, and the vehicles that it fed."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from app.wire.energy import Reason, Window
 
 
 class Voltage(Struct):
-    """Voltages that a meter saw, V to 2 decimals; null where there is no reading."""
+    """Voltages of a meter, V to 2 decimals; null where there is no reading."""
 
     mean: float | None
     min: float | None
@@ -14,7 +14,7 @@ class Voltage(Struct):
 
 
 class FedVehicle(Struct):
-    """A vehicle that a meter fed: for how long (as far as the time has passed), and what the meter drew meanwhile."""
+    """A vehicle that a meter fed: for how long, up to now, and the energy that the meter drew meanwhile."""
 
     vehicleId: str
     minutes: float
@@ -23,7 +23,7 @@ class FedVehicle(Struct):
 
 
 class MeterEnergy(Struct):
-    """What one meter drew over a window, and for whom; attributed and unattributed energy add up to what it drew."""
+    """One meter's energy over a window, and the vehicles it fed; attributed and unattributed energy add up to it."""
 
     meterId: str
     window: Window

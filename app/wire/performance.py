@@ -8,8 +8,8 @@ from app.wire.energy import Bucket, Coverage, ReadingCounts, Reasons, SideCounts
 class Performance(Struct):
     """A vehicle's energy over a window; the ratio is DC / AC, null where AC is null or 0.
 
-    Registers that were reset or rolled over are counted; `estimated` says that an energy rests on hours whose readings
-    are no longer kept.
+    Registers that were reset or rolled over are counted; `estimated`: an energy is based on hours whose readings are no
+    longer kept.
     """
 
     vehicleId: str
@@ -27,7 +27,7 @@ class Performance(Struct):
 
 
 class VehicleBucket(Struct):
-    """A vehicle's performance over one bucket of a series; the first and the last bucket are cut by the window."""
+    """A vehicle's performance over one bucket of a series; the window clips the first and the last one."""
 
     window: Window
     totalEnergy: TotalEnergy
@@ -40,7 +40,7 @@ class VehicleBucket(Struct):
 
 
 class VehicleSeries(Struct):
-    """A vehicle's performance by hour or day of a time zone's clock, every bucket of the window in order."""
+    """A vehicle's performance by hour or day of a time zone, every bucket of the window in order."""
 
     vehicleId: str
     window: Window

@@ -1,4 +1,4 @@
-"""Readings as devices send them, and what becomes of them."""
+"""Readings as devices send them, and the results of a request."""
 
 from msgspec import Struct
 
@@ -25,9 +25,9 @@ class VehicleReading(Struct):
 
 
 class AnyReading(Struct, gc=False):
-    """Either kind of reading, decoded in one pass; the keys that are set tell which. A test holds it to the two.
+    """Either kind of reading, decoded in one pass; the keys that are set determine which. A test holds it to the two.
 
-    A key that is null is one that is absent: devices of either kind may send the keys of both.
+    A key that is null counts as absent: devices of either kind may send the keys of both.
 
     Ids are any text here: `app.ingest.writer.rows` checks them, once for each device.
     """
@@ -43,7 +43,7 @@ class AnyReading(Struct, gc=False):
 
 
 class ReadingError(Struct):
-    """Why one reading of a request was not kept; `index` counts from 0, `field` is null where no one is at fault."""
+    """Why one reading of a request was not stored; `index` counts from 0, `field` is null where it is no single one."""
 
     index: int
     code: str
@@ -52,7 +52,7 @@ class ReadingError(Struct):
 
 
 class IngestResult(Struct):
-    """What became of a request's readings; `errors` lists the first ones, the counts count all."""
+    """Counts of all readings of a request; `errors` lists the first ones that were not stored."""
 
     accepted: int
     duplicates: int

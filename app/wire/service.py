@@ -1,10 +1,10 @@
-"""What the service says of itself: its state, and what went wrong."""
+"""The state of the service, and problems."""
 
 from msgspec import Struct
 
 
 class Status(Struct):
-    """How the service is, in a word."""
+    """The state of the service, in a word."""
 
     status: str
 

@@ -11,20 +11,26 @@ from msgspec import Meta
 
 DeviceId = Annotated[
     str,
-    # A bare $ would let a trailing newline through.
-    Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$(?!\n)", description="1 to 64 of A-Z a-z 0-9 . _ : -"),
+    Meta(
+        # A bare $ would let a trailing newline through.
+        pattern=r"^[A-Za-z0-9._:-]{1,64}$(?!\n)",
+        description="1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+        examples=["M-101"],
+    ),
 ]
-EnergyKwh = Annotated[float, Meta(ge=0, le=1e9, description="kWh; below 1e-9 it becomes 0")]
-VoltageV = Annotated[float, Meta(ge=0, le=50_000, description="V")]
-SocPct = Annotated[float, Meta(ge=0, le=100, description="percent")]
-BatteryTempC = Annotated[float, Meta(ge=-60, le=200, description="degrees C")]
-PowerKw = Annotated[float, Meta(gt=0, le=1e5, description="kW")]
-CapacityKwh = Annotated[float, Meta(gt=0, le=1e5, description="kWh")]
-ModulusKwh = Annotated[float, Meta(gt=0, le=1e9, description="kWh at which a register begins anew at zero")]
+EnergyKwh = Annotated[float, Meta(ge=0, le=1e9, description="kWh; below 1e-9 it becomes 0", examples=[12.4])]
+VoltageV = Annotated[float, Meta(ge=0, le=50_000, description="V", examples=[231.5])]
+SocPct = Annotated[float, Meta(ge=0, le=100, description="percent", examples=[82.5])]
+BatteryTempC = Annotated[float, Meta(ge=-60, le=200, description="degrees C", examples=[34.2])]
+PowerKw = Annotated[float, Meta(gt=0, le=1e5, description="kW", examples=[11])]
+CapacityKwh = Annotated[float, Meta(gt=0, le=1e5, description="kWh", examples=[60])]
+ModulusKwh = Annotated[
+    float, Meta(gt=0, le=1e9, description="kWh at which a register starts again at 0", examples=[100000])
+]
 EnergyReading = Literal["interval", "register"]
-Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone")]
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone", examples=["2026-11-20T08:00:00Z"])]
 
-# Ends of assignments and changes of kind beyond these are slips of the keyboard, and the outermost ones no datetime in
-# UTC could hold.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""Earliest start of an assignment and of a kind of device."""
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""Latest end of an assignment and start of a kind of device; later ones are typing errors."""

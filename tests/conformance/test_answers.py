@@ -452,7 +452,7 @@ def test_a_month_in_which_the_clocks_go_back_is_answered_whole(client: Client) -
         assert len(series["buckets"]) == 31
     too_long = client.get("/v1/analytics/fleet", from_=(begins - timedelta(seconds=1)).isoformat(), to=ends.isoformat())
     assert (too_long.status, too_long.json["field"]) == (422, "from")
-    assert too_long.json["detail"] == "a window is 31 days at most, and the hour of a change of clocks"
+    assert too_long.json["detail"] == "a window must be at most 31 days long, and an hour for a change of clocks"
     ask(client, "health/V-1", ends - 366 * DAY - HOUR, ends)
 
 

@@ -447,3 +447,19 @@ def test_a_question_that_fails_leaves_the_others_and_the_table_says_so(
     assert "RELATIONS\n  relation  " in shown
     with pytest.raises(DatabaseUnavailable):
         doctor.run("postgresql://127.0.0.1:1/none", Namespace(json=False, silent_for="1 hour"))
+
+
+def test_what_the_profile_does_not_have_is_not_shown_and_json_has_it_all(
+    own: Connection, capsys: pytest.CaptureFixture[str], examine: Examine
+) -> None:
+    keep_fleet(own)
+    doctor.run(url_of(own), Namespace(json=False, silent_for="1 hour"))
+    shown = capsys.readouterr().out
+    has_columnstore = is_timescale(own)
+    for words in ("\nCOLUMNSTORE\n", "\nNEWEST CHUNKS\n", "chunks compressed"):
+        assert (words in shown) == has_columnstore
+    assert "400 days" in shown
+    _, document = examine(own)
+    assert "columnstore" in document
+    assert document["retention"][0]["drop_after"] == 400 * DAY.total_seconds()
+    assert "chunks_compressed" in document["relations"][0]

@@ -2,9 +2,9 @@
 
 The release is in tests/support/next_release: a column more in the history of meters, and one more in its rollups, which
 takes rebuilding them. A stream of readings is posted without a pause, some of them late, while the steps of the recipe
-in sql/README.md are taken one by one; each acknowledgement is timed. The service is this release's all along, as it is
-while a new one is rolled out. At the end every reading acknowledged is in the history, and the rebuilt rollup says what
-the history says.
+in docs/operations.md are taken one by one; each acknowledgement is timed. The service is this release's all along, as
+it is while a new one is rolled out. At the end every reading acknowledged is in the history, and the rebuilt rollup
+says what the history says.
 """
 
 import http.client

@@ -440,3 +440,38 @@ def test_chunks_so_long_that_hot_indexes_outgrow_memory_are_advised_against(own:
     assert "effective_cache_size = 6MB" in told
     own.execute("SET effective_cache_size = '1TB'")
     assert advice(own, "indexes") == []
+
+
+def test_policies_are_shown_beside_what_the_database_does_and_who_changed_them_last(
+    connection: Connection, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Namespace(action="show", file=None)
+    connection.execute("SET application_name = 'a-dba'")
+    try:
+        connection.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '500 days')".encode())
+        assert policies.run(url_of(connection), options) == 0
+    finally:
+        connection.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '400 days')".encode())
+    shown = [re.split(r"  +", line) for line in capsys.readouterr().out.splitlines()]
+    [mine] = [line for line in shown if line[0] == f"{HISTORY}.drop_after"]
+    assert mine[1:3] == ["500 days", "as set"]
+    assert re.fullmatch(rf"{now():%F} \d\d:\d\d UTC by \w+, a-dba", mine[3])
+    assert next(line[:3] for line in shown if line[0] == "vehicle_daily.drop_after") == [
+        "vehicle_daily.drop_after",
+        "never",
+        "as set",
+    ]
+    # What the profile does not have is left out.
+    has_columnstore = any(line[0].endswith(".columnstore_after") for line in shown)
+    assert has_columnstore == (server.profile == "timescale")
+
+
+@ONLY_TIMESCALE
+def test_a_policy_that_the_database_does_not_carry_out_is_shown(
+    own: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own.execute("SELECT public.remove_retention_policy('telemetry.meter_telemetry_history')")
+    assert policies.run(url_of(own), Namespace(action="show", file=None)) == 0
+    shown = capsys.readouterr().out
+    assert re.search(rf"^{HISTORY}\.drop_after +400 days +never ", shown, re.MULTILINE)
+    assert "where the database does otherwise" in shown

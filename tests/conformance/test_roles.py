@@ -85,7 +85,7 @@ def _rights(connection: Connection, schema: str, role: str) -> dict[str, str]:
 
 
 def _wanted(relation: str) -> str:
-    """The writer's rights by the rows of the table in sql/README.md."""
+    """The writer's rights by the rows of the table in docs/operations.md."""
     if relation.endswith("_telemetry_history"):
         return "read insert"
     if re.fullmatch(r"live_\w+_state|\w+_(hourly|daily)|policy\w*|installation|disk|assignment_change", relation):
@@ -100,7 +100,7 @@ def shared(migrated_database: str) -> Iterator[Connection]:
         yield connection
 
 
-def test_the_writer_has_the_rights_of_the_readme_and_no_other(shared: Connection) -> None:
+def test_the_writer_has_the_rights_of_the_runbook_and_no_other(shared: Connection) -> None:
     rights = _rights(shared, "telemetry", "energy_writer")
     assert len(rights) > 10
     assert rights == {relation: _wanted(relation) for relation in rights}
@@ -239,7 +239,7 @@ def test_migrate_gives_back_what_was_taken_and_takes_what_is_too_much(
     migrate.migrate(own_database)
     if server.profile == "timescale":
         assert own.execute(jobs).fetchall() == before != []
-    test_the_writer_has_the_rights_of_the_readme_and_no_other(own)
+    test_the_writer_has_the_rights_of_the_runbook_and_no_other(own)
     test_the_reader_reads_schemas_api_and_internal_and_has_no_way_into_another(own)
 
 
@@ -329,7 +329,7 @@ def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(mi
     assert refused.returncode == 1
     assert re.match(
         "energy: this role may not do what the service needs: permission denied for schema telemetry; "
-        "sql/README.md tells how roles get their rights",
+        "docs/operations.md tells how roles get their rights",
         refused.stderr,
     )
     with psycopg.connect(migrated_database, autocommit=True) as connection:
@@ -340,7 +340,7 @@ def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(mi
             connection.execute("GRANT SELECT ON internal.meter_hourly TO energy_reader")
     assert refused.returncode == 1
     assert refused.stderr.startswith(
-        "energy: role energy_reader may not SELECT internal.meter_hourly; sql/README.md tells"
+        "energy: role energy_reader may not SELECT internal.meter_hourly; docs/operations.md tells"
     )
 
 
@@ -370,7 +370,7 @@ def test_the_right_that_a_role_lacks_is_named_before_the_service_starts(
                 check(url)
         finally:
             connection.execute(f"GRANT {on} TO {role}".encode())
-    assert str(refused.value).startswith(f"role {role} may not {right} {what}; sql/README.md tells how roles get")
+    assert str(refused.value).startswith(f"role {role} may not {right} {what}; docs/operations.md tells how roles get")
 
 
 def test_a_url_for_answers_alone_is_refused() -> None:

@@ -309,7 +309,7 @@ def bindir(server: Server) -> Path:
 
 
 def run(program: Path, *arguments: str) -> None:
-    """Run a client program as the runbook in sql/README.md does."""
+    """Run a client program as the runbook in docs/operations.md does."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     done = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

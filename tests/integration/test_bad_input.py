@@ -755,10 +755,10 @@ def test_a_parameter_that_is_not_known_or_comes_twice_is_refused_with_those_that
     for name in ("start", "vehicleid", "Strict", "%20from", "x", ""):
         document = refused("&".join([*(f"{one}=1" for one in known), f"{name}=1"]))
         assert document["field"] == unquote(name)
-        assert document["detail"].endswith(f": no such parameter; this request knows {', '.join(known) or 'none'}")
+        assert document["detail"].endswith(f" is unknown: this request takes {', '.join(known) or 'none'}")
     for name in known:
         document = refused(f"{name}=1&{name}=1")
-        assert (document["field"], document["detail"]) == (name, f"{name}: given twice")
+        assert (document["field"], document["detail"]) == (name, f"{name} must be given once")
 
 
 def test_a_parameter_that_is_not_known_keeps_a_reading_out(service: Client) -> None:

@@ -41,7 +41,7 @@ def test_a_service_whose_clock_is_hours_off_refuses_nothing_for_good(
 ) -> None:
     with postgres_server.new_database() as url:
         migrate.migrate(url)
-        with running_service("-c", SHIFTED.format(seconds=hours * 3600), DATABASE_URL=url) as client:
+        with running_service(None, "-c", SHIFTED.format(seconds=hours * 3600), DATABASE_URL=url) as client:
             assert statuses(client) == (503, 503, 503)
             answer = client.post("/v1/ingest", meter_reading("M-1", datetime.now(UTC)))
             assert (answer.json["code"], answer.headers["retry-after"]) == ("clocks_differ", "60")
@@ -53,5 +53,5 @@ def test_a_service_whose_clock_is_hours_off_refuses_nothing_for_good(
 def test_a_clock_that_is_off_by_less_than_is_allowed_changes_nothing(postgres_server: Server) -> None:
     with postgres_server.new_database() as url:
         migrate.migrate(url)
-        with running_service("-c", SHIFTED.format(seconds=-200), DATABASE_URL=url) as client:
+        with running_service(None, "-c", SHIFTED.format(seconds=-200), DATABASE_URL=url) as client:
             assert statuses(client) == (200, 200, 200)

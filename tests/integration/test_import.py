@@ -213,7 +213,7 @@ def test_devices_come_as_csv_or_as_lines_of_json(database: Connection, tmp_path:
     done = _import(database, as_csv)
     assert _counts(done) == "2 kept, 0 there already, 0 conflicts, 3 bad"
     assert _bad_lines(done).keys() == {4, 5, 6}
-    assert "modulus" in _bad_lines(done)[6]
+    assert "Modulus" in _bad_lines(done)[6]
     done = _import(database, as_json)
     assert _counts(done) == "2 kept, 0 there already, 0 conflicts, 2 bad"
     assert _bad_lines(done).keys() == {3, 4}
@@ -469,7 +469,7 @@ def test_assignments_that_overlap_are_reported_with_what_they_overlap(database: 
     assert list(bad) == [3, 5, 6, 8, 9, 10]
     assert bad[3] == f"M-1 to V-2 from {_text(9)} {first}"
     assert bad[5] == f"M-2 to V-1 from {_text(5)} {first}"
-    assert bad[6] == "`to` has to be later than `from`"
+    assert bad[6] == "to must be later than from"
     assert f"(M-1 to V-3, from {_text(10)}, still open)" in bad[8]
     kept = [("M-1", "V-1", _at(0), _at(10)), ("M-1", "V-3", _at(10), None)]
     assert _rows(database, ASSIGNMENTS) == kept
@@ -684,12 +684,12 @@ REFUSED: Mapping[str, tuple[bytes, Sequence[str], str]] = {
         f"has no column u (for voltage); it has {HEADER.replace(',', ', ')}",
     ),
     "columns of lines of JSON": (METER_JSON, ("--column", "voltage=u"), "--column is for CSV"),
-    "a bad meter id": (METER_JSON, ("--meter", "M 1"), "--meter M 1: "),
-    "an empty vehicle id": (METER_JSON, ("--vehicle", ""), "--vehicle : "),
+    "a bad meter id": (METER_JSON, ("--meter", "M 1"), "--meter must be a string (1 to 64"),
+    "an empty vehicle id": (METER_JSON, ("--vehicle", ""), "--vehicle must be a string (1 to 64"),
     "both ids for readings": (METER_JSON, ("--meter", "M-1", "--vehicle", "V-1"), "--meter or --vehicle, not both"),
     "a meter for vehicles": (VEHICLE_CSV, ("--meter", "M-1"), "has readings of vehicles; --meter is not for them"),
-    "an end that is no instant": (METER_JSON, ("--end-at", "noon"), "--end-at noon: Invalid RFC3339"),
-    "an end without a zone": (METER_JSON, ("--end-at", "2026-01-01T00:00:00"), "timezone"),
+    "an end that is no instant": (METER_JSON, ("--end-at", "noon"), "--end-at must be a date and time"),
+    "an end without a zone": (METER_JSON, ("--end-at", "2026-01-01T00:00:00"), "with a time zone"),
     "an end and no timestamp": (b"{}\n", ("--end-at", "now"), "has no line with a timestamp"),
 }
 

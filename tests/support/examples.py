@@ -1,4 +1,4 @@
-"""A real answer of every endpoint, as docs/ANSWERS.md shows them: python -m tests.support.examples.
+"""A real answer of every endpoint, as docs/answers.md shows them: python -m tests.support.examples.
 
 The service runs on an empty database of the postgres profile, into which three weeks of a small fleet are put: V-202 at
 the charger M-101 that turned bad on the 13th, V-203 at the slow socket M-102, and M-103 that feeds nobody. Instants of
@@ -19,7 +19,7 @@ from tests.support.readings import insert_meter_readings, insert_vehicle_reading
 from tests.support.servers import Server, start
 from tests.support.service import ROOT, Answer, Client, running_service
 
-ANSWERS = ROOT / "docs" / "ANSWERS.md"
+ANSWERS = ROOT / "docs" / "answers.md"
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -164,7 +164,7 @@ def _steady(body: bytes) -> bytes:
 
 
 def documented(told: Sequence[tuple[Example, Answer]]) -> str:
-    """docs/ANSWERS.md."""
+    """docs/answers.md."""
     parts = [_HEAD]
     for example, answer in told:
         parts.append(f"\n## `{example.method} {example.path}`\n")
@@ -179,7 +179,7 @@ def documented(told: Sequence[tuple[Example, Answer]]) -> str:
 
 
 def main() -> None:
-    """Write docs/ANSWERS.md."""
+    """Write docs/answers.md."""
     with start("postgres") as server:
         told = answers(server)
     ANSWERS.parent.mkdir(exist_ok=True)

@@ -421,7 +421,7 @@ def test_more_readings_than_the_limit_are_refused_whole(last: Any) -> None:
         (decoder.decode_json, _array([_METER, *most])),
         (decoder.decode_lines, _lines([_METER, *most])),
     ):
-        with pytest.raises(TooManyReadings, match="4 readings"):
+        with pytest.raises(TooManyReadings, match="at most 3 readings, not 4"):
             decode(body)
 
 

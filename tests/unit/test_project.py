@@ -1,24 +1,23 @@
 """The project as a whole: how its modules import each other, what its files promise each other, that it lints clean."""
 
 import ast
-import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app import config
+from app import config, errors
 from app.db import queries
 from app.db.migrate import LOWEST_TIMESCALE_VERSION
+from tests.support.reference import REFERENCE, documented, limits, setting
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -26,20 +25,25 @@ LONGEST_FUNCTION = 69
 TOP_LEVEL = {
     ".ci",
     ".dockerignore",
+    ".editorconfig",
     ".env.example",
     ".github",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Dockerfile",
     "LICENSE",
     "Makefile",
     "README.md",
+    "SECURITY.md",
     "app",
     "bench",
     "constraints.txt",
     "docker-compose.yml",
     "docs",
     "migrations",
+    "mkdocs.yml",
     "pyproject.toml",
     "sql",
     "tests",
@@ -218,7 +222,7 @@ def test_every_function_of_schema_api_is_asked_for() -> None:
             here, there = _created_and_named(path)
             created |= here
             named |= there
-    for path in (*_python_files("app"), ROOT / "README.md", ROOT / "sql" / "README.md"):
+    for path in (*_python_files("app"), *sorted((ROOT / "docs").glob("*.md"))):
         named |= set(_NAMED.findall(path.read_text(encoding="utf-8")))
     assert created
     assert created - named == set()
@@ -246,79 +250,66 @@ def test_a_file_of_one_profile_says_why_it_differs(folder: str) -> None:
     assert silent == []
 
 
-# Settings
+# Settings and limits
 
 
-def _default(value: Any) -> str:
-    if value is None or value == ():
-        return "none"
-    return f"`{value:.10g}`" if isinstance(value, float) else f"`{value}`"
+def test_the_reference_lists_the_settings_and_limits_of_the_code() -> None:
+    assert REFERENCE.read_text(encoding="utf-8") == documented(), "run: python -m tests.support.reference"
 
 
-def _expected_rows() -> list[str]:
-    return [
-        f"| `{variable}` | {_default(default)} | {meaning} |"
-        for variable, (default, meaning) in config.variables().items()
-    ]
+def test_every_limit_says_what_it_bounds() -> None:
+    found = list(limits())
+    assert len(found) > 40
+    assert [f"app.{limit.module}.{limit.name}" for limit in found if limit.meaning is None] == []
 
 
-def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    head = "| variable | default | meaning |"
-    expected = "\n".join([head, "| --- | --- | --- |", *_expected_rows()])
-    rows: list[str] = []
-    if head in lines:
-        for line in lines[lines.index(head) + 2 :]:
-            if not line.startswith("|"):
-                break
-            rows.append(line)
-    assert rows == _expected_rows(), f"the README's configuration table should be:\n\n{expected}\n"
+# Documents
+
+_LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
+LONGEST_README = 130
 
 
-# What a constant of a module is called that bounds something: how much, how many, how long, how often.
-_BOUNDS = re.compile(
-    r"(MAX|LONGEST|DEFAULT|PAUSE)_\w+|BACKLOG"
-    r"|[A-Z]\w*_(BYTES|HELD|SHOWN|LISTED|PER_\w+|(TIMEOUT|PERIOD|RETRY|INTERVAL|SILENCE)_M?S)"
-)
+def _documents() -> list[Path]:
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "sql" / "README.md"]
 
 
-def _bounds_of_the_code() -> Iterator[tuple[str, str]]:
-    """Module and name of each public constant that bounds something."""
-    for path in _python_files("app"):
-        for node in _parsed(path).body:
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            for target in targets:
-                if isinstance(target, ast.Name) and _BOUNDS.fullmatch(target.id):
-                    yield ".".join(path.relative_to(ROOT / "app").with_suffix("").parts), target.id
+def _anchors(document: Path) -> set[str]:
+    """The names by which headings of a document are linked."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-def _bounds_of_the_readme() -> Iterator[tuple[str, str, float]]:
-    """Module, name and value of each constant in the README's limits; a row may have several names of one module."""
-    table = (
-        (ROOT / "README.md")
-        .read_text(encoding="utf-8")
-        .split("\n| limit | value | meaning |\n| --- | --- | --- |\n")[1]
-    )
-    for row in table.split("\n\n")[0].splitlines():
-        names, values, _ = row.strip("|").split(" | ", 2)
-        if match := re.fullmatch(r"`([a-z_.]+)\.([A-Z_]+)`((?:, `[A-Z_]+`)*)", names.strip()):
-            module, first, rest = match.groups()
-            for name, value in zip([first, *re.findall(r"[A-Z_]+", rest)], values.split(", "), strict=True):
-                yield module, name, float(value)
+def test_links_of_the_documents_lead_somewhere() -> None:
+    broken = []
+    for document in _documents():
+        for path, anchor in _LINK.findall(document.read_text(encoding="utf-8")):
+            target = document.parent / path if path else document
+            if not target.is_file() or (anchor and anchor not in _anchors(target)):
+                broken.append(f"{document.relative_to(ROOT)}: {path}#{anchor}")
+    assert broken == []
 
 
-def _tellings(value: Any) -> tuple[float, ...]:
-    """The numbers by which a value may be told: a time in days or in hours, an instant by its year."""
-    if isinstance(value, timedelta):
-        return value / timedelta(days=1), value / timedelta(hours=1)
-    return (value.year,) if isinstance(value, datetime) else (float(value),)
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= LONGEST_README
 
 
-def test_the_readme_lists_every_limit_of_the_code_with_its_value() -> None:
-    listed = list(_bounds_of_the_readme())
-    assert set(_bounds_of_the_code()) - {(module, name) for module, name, _ in listed} == set()
-    for module, name, value in listed:
-        assert value in _tellings(getattr(importlib.import_module(f"app.{module}"), name)), f"{module}.{name}"
+def _problems() -> Iterator[type[errors.ProblemError]]:
+    waiting = [errors.ProblemError]
+    while waiting:
+        problem = waiting.pop()
+        yield problem
+        waiting += problem.__subclasses__()
+
+
+def test_the_api_page_lists_every_code_with_its_status() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    table = text.split("\n| status | codes |\n| --- | --- |\n")[1].split("\n\n")[0]
+    listed = {
+        (int(status), code)
+        for status, codes in re.findall(r"^\| (\d+)[^|]*\| (.*) \|$", table, re.MULTILINE)
+        for code in re.findall(r"`(\w+)`", codes)
+    }
+    assert listed == {(problem.status, problem.code) for problem in _problems()}
 
 
 def test_the_example_environment_names_settings_that_exist() -> None:
@@ -330,7 +321,7 @@ def test_the_example_environment_names_settings_that_exist() -> None:
             assert name in known or f"${{{name}:" in compose, f"{name}: no such setting"
             if name in known:
                 shown = f"`{value}`" if value else "none"
-                assert shown == _default(known[name][0]), f"{name} shows another value than its default"
+                assert shown == setting(known[name][0]), f"{name} shows another value than its default"
 
 
 def test_the_example_environment_has_no_password() -> None:
@@ -391,6 +382,22 @@ def test_make_has_its_targets() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     assert targets >= {"demo", "serve", "test", "bench", "lint"}
+
+
+def test_a_demo_and_a_service_need_no_test_tools() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    stamps = dict(re.findall(r"^([a-z]+): \$\(VENV\)/(\S+)$", makefile, re.MULTILINE))
+    assert stamps == {
+        **dict.fromkeys(("demo", "serve"), "installed-runtime"),
+        **dict.fromkeys(("quick", "test", "bench", "lint", "docs"), "installed"),
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [
+        {re.split(r"[^\w-]", line)[0] for line in lines}
+        for lines in (project["dependencies"], project["optional-dependencies"]["dev"])
+    ]
+    assert names[0] & names[1] == set()
+    assert "pytest" in names[1]
 
 
 def test_continuous_integration_can_be_run_by_hand() -> None:
