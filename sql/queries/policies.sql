@@ -9,7 +9,7 @@ SELECT
     change.changed_by,
     change.changed_through
 FROM api.policy
-JOIN api.policy_in_force AS kept USING (relation)
+JOIN internal.policy_in_force AS kept USING (relation)
 CROSS JOIN LATERAL (
     VALUES
         (1, 'chunk_interval', policy.chunk_interval, kept.chunk_interval),
