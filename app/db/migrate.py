@@ -62,7 +62,7 @@ VACUUM_LOCK_TIMEOUT_MS = 5000
 """Time that a migration waits for a vacuum to stop, which blocks nobody else; an autovacuum yields after
 `deadlock_timeout`, 1 s."""
 MAX_TRIES_TO_DROP = 3
-"""Attempts to drop the previous schema `api`; the next migration drops it otherwise."""
+"""Attempts to drop the previous schemas `api` and `internal`; the next migration drops it otherwise."""
 # A backup that runs for hours must not keep the service down.
 MAX_TRIES_WHERE_NOTHING_CHANGES = 5
 """Attempts of a migration on a database that this release has migrated already."""

@@ -40,7 +40,7 @@ def fingerprint(profile: str) -> str:
 
 
 def reapply(connection: psycopg.Connection[TupleRow], profile: str) -> None:
-    """Run every file of a profile in the transaction that is open, where schema `api` is empty, and check functions.
+    """Run every file of a profile in the transaction that is open, into schemas that are empty, and check functions.
 
     Raises what psycopg raises, with a note of the file, and :class:`LookupError` where a function in PL/pgSQL names a
     relation or a function that is not there.

@@ -1,12 +1,13 @@
 """The two storage profiles look the same from outside: one contract, held equal by reading both catalogs."""
 
+import re
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app.db import migrate
+from app.db import migrate, queries
 from tests.support.servers import ONLY_TIMESCALE, Server
 
 Connection = psycopg.Connection[TupleRow]
@@ -152,6 +153,17 @@ def test_both_profiles_have_the_same_functions_and_procedures(catalog: Catalog, 
     assert here.keys() - there.keys() == ONLY_TIMESCALE_FUNCTIONS
     common = here.keys() & there.keys()
     assert {name: here[name] for name in common} == {name: there[name] for name in common}
+
+
+def test_named_queries_name_what_is_there(catalog: Catalog) -> None:
+    there = {key[:2] for part in ("relations", "functions") for key in catalog[part]}
+    named = {
+        tuple(name.split("."))
+        for text in queries.load().values()
+        for name in re.findall(r"\b(?:api|internal|telemetry)\.\w+", text.decode())
+    }
+    assert len(named) > 40
+    assert named - there == set()
 
 
 def test_everything_has_a_comment(catalog: Catalog) -> None:

@@ -228,6 +228,16 @@ def test_every_function_of_schema_api_is_asked_for() -> None:
     assert created - named == set()
 
 
+@pytest.mark.parametrize("schema", ["api", "internal"])
+def test_the_files_of_a_schema_create_nothing_in_another(schema: str) -> None:
+    created = {
+        (path.name, where)
+        for path in sorted((ROOT / "sql" / schema).glob("*.sql"))
+        for where in re.findall(r"CREATE (?:FUNCTION|PROCEDURE|VIEW) (\w+)\.", _without_comments(path))
+    }
+    assert {where for _, where in created} == {schema}, created
+
+
 @pytest.mark.parametrize("folder", ["sql/timescale", "sql/postgres", "migrations/timescale", "migrations/postgres"])
 def test_a_file_of_one_profile_says_why_it_differs(folder: str) -> None:
     files = sorted((ROOT / folder).glob("*.sql"))
