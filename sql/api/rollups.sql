@@ -7,7 +7,7 @@ COMMENT ON PROCEDURE api.complete_rollups(timestamptz, timestamptz) IS
 'Makes readings that came late show in the rollups of the hours that [range_from, range_to) touches; unlike refresh_rollups it computes nothing again that is right already. CALL it outside a transaction, after a load.';
 
 COMMENT ON PROCEDURE api.open_rollups() IS
-'Lets rollups show rows that were written into their tables (api.rollup_table) where no refresh has had a reading yet (timescale profile; nothing is to be done on the other). A copy calls it, outside a transaction.';
+'Lets rollups show rows that were written into their tables (api.rollup_table) and that no refresh has reached (timescale profile; nothing is to be done on the other). A copy calls it, outside a transaction.';
 
 COMMENT ON VIEW api.refresh_lag IS
 'How far each rollup is behind, and what late readings it does not show yet. Normal: lag below normal_lag, and a backlog that a few runs of the refresh job take away. A lag that grows: the job fails or finds no worker (api.job_health). A backlog older than the job looks back waits for the next upkeep; CALL api.refresh_rollups(backlog_from, backlog_to) completes it at once.';
