@@ -98,13 +98,13 @@ def copy(source_url: str, target_url: str) -> int:
             if relation.name == "policy":
                 target.execute(query("apply_policies"))
         kept = _copy_histories(source, target, [relation for relation in relations if relation.kind == "history"])
-        target.execute(query("open_rollups"))
         for relation in relations:
             if relation.kind == "rollup":
                 _copy_dropped_hours(source, target, relation)
             # The triggers of the histories have kept it, but of devices whose readings were all dropped.
             if relation.kind == "live":
                 _copy_whole(source, target, relation)
+        target.execute(query("open_rollups"))
         target.execute("ANALYZE")
     return kept
 

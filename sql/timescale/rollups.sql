@@ -110,56 +110,43 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because a continuous aggregate shows its rows up to where a refresh last had something to
--- materialise, and what is younger it reads from its source. Where no refresh ever had, as in a copy of a database whose
--- readings are all dropped, it shows none, and a refresh that finds nothing changes nothing of it. So it is given a reading
--- of yesterday, and that is taken away again. No search_path is set on the procedure: a refresh runs outside a transaction.
+-- Differs by necessity because a continuous aggregate shows its rows up to its watermark, which a refresh moves behind the
+-- last row where it has changed any; one that finds nothing to change moves nothing. So a row is added before the first
+-- one, which has no readings behind it: the refresh of that time removes it, and moves the watermark. No search_path is set
+-- on the procedure: a refresh runs outside a transaction.
 
 CREATE PROCEDURE internal.open_rollups()
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    opened CONSTANT timestamptz := internal.day_floor(
-        now() - (SELECT max(refresh_end_offset) FROM telemetry.policy)
-    ) - interval '12 hours';
-    opener CONSTANT text := 'opener-of-rollups';
-    device text;
-    is_opened boolean;
+    rollup text;
+    rows_of_rollup text;
+    bucket interval;
+    first_bucket timestamptz;
+    watermark timestamptz;
 BEGIN
-    FOREACH device IN ARRAY ARRAY['meter', 'vehicle'] LOOP
-        CONTINUE WHEN (
-            SELECT min(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(aggregate.mat_hypertable_id)))
-            FROM _timescaledb_catalog.continuous_agg AS aggregate
-            WHERE
-                aggregate.user_view_schema = 'telemetry'
-                AND aggregate.user_view_name IN (device || '_hourly', device || '_daily')
-        ) > timestamptz '1970-01-01 00:00:00+00';
-        -- No live state comes of it.
-        EXECUTE format('ALTER TABLE telemetry.%s_telemetry_history DISABLE TRIGGER USER', device);
-        IF device = 'meter' THEN
-            INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
-            VALUES (opener, opened, 0, 0)
-            ON CONFLICT DO NOTHING;
-        ELSE
-            INSERT INTO telemetry.vehicle_telemetry_history (
-                vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c
-            )
-            VALUES (opener, opened, 0, 0, 0)
-            ON CONFLICT DO NOTHING;
-        END IF;
-        EXECUTE format('ALTER TABLE telemetry.%s_telemetry_history ENABLE TRIGGER USER', device);
+    FOREACH rollup IN ARRAY ARRAY['meter_hourly', 'meter_daily', 'vehicle_hourly', 'vehicle_daily'] LOOP
+        rows_of_rollup := internal.rollup_table(rollup);
+        bucket := CASE WHEN rollup LIKE '%\_daily' THEN interval '24 hours' ELSE interval '1 hour' END;
+        SELECT _timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(aggregate.mat_hypertable_id))
+        INTO watermark
+        FROM _timescaledb_catalog.continuous_agg AS aggregate
+        WHERE aggregate.user_view_schema = 'telemetry' AND aggregate.user_view_name = rollup;
+        EXECUTE format('SELECT min(bucket_start) FROM %s HAVING max(bucket_start) >= $1', rows_of_rollup)
+        INTO first_bucket
+        USING watermark;
+        CONTINUE WHEN first_bucket IS NULL;
+        EXECUTE format(
+            'INSERT INTO %1$s
+            SELECT (jsonb_populate_record(kept, jsonb_build_object(''bucket_start'', $1))).*
+            FROM %1$s AS kept WHERE kept.bucket_start = $2 LIMIT 1',
+            rows_of_rollup
+        ) USING first_bucket - bucket, first_bucket;
         COMMIT;
-        CALL api.refresh_rollups(opened, opened + interval '1 hour');
+        CALL public.refresh_continuous_aggregate(
+            format('telemetry.%I', rollup)::regclass, first_bucket - 2 * bucket, first_bucket, force => true
+        );
     END LOOP;
-    -- Also where an earlier call was stopped in between.
-    DELETE FROM telemetry.meter_telemetry_history WHERE meter_id = opener AND recorded_at > now() - interval '31 days';
-    is_opened := FOUND;
-    DELETE FROM telemetry.vehicle_telemetry_history WHERE vehicle_id = opener AND recorded_at > now() - interval '31 days';
-    is_opened := FOUND OR is_opened;
-    COMMIT;
-    IF is_opened THEN
-        CALL api.refresh_rollups(now() - interval '31 days', now());
-    END IF;
 END
 $$;
 
