@@ -5,10 +5,10 @@ RUN := $(VENV)/bin/python
 
 .PHONY: demo serve quick test bench lint docs lock
 
-demo: $(VENV)/installed
+demo: $(VENV)/installed-runtime
 	$(RUN) -m app demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
-serve: $(VENV)/installed
+serve: $(VENV)/installed-runtime
 	$(RUN) -m app serve
 
 # What needs no database, and readings through HTTP on the packaged one.
@@ -28,7 +28,7 @@ lint: $(VENV)/installed
 
 # The site of docs/, in site/; neither the service nor its tests need what this installs.
 docs: $(VENV)/installed
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(INSTALL) '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # Takes the newest versions that pyproject.toml allows and writes them down; run the tests, then commit.
@@ -37,7 +37,16 @@ lock:
 	$(VENV)/bin/pip install --quiet --editable '.[dev]'
 	$(VENV)/bin/pip freeze --exclude-editable > constraints.txt
 
+INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+# What the service runs on, and no more.
+$(VENV)/installed-runtime: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) .
+	touch $@
+
+# What tests, benchmarks and linters need besides.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	$(INSTALL) '.[dev]'
+	touch $(VENV)/installed-runtime $@

@@ -1,85 +1,141 @@
-"""The command line: python -m app serve | migrate | roles | demo | import FILE | policies plan|apply FILE |
-doctor | copy URL | compare URL."""
+"""The command line: `ev-fleet-energy COMMAND`, or `python -m app COMMAND`."""
 
 import argparse
-import os
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app import __version__
-from app.config import Settings
+from app.config import Settings, flag_of, variables
 from app.db import migrate
 from app.errors import OperatorError, RoleLacksRight
 from app.local import demo
+from app.server import listen
 from app.server.database import any_database, database
-from app.server.run import configure_logging, serving
+from app.server.logs import configure_logging
+from app.server.run import serving
 from app.server.signals import stopped_by_signals
 from app.server.workers import serve_with_workers
 from app.tools import doctor, importer, policies, transfer
+
+logger = logging.getLogger("energy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 done, 1 it could not be done, 2 it was asked for wrongly."""
     options = _parser().parse_args(arguments)
-    configure_logging()
+    log_format = "text"
     try:
-        return int(options.run(options, Settings.from_environment()))
+        settings = Settings.from_environment(flags={name: getattr(options, name, None) for name in variables()})
+        log_format = settings.log_format
+        configure_logging(log_format)
+        return int(options.run(options, settings))
     except OperatorError as error:
-        sys.stderr.write(f"energy: {error}\n")
+        if log_format == "json":
+            logger.error("%s", error)
+        else:
+            sys.stderr.write(f"energy: {error}\n")
         return error.exit_status
     except KeyboardInterrupt:
         return 130
 
 
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command: its name, what it does, how it is typed, and the settings, by variable, that it has flags for."""
+
+    name: str
+    phrase: str
+    examples: tuple[str, ...]
+    run: Callable[[argparse.Namespace, Settings], int]
+    add_arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    flags: tuple[str, ...] = ("DATABASE_URL",)
+
+
+_PROGRAM = "ev-fleet-energy"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m app", description="Energy accounting for EV fleets.")
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        usage=f"{_PROGRAM} COMMAND [OPTION ...]",
+        description=f"Energy accounting for EV fleets: AC energy from the grid, DC energy in the battery.\n{_listed()}",
+        epilog=(
+            f"'{_PROGRAM} COMMAND --help' shows the options of a command and an example. Settings come from\n"
+            "environment variables; an option overrides its variable. Without a database URL, commands use the\n"
+            "PostgreSQL server embedded in ENERGY_DATA_DIR: serve and demo start it, the others join it, or start it\n"
+            "for as long as they run."
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    serve = commands.add_parser("serve", help="answer HTTP until SIGINT or SIGTERM")
-    serve.add_argument("--workers", help="processes that answer; ENERGY_WORKERS unless told")
-    serve.set_defaults(run=_serve)
-
-    migrating = commands.add_parser("migrate", help="bring the database to this release's schema")
-    migrating.set_defaults(run=_migrate)
-
-    making_roles = commands.add_parser("roles", help="make the database roles: an owner, a writer, a reader")
-    making_roles.set_defaults(run=_roles)
-
-    demonstrating = commands.add_parser("demo", help="serve, and let a simulated fleet post to it")
-    demonstrating.add_argument("--seconds", type=float, help="stop after so long; until Ctrl-C unless told")
-    demonstrating.add_argument("--vehicles", type=int, default=demo.VEHICLES, help="vehicles of the fleet")
-    demonstrating.add_argument("--seed", type=int, default=demo.SEED, help="seed of the simulation")
-    demonstrating.set_defaults(run=_demo)
-
-    load = commands.add_parser("import", help="load a file of readings, assignments or devices")
-    importer.add_arguments(load)
-    load.set_defaults(run=_import)
-
-    changing = commands.add_parser("policies", help="show or apply a file of retention, columnstore and refresh")
-    policies.add_arguments(changing)
-    changing.set_defaults(run=_policies)
-    _add_transfer(commands)
-
-    examining = commands.add_parser("doctor", help="what is not normal in the database, and the figures behind it")
-    doctor.add_arguments(examining)
-    examining.set_defaults(run=_doctor)
+    commands = parser.add_subparsers(prog=_PROGRAM, required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    for command in (command for group in _GROUPS.values() for command in group):
+        examples = "\n".join(f"  {_PROGRAM} {example}" for example in command.examples)
+        own = commands.add_parser(
+            command.name,
+            description=f"{command.phrase[0].upper()}{command.phrase[1:]}.",
+            epilog=f"example{'s' if len(command.examples) > 1 else ''}:\n{examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if command.add_arguments is not None:
+            command.add_arguments(own)
+        for variable in command.flags:
+            _add_flag(own, variable)
+        own.set_defaults(run=command.run)
     return parser
 
 
-def _add_transfer(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    filling = commands.add_parser("copy", help="copy another database, of either profile, into this one, and compare")
-    filling.add_argument("url", help="the database to copy; leave its password to PGPASSFILE")
-    filling.set_defaults(run=_copy)
+def _listed() -> str:
+    """The commands by group, a line each."""
+    width = max(len(command.name) for group in _GROUPS.values() for command in group)
+    return "\n".join(
+        f"\n{title}:\n" + "\n".join(f"  {command.name:{width}}  {command.phrase}" for command in group)
+        for title, group in _GROUPS.items()
+    )
 
-    comparing = commands.add_parser("compare", help="tell where another database and this one differ")
-    comparing.add_argument("url", help="the other database; leave its password to PGPASSFILE")
-    comparing.add_argument("--from", dest="from_", type=datetime.fromisoformat, help="readings from then on alone")
-    comparing.add_argument("--to", type=datetime.fromisoformat, help="readings before then alone")
-    comparing.set_defaults(run=_compare)
+
+def _add_flag(parser: argparse.ArgumentParser, variable: str) -> None:
+    """The flag of a setting, kept under the variable's name."""
+    default, meaning = variables()[variable]
+    flag = flag_of(variable)
+    parser.add_argument(
+        flag,
+        dest=variable,
+        metavar=flag.rsplit("-", 1)[-1].upper(),
+        help=f"{meaning} (variable {variable}, default: {'none' if default is None else default})".replace("%", "%%"),
+    )
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=float, help="stop after so many seconds (default: run until Ctrl-C)")
+    parser.add_argument(
+        "--vehicles", type=int, default=demo.VEHICLES, help="vehicles of the fleet, 3 or more (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=demo.SEED, help="the same seed simulates the same fleet (default: %(default)s)"
+    )
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="database to copy from; put its password into PGPASSFILE, not into the URL")
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="the other database; put its password into PGPASSFILE, not into the URL")
+    for flag, dest, which in (("--from", "from_", "from this time on"), ("--to", "to", "before this time")):
+        parser.add_argument(
+            flag,
+            dest=dest,
+            type=datetime.fromisoformat,
+            metavar="TIME",
+            help=f"compare only readings {which}, such as 2026-01-31T00:00:00Z (default: all)",
+        )
 
 
 def _copy(options: argparse.Namespace, settings: Settings) -> int:
@@ -92,10 +148,9 @@ def _compare(options: argparse.Namespace, settings: Settings) -> int:
         return transfer.run_compare(url, options.url, options.from_, options.to)
 
 
-def _serve(options: argparse.Namespace, settings: Settings) -> int:
-    if options.workers is not None:
-        settings = Settings.from_environment({**os.environ, "ENERGY_WORKERS": options.workers})
-    with stopped_by_signals() as stop, database(settings, stops_without=True) as url:
+def _serve(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    listen.check(settings)
+    with stopped_by_signals() as stop, database(settings, serves=True) as url:
         if settings.workers > 1:
             serve_with_workers(settings, url, stop, lambda address: _say(f"serving at {address}"))
             _say("stopping")
@@ -117,20 +172,19 @@ def _migrate(options: argparse.Namespace, settings: Settings) -> int:  # noqa: A
 def _roles(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
     with any_database(settings) as url:
         migrate.create_roles(url)
-    _say(
-        "roles energy_owner, energy_writer and energy_reader are there, without passwords of ours; next, as the owner:"
-    )
-    _say("python -m app migrate")
+    _say("the roles energy_owner, energy_writer and energy_reader exist, and this command gave them no passwords")
+    _say(f"next, as the owner: {_PROGRAM} migrate")
     return 0
 
 
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
-    # What is imagined does not get among what the service was told.
+    # The simulated fleet has a database of its own, so that it does not mix with real devices.
     settings = replace(settings, data_dir=settings.data_dir / "demo")
     fleet = {"seconds": options.seconds, "vehicles": options.vehicles, "seed": options.seed}
+    listen.check(settings)
     with (
         stopped_by_signals() as stop,
-        database(settings, stops_without=True) as url,
+        database(settings, serves=True) as url,
         serving(settings, url, stop) as address,
     ):
         demo.run(address, stop=stop, alone=settings.database_url is not None, **fleet)
@@ -160,6 +214,76 @@ def _doctor(options: argparse.Namespace, settings: Settings) -> int:
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+_LISTENING = ("ENERGY_HOST", "ENERGY_PORT")
+_GROUPS: Mapping[str, tuple[_Command, ...]] = {
+    "Run the service": (
+        _Command(
+            "serve",
+            "answer HTTP requests until Ctrl-C or SIGTERM",
+            ("serve --port 8001", "serve --host 0.0.0.0 --workers 4 --database-url postgresql://energy@db/energy"),
+            _serve,
+            flags=(*_LISTENING, "ENERGY_WORKERS", "DATABASE_URL"),
+        ),
+        _Command(
+            "demo",
+            "serve, and let a simulated fleet send readings",
+            ("demo --seconds 60",),
+            _demo,
+            _add_demo,
+            (*_LISTENING, "DATABASE_URL"),
+        ),
+    ),
+    "Set up a database": (
+        _Command("migrate", "create or update the schema of this release", ("migrate",), _migrate),
+        _Command(
+            "roles",
+            "create the database roles: an owner, a writer and a reader",
+            ("roles --database-url postgresql://postgres@db/energy",),
+            _roles,
+        ),
+    ),
+    "Load and move data": (
+        _Command(
+            "import",
+            "load a file of readings, assignments or devices",
+            ("import readings.csv.gz", "import history.csv.gz --by-day", "import meter.csv --meter M-101 --end-at now"),
+            _import,
+            importer.add_arguments,
+        ),
+        _Command(
+            "copy",
+            "copy everything from another database into this one, and compare the two",
+            ("copy postgresql://energy@old-server/energy",),
+            _copy,
+            _add_source,
+        ),
+        _Command(
+            "compare",
+            "show where another database and this one differ",
+            ("compare postgresql://energy@old-server/energy --from 2026-01-01T00:00:00Z",),
+            _compare,
+            _add_comparison,
+        ),
+    ),
+    "Look after a database": (
+        _Command(
+            "doctor",
+            "report problems, what to do about them, and the figures behind them",
+            ("doctor", "doctor --silent-for '90 minutes' --json"),
+            _doctor,
+            doctor.add_arguments,
+        ),
+        _Command(
+            "policies",
+            "show or change how long data is kept, when it is compressed and when rollups are refreshed",
+            ("policies show", "policies plan policies.toml", "policies apply policies.toml"),
+            _policies,
+            policies.add_arguments,
+        ),
+    ),
+}
 
 
 if __name__ == "__main__":

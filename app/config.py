@@ -117,7 +117,15 @@ class Settings:
         "as `energy.example,app`",
     )
     port: int = _setting("ENERGY_PORT", 8000, _integer(0, 65535), "port to listen on; 0 takes a free one")
-    workers: int = _setting("ENERGY_WORKERS", 1, _integer(1, 64), "worker processes; overridden by `serve --workers`")
+    workers: int = _setting(
+        "ENERGY_WORKERS", 1, _integer(1, 64), "worker processes; each keeps one processor core busy"
+    )
+    log_format: str = _setting(
+        "ENERGY_LOG_FORMAT",
+        "text",
+        _choice("text", "json"),
+        "format of the log on standard error: `text`, or `json` for one JSON object per line",
+    )
     read_connections: int = _setting(
         "ENERGY_READ_CONNECTIONS", 4, _integer(1, 100), "database connections for answers, per worker process"
     )
@@ -167,7 +175,11 @@ class Settings:
         "difference between the clocks of service and database",
     )
     max_clock_skew_s: float = _setting(
-        "ENERGY_MAX_CLOCK_SKEW_S", 300.0, _seconds(0, 86_400), "how far in the future a reading's timestamp may lie"
+        "ENERGY_MAX_CLOCK_SKEW_S",
+        300.0,
+        _seconds(0, 86_400),
+        "how far in the future a reading's timestamp may lie, and how far the clocks of service and database may "
+        "differ; while they differ by more, ingest and `/readyz` answer 503",
     )
     max_window_days: int = _setting(
         "ENERGY_MAX_WINDOW_DAYS",
@@ -198,25 +210,36 @@ class Settings:
     )
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, flags: Mapping[str, str | None] | None = None
+    ) -> "Settings":
         """Read every setting; an unset or empty variable means its default.
 
-        Raises :class:`ConfigurationError` naming the variable and what is wrong with its value.
+        `flags` are values from the command line, by variable; one that is given overrides the variable.
+
+        Raises :class:`ConfigurationError` naming the variable, or the flag, and what is wrong with its value.
         """
         values: dict[str, Any] = {}
         for spec in fields(cls):
             variable = spec.metadata["variable"]
-            text = environment.get(variable, "").strip()
+            given = (flags or {}).get(variable)
+            text = (environment.get(variable, "") if given is None else given).strip()
             if not text:
                 continue
             try:
                 values[spec.name] = spec.metadata["read"](text)
             except ValueError as error:
-                raise ConfigurationError(f"{variable}={text} {error}") from None
+                named = f"{variable}={text}" if given is None else f"{flag_of(variable)} {text}"
+                raise ConfigurationError(f"{named} {error}") from None
         unknown = [name for name in environment if name.startswith("ENERGY_") and name not in variables()]
         if unknown:
             raise ConfigurationError(f"{', '.join(sorted(unknown))}: no such setting")
         return cls(**values)
+
+
+def flag_of(variable: str) -> str:
+    """The command line's flag for a setting: `--port` for `ENERGY_PORT`."""
+    return "--" + variable.removeprefix("ENERGY_").lower().replace("_", "-")
 
 
 def variables() -> dict[str, tuple[Any, str]]:

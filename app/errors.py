@@ -41,12 +41,20 @@ class SchemaMismatch(OperatorError):
     """The database's schema is not the one this release works with."""
 
 
+class SchemaMissing(SchemaMismatch):
+    """The database was never migrated."""
+
+
 class ProfileMismatch(OperatorError):
     """The configured storage profile is not that of the database, or its server does not support it."""
 
 
 class EmbeddedServerError(OperatorError):
     """The embedded PostgreSQL could not be set up, started or stopped."""
+
+
+class DataDirectoryInUse(EmbeddedServerError):
+    """Another process has started the embedded PostgreSQL of this data directory."""
 
 
 class CopyFailed(OperatorError):
@@ -70,8 +78,8 @@ class PoliciesRefused(OperatorError):
 class ProblemError(EnergyError):
     """An HTTP answer other than success: `application/problem+json` with a stable code.
 
-    `detail` is a sentence for a person; `extra` are further members of the problem document; `retry_after_s` becomes
-    the Retry-After header.
+    `detail` is a sentence for a person; `extra` are further members of the problem document; `device_id` is for the
+    log; `retry_after_s` becomes the Retry-After header.
     """
 
     status: ClassVar[int] = 500
@@ -79,10 +87,11 @@ class ProblemError(EnergyError):
     title: ClassVar[str] = "Internal error"
     retry_after_s: ClassVar[int | None] = None
 
-    def __init__(self, detail: str, extra: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, detail: str, extra: Mapping[str, Any] | None = None, *, device_id: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.extra: Mapping[str, Any] = extra or {}
+        self.device_id = device_id
 
 
 class MalformedBody(ProblemError):
@@ -224,6 +233,12 @@ class RightMissing(ProblemError):
     """A role of the service lacks a right in the database; once it has the right, the request may be repeated."""
 
     status, code, title, retry_after_s = 503, "right_missing", "The service lacks a right in the database", 60
+
+
+class ClocksDiffer(ProblemError):
+    """The clock of this machine and the database's are further apart than a reading may lie in the future."""
+
+    status, code, title, retry_after_s = 503, "clocks_differ", "The clocks of service and database differ", 60
 
 
 class ShuttingDown(ProblemError):

@@ -29,7 +29,12 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=REGISTRY,
 )
-
+REJECTED_REQUESTS = Counter(
+    "energy_rejected_requests", "Requests answered with a problem document, by its code", ["code"], registry=REGISTRY
+)
+REJECTED_READINGS = Counter(
+    "energy_rejected_readings", "Readings that were refused, by the code of their error", ["code"], registry=REGISTRY
+)
 
 _OUTCOMES = {outcome: READINGS.labels(outcome=outcome) for outcome in ("accepted", "duplicate", "conflict", "rejected")}
 

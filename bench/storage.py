@@ -224,7 +224,7 @@ def _retention(connection: Connection, profile: str) -> None:
         '{"meter_telemetry_history": {"drop_after": "7 days"}, "vehicle_telemetry_history": {"drop_after": "7 days"}, '
         '"meter_hourly": {"refresh_start_offset": "3 days"}, "vehicle_hourly": {"refresh_start_offset": "3 days"}}'
     )
-    for row in connection.execute("SELECT * FROM api.policy_effects(%s)", [wanted]).fetchall():
+    for row in connection.execute("SELECT * FROM internal.policy_effects(%s)", [wanted]).fetchall():
         chunks = f"{row[2]} chunks, {row[4] / 1e6:,.1f} MB, " if profile == "timescale" else ""
         _say(f"plan: {row[0]} {row[1]} {chunks}{row[3]:,} rows")
     sums = (

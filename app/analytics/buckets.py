@@ -36,4 +36,4 @@ async def cut_size(database: Database, window: Window, cut: Cut) -> CutSize:
             {"field": "timezone"},
         )
     [row] = await database.fetch_all("cut_size", cut.parameters(window))
-    return CutSize(*row)
+    return CutSize(row.buckets, row.begin_within_an_hour)

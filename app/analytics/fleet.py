@@ -4,9 +4,10 @@ from typing import Any
 
 from app.analytics.buckets import Cut, cut_size
 from app.analytics.rounding import ENERGY_DIGITS, RATIO_DIGITS, rounded
+from app.analytics.sides import coverage, reading_counts, total_energy
 from app.db.pool import Database
 from app.errors import InvalidParameter
-from app.wire.energy import Coverage, ReadingCounts, TotalEnergy, Window
+from app.wire.energy import Window
 from app.wire.fleet import Fleet, FleetReasons, FleetSeries, Matched, Seen
 
 # A series of the fleet adds up every device's rows by bucket.
@@ -49,20 +50,21 @@ async def fleet_series(database: Database, window: Window, cut: Cut) -> FleetSer
     return FleetSeries(window, cut.bucket, cut.timezone, [_fleet(row) for row in rows])
 
 
-def _fleet(row: tuple[Any, ...]) -> Fleet:
-    bucket_from, bucket_to, energy_ac, energy_dc, attributed, unattributed, ratio, *counted = row
-    vehicles_matched, matched_ac, matched_dc, meters_seen, vehicles_seen, *read = counted
-    meter_readings, vehicle_readings, meter_coverage, vehicle_coverage, estimated, *reasons = read
+def _fleet(row: Any) -> Fleet:
     return Fleet(
-        window=Window(bucket_from, bucket_to),
-        totalEnergy=TotalEnergy(rounded(energy_ac, ENERGY_DIGITS), rounded(energy_dc, ENERGY_DIGITS)),
-        acAttributedKwh=rounded(attributed, ENERGY_DIGITS),
-        acUnattributedKwh=rounded(unattributed, ENERGY_DIGITS),
-        efficiencyRatio=rounded(ratio, RATIO_DIGITS),
-        matched=Matched(vehicles_matched, rounded(matched_ac, ENERGY_DIGITS), rounded(matched_dc, ENERGY_DIGITS)),
-        seen=Seen(meters_seen, vehicles_seen),
-        readings=ReadingCounts(meter_readings, vehicle_readings),
-        coverage=Coverage(rounded(meter_coverage, RATIO_DIGITS), rounded(vehicle_coverage, RATIO_DIGITS)),
-        estimated=estimated,
-        reasons=FleetReasons(*reasons),
+        window=Window(row.bucket_from, row.bucket_to),
+        totalEnergy=total_energy(row),
+        acAttributedKwh=rounded(row.energy_ac_attributed_kwh, ENERGY_DIGITS),
+        acUnattributedKwh=rounded(row.energy_ac_unattributed_kwh, ENERGY_DIGITS),
+        efficiencyRatio=rounded(row.efficiency_ratio, RATIO_DIGITS),
+        matched=Matched(
+            row.vehicles_matched,
+            rounded(row.matched_energy_ac_kwh, ENERGY_DIGITS),
+            rounded(row.matched_energy_dc_kwh, ENERGY_DIGITS),
+        ),
+        seen=Seen(row.meters_seen, row.vehicles_seen),
+        readings=reading_counts(row),
+        coverage=coverage(row),
+        estimated=row.is_estimated,
+        reasons=FleetReasons(row.energy_ac_reason, row.energy_dc_reason, row.efficiency_reason),
     )

@@ -4,15 +4,15 @@ from typing import Any
 
 from app.analytics.rounding import (
     CAPACITY_DIGITS,
-    ENERGY_DIGITS,
     HOURS_DIGITS,
     RATIO_DIGITS,
     TEMPERATURE_DIGITS,
     rounded,
 )
+from app.analytics.sides import coverage, reading_counts, total_energy
 from app.db.pool import Database
 from app.errors import UnknownMeter, UnknownVehicle
-from app.wire.energy import Coverage, ReadingCounts, TotalEnergy, Window
+from app.wire.energy import Window
 from app.wire.health import (
     BatteryHealth,
     BatteryMonth,
@@ -33,42 +33,43 @@ async def battery(database: Database, vehicle_id: str, window: Window) -> Batter
     """
     parameters = {"vehicle_id": vehicle_id, "window_from": window.from_, "window_to": window.to}
     [condition] = await database.fetch_all("vehicle_condition", parameters)
-    is_known, listed, readings, coverage, hours_hot, max_temperature = condition
-    if not is_known:
+    if not condition.is_known:
         raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("battery_months", parameters)
-    months = [BatteryMonth(month, _capacity(stretches, *fit)) for month, stretches, *fit, _, _ in rows if month]
-    [(_, stretches, capacity, error, trend, trend_error)] = [row for row in rows if row[0] is None] or [_NO_STRETCHES]
+    whole = next((row for row in rows if row.month is None), None)
+    silent = condition.readings == 0
+    listed = condition.battery_capacity_listed_kwh
+    capacity = whole and whole.capacity_kwh
     return BatteryHealth(
         vehicleId=vehicle_id,
         window=window,
-        capacity=_capacity(stretches, capacity, error, silent=readings == 0),
+        capacity=_capacity(whole, silent=silent),
         listedCapacityKwh=listed,
         shareOfListed=rounded(capacity / listed if capacity and listed else None, RATIO_DIGITS),
-        trend=_battery_trend(trend, trend_error, silent=readings == 0),
-        months=months,
-        hoursAbove40C=rounded(hours_hot, HOURS_DIGITS),
-        maxBatteryTemp=rounded(max_temperature, TEMPERATURE_DIGITS),
-        readings=readings,
-        coverage=rounded(coverage, RATIO_DIGITS),
+        trend=_battery_trend(whole, silent=silent),
+        months=[BatteryMonth(row.month, _capacity(row)) for row in rows if row.month],
+        hoursAbove40C=rounded(condition.hours_hot, HOURS_DIGITS),
+        maxBatteryTemp=rounded(condition.battery_temp_max_c, TEMPERATURE_DIGITS),
+        readings=condition.readings,
+        coverage=rounded(condition.coverage, RATIO_DIGITS),
     )
 
 
-_NO_STRETCHES = (None, 0, None, None, None, None)
+def _capacity(row: Any, *, silent: bool = False) -> Capacity:
+    """The capacity of a month, or of all stretches; None: there are none."""
+    if row is None or row.capacity_kwh is None:
+        return Capacity(None, None, row.stretches if row else 0, "no_readings" if silent else "too_few_stretches")
+    return Capacity(
+        round(row.capacity_kwh, CAPACITY_DIGITS), rounded(row.capacity_error_kwh, CAPACITY_DIGITS), row.stretches, None
+    )
 
 
-def _capacity(stretches: int, kwh: float | None, error_kwh: float | None, *, silent: bool = False) -> Capacity:
-    reason: HealthReason | None = None
-    if kwh is None:
-        reason = "no_readings" if silent else "too_few_stretches"
-    return Capacity(rounded(kwh, CAPACITY_DIGITS), rounded(error_kwh, CAPACITY_DIGITS), stretches, reason)
-
-
-def _battery_trend(per_month: float | None, error: float | None, *, silent: bool) -> Trend:
-    reason: HealthReason | None = None
-    if per_month is None:
-        reason = "no_readings" if silent else "too_few_months"
-    return Trend(rounded(per_month, CAPACITY_DIGITS), rounded(error, CAPACITY_DIGITS), reason)
+def _battery_trend(row: Any, *, silent: bool) -> Trend:
+    if row is None or row.trend_kwh_per_month is None:
+        return Trend(None, None, "no_readings" if silent else "too_few_months")
+    return Trend(
+        round(row.trend_kwh_per_month, CAPACITY_DIGITS), rounded(row.trend_error_kwh_per_month, CAPACITY_DIGITS), None
+    )
 
 
 async def charger(database: Database, meter_id: str, window: Window) -> ChargerHealth:
@@ -80,11 +81,12 @@ async def charger(database: Database, meter_id: str, window: Window) -> ChargerH
     rows = await database.fetch_all(
         "charger_health", {"meter_id": meter_id, "window_from": window.from_, "window_to": window.to}
     )
-    is_known, has_fed, _, baseline, recent, changed_from, before, after, trend, trend_error = rows[0][:10]
-    if not is_known:
+    found = rows[0]
+    if not found.is_known:
         raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
-    days = [_day(*row[10:]) for row in rows if row[10] is not None]
-    reason = _charger_reason(has_fed=has_fed, has_days=bool(days), recent_ratio=recent)
+    days = [_day(row) for row in rows if row.day_from is not None]
+    baseline, recent, trend = found.baseline_ratio, found.recent_ratio, found.trend_per_30_days
+    reason = _charger_reason(has_fed=found.has_fed, has_days=bool(days), recent_ratio=recent)
     return ChargerHealth(
         meterId=meter_id,
         window=window,
@@ -93,10 +95,14 @@ async def charger(database: Database, meter_id: str, window: Window) -> ChargerH
         changeSinceBaseline=rounded(None if recent is None else recent - baseline, RATIO_DIGITS),
         reason=reason,
         change=None
-        if changed_from is None
-        else Change(changed_from, round(before, RATIO_DIGITS), round(after, RATIO_DIGITS)),
+        if found.changed_from is None
+        else Change(
+            found.changed_from, round(found.ratio_before, RATIO_DIGITS), round(found.ratio_after, RATIO_DIGITS)
+        ),
         trend=Trend(
-            rounded(trend, RATIO_DIGITS), rounded(trend_error, RATIO_DIGITS), reason if trend is None else None
+            rounded(trend, RATIO_DIGITS),
+            rounded(found.trend_error_per_30_days, RATIO_DIGITS),
+            reason if trend is None else None,
         ),
         days=days,
     )
@@ -112,14 +118,11 @@ def _charger_reason(*, has_fed: bool, has_days: bool, recent_ratio: float | None
     return "data_fault" if recent_ratio > 1 else None
 
 
-def _day(
-    day_from: Any, day_to: Any, energy_ac: float, energy_dc: float, ratio: float | None, *counted: Any
-) -> ChargerDay:
-    meter_readings, vehicle_readings, *coverages = counted
+def _day(row: Any) -> ChargerDay:
     return ChargerDay(
-        window=Window(day_from, day_to),
-        totalEnergy=TotalEnergy(rounded(energy_ac, ENERGY_DIGITS), rounded(energy_dc, ENERGY_DIGITS)),
-        efficiencyRatio=rounded(ratio, RATIO_DIGITS),
-        readings=ReadingCounts(meter_readings, vehicle_readings),
-        coverage=Coverage(*(rounded(coverage, RATIO_DIGITS) for coverage in coverages)),
+        window=Window(row.day_from, row.day_to),
+        totalEnergy=total_energy(row),
+        efficiencyRatio=rounded(row.efficiency_ratio, RATIO_DIGITS),
+        readings=reading_counts(row),
+        coverage=coverage(row),
     )

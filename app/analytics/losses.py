@@ -3,8 +3,9 @@
 from typing import Any
 
 from app.analytics.rounding import ENERGY_DIGITS, POWER_DIGITS, RATIO_DIGITS, rounded
+from app.analytics.sides import coverage, reading_counts
 from app.db.pool import Database
-from app.wire.energy import Coverage, ReadingCounts, Window
+from app.wire.energy import Window
 from app.wire.losses import Loss, Losses, LossList, UnattributedList, UnattributedMeter
 
 
@@ -15,9 +16,9 @@ async def losses(database: Database, window: Window, below: float | None, limit:
     """
     parameters = {"window_from": window.from_, "window_to": window.to, "below": below, "row_limit": limit}
     rows = await database.fetch_all("losses", parameters)
-    lists: dict[str, list[tuple[Any, ...]]] = {}
+    lists: dict[str, list[Any]] = {}
     for row in rows:
-        lists.setdefault(row[0], []).append(row)
+        lists.setdefault(row.list, []).append(row)
     unattributed = lists.get("unattributed", [])
     return Losses(
         window=window,
@@ -29,32 +30,36 @@ async def losses(database: Database, window: Window, below: float | None, limit:
     )
 
 
-def _losses(rows: list[tuple[Any, ...]]) -> LossList:
-    return LossList(*_whole_list(rows), [_loss(*row[1:16]) for row in rows])
+def _losses(rows: list[Any]) -> LossList:
+    return LossList(*_whole_list(rows), [_loss(row) for row in rows])
 
 
-def _whole_list(rows: list[tuple[Any, ...]]) -> tuple[int, float]:
-    return (rows[0][16], round(rows[0][17], ENERGY_DIGITS)) if rows else (0, 0.0)
+def _whole_list(rows: list[Any]) -> tuple[int, float]:
+    return (rows[0].listed_devices, round(rows[0].listed_kwh, ENERGY_DIGITS)) if rows else (0, 0.0)
 
 
-def _loss(device_type: Any, device_id: str, verdict: Any, energy_ac: float, energy_dc: float, *rest: Any) -> Loss:
-    ratio, power, expected, lost, beyond, since, meter_readings, vehicle_readings, *coverages = rest
+def _loss(row: Any) -> Loss:
     return Loss(
-        type=device_type,
-        id=device_id,
-        verdict=verdict,
-        acConsumedKwh=round(energy_ac, ENERGY_DIGITS),
-        dcDeliveredKwh=round(energy_dc, ENERGY_DIGITS),
-        efficiencyRatio=round(ratio, RATIO_DIGITS),
-        meanChargingPowerKw=rounded(power, POWER_DIGITS),
-        expectedRatio=rounded(expected, RATIO_DIGITS),
-        lostKwh=round(lost, ENERGY_DIGITS),
-        lostBeyondExpectedKwh=rounded(beyond, ENERGY_DIGITS),
-        since=since,
-        readings=ReadingCounts(meter_readings, vehicle_readings),
-        coverage=Coverage(*(rounded(coverage, RATIO_DIGITS) for coverage in coverages)),
+        type=row.device_type,
+        id=row.device_id,
+        verdict=row.verdict,
+        acConsumedKwh=round(row.energy_ac_kwh, ENERGY_DIGITS),
+        dcDeliveredKwh=round(row.energy_dc_kwh, ENERGY_DIGITS),
+        efficiencyRatio=round(row.efficiency_ratio, RATIO_DIGITS),
+        meanChargingPowerKw=rounded(row.mean_power_kw, POWER_DIGITS),
+        expectedRatio=rounded(row.expected_ratio, RATIO_DIGITS),
+        lostKwh=round(row.lost_kwh, ENERGY_DIGITS),
+        lostBeyondExpectedKwh=rounded(row.lost_beyond_expected_kwh, ENERGY_DIGITS),
+        since=row.since,
+        readings=reading_counts(row),
+        coverage=coverage(row),
     )
 
 
-def _unattributed(row: tuple[Any, ...]) -> UnattributedMeter:
-    return UnattributedMeter(row[2], round(row[4], ENERGY_DIGITS), row[12], rounded(row[14], RATIO_DIGITS))
+def _unattributed(row: Any) -> UnattributedMeter:
+    return UnattributedMeter(
+        row.device_id,
+        round(row.energy_ac_kwh, ENERGY_DIGITS),
+        row.meter_readings,
+        rounded(row.meter_coverage, RATIO_DIGITS),
+    )

@@ -1,5 +1,7 @@
 """A meter's energy, and the vehicles that it fed: parameters in, structs out."""
 
+from typing import Any
+
 from app.analytics.rounding import ENERGY_DIGITS, MINUTES_DIGITS, RATIO_DIGITS, VOLTAGE_DIGITS, rounded
 from app.db.pool import Database
 from app.errors import UnknownMeter
@@ -16,24 +18,33 @@ async def meter_energy(database: Database, meter_id: str, window: Window) -> Met
     rows = await database.fetch_all(
         "meter_energy", {"meter_id": meter_id, "window_from": window.from_, "window_to": window.to}
     )
-    is_known, readings, energy, attributed, unattributed, *voltages, coverage, resets, estimated, reason = rows[0][:-4]
-    if not is_known:
+    drawn = rows[0]
+    if not drawn.is_known:
         raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     return MeterEnergy(
         meterId=meter_id,
         window=window,
-        acConsumedKwh=rounded(energy, ENERGY_DIGITS),
-        acAttributedKwh=rounded(attributed, ENERGY_DIGITS),
-        acUnattributedKwh=rounded(unattributed, ENERGY_DIGITS),
-        voltage=Voltage(*(rounded(value, VOLTAGE_DIGITS) for value in voltages)),
-        readings=readings,
-        coverage=rounded(coverage, RATIO_DIGITS),
-        resets=resets,
-        estimated=estimated,
-        reason=reason,
-        vehicles=[_fed(*row[-4:]) for row in rows if row[-4] is not None],
+        acConsumedKwh=rounded(drawn.energy_ac_kwh, ENERGY_DIGITS),
+        acAttributedKwh=rounded(drawn.energy_ac_attributed_kwh, ENERGY_DIGITS),
+        acUnattributedKwh=rounded(drawn.energy_ac_unattributed_kwh, ENERGY_DIGITS),
+        voltage=Voltage(
+            rounded(drawn.voltage_mean_v, VOLTAGE_DIGITS),
+            rounded(drawn.voltage_min_v, VOLTAGE_DIGITS),
+            rounded(drawn.voltage_max_v, VOLTAGE_DIGITS),
+        ),
+        readings=drawn.readings,
+        coverage=rounded(drawn.coverage, RATIO_DIGITS),
+        resets=drawn.resets,
+        estimated=drawn.is_estimated,
+        reason=drawn.energy_ac_reason,
+        vehicles=[_fed(row) for row in rows if row.vehicle_id is not None],
     )
 
 
-def _fed(vehicle_id: str, seconds: float, readings: int, energy_kwh: float | None) -> FedVehicle:
-    return FedVehicle(vehicle_id, round(seconds / 60, MINUTES_DIGITS), rounded(energy_kwh, ENERGY_DIGITS), readings)
+def _fed(row: Any) -> FedVehicle:
+    return FedVehicle(
+        row.vehicle_id,
+        round(row.fed_seconds / 60, MINUTES_DIGITS),
+        rounded(row.fed_energy_ac_kwh, ENERGY_DIGITS),
+        row.fed_readings,
+    )

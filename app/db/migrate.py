@@ -1,7 +1,8 @@
 """Brings a database to this release's schema, and tells whether it is there. The one module that knows profiles.
 
-One transaction puts schema `api` aside, applies what is pending of `migrations/` in order of id over all its folders,
-and re-applies `sql/` whole. Many may migrate at once: an advisory lock lets one work and the others find it done.
+One transaction puts schemas `api` and `internal` aside, applies what is pending of `migrations/` in order of id over
+all its folders, and re-applies `sql/` whole. Many may migrate at once: an advisory lock lets one work and the others
+find it done.
 
 A statement that changes a table waits for everybody who uses it, and everybody who comes later waits behind it: ingest
 too. So it waits for a moment only; then the transaction is undone, the others go on, and it is tried again.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import psycopg
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
@@ -31,6 +32,7 @@ from app.errors import (
     ProfileMismatch,
     RoleLacksRight,
     SchemaMismatch,
+    SchemaMissing,
 )
 
 logger = logging.getLogger("energy.migrate")
@@ -38,6 +40,14 @@ logger = logging.getLogger("energy.migrate")
 Profile = Literal["timescale", "postgres"]
 
 MIGRATIONS_DIRECTORY = SQL_DIRECTORY.parent / "migrations"
+# Schemas that every migration makes anew, with their comments, by which they are known as ours.
+_MARK = "rebuilt by every migrate: put nothing of your own here."
+REBUILT = {
+    "api": f"What dashboards and DBAs ask and call. Dropped and {_MARK}",
+    "internal": f"What schema api is made of, and what the service calls. Dropped and {_MARK}",
+}
+# What a former one bears until its last readers are done.
+ASIDE = "_before"
 LOWEST_SERVER_VERSION = 15_00_00
 LOWEST_TIMESCALE_VERSION = (2, 28, 2)
 # An arbitrary number that no other program on the same database is likely to lock.
@@ -95,7 +105,7 @@ def migrate(url: str, storage_profile: str = "auto") -> Migrated:
 
 
 def _warn_of_too_few_workers(connection: psycopg.Connection[TupleRow]) -> None:
-    row = connection.execute("SELECT jobs, workers FROM api.job_workers WHERE jobs > workers").fetchone()
+    row = connection.execute("SELECT jobs, workers FROM internal.job_workers WHERE jobs > workers").fetchone()
     if row is not None:
         logger.warning(
             "the database has %d jobs, but the server has background workers for %d at once: the others wait or "
@@ -124,7 +134,7 @@ def check(url: str) -> Installation:
     with _connect(url, "service") as connection:
         installed = _installation(connection)
         if installed is None:
-            raise SchemaMismatch("the database has no schema yet; run: python -m app migrate")
+            raise SchemaMissing("the database has no schema yet; run: python -m app migrate")
         if not _is_current(connection, installed):
             raise SchemaMismatch(
                 f"the database was migrated by release {installed.release}, this is {__version__}, "
@@ -253,8 +263,8 @@ def _version(text: str) -> tuple[int, ...]:
 def _installation(connection: psycopg.Connection[TupleRow]) -> Installation | None:
     if _scalar(connection, "SELECT to_regclass('telemetry.installation')") is None:
         return None
-    row = connection.execute("SELECT profile, release, sql_fingerprint FROM telemetry.installation").fetchone()
-    return None if row is None else Installation(*row)
+    with connection.cursor(row_factory=class_row(Installation)) as cursor:
+        return cursor.execute("SELECT profile, release, sql_fingerprint FROM telemetry.installation").fetchone()
 
 
 def _applied_ids(connection: psycopg.Connection[TupleRow]) -> set[str]:
@@ -357,12 +367,12 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
     backend.ensure_internal_schema_updated()
     pending = backend.to_apply(MigrationList(migrations))
     # One transaction around yoyo's own: a migration is applied and written down, or neither; and who asks finds the old
-    # tables with the old schema api, or the new ones with the new, since views of api hold on to the tables they show.
+    # tables with the old schemas, or the new ones with the new, since views hold on to the tables they show.
     with backend.transaction():
         connection.execute("SET LOCAL client_min_messages = warning")
         _keep_vacuum_away(connection)
         connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-        _put_api_aside(connection, drop=bool(pending))
+        _put_aside(connection, drop=bool(pending))
         backend.apply_migrations_only(pending)
         is_new = _scalar(connection, "SELECT count(*) FROM telemetry.installation") == 0
         if is_new:
@@ -371,7 +381,9 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
                 [profile, __version__],
             )
         connection.execute("RESET search_path")
-        connection.execute("CREATE SCHEMA api")
+        for schema, comment in REBUILT.items():
+            connection.execute(f"CREATE SCHEMA {schema}")
+            connection.execute(f"COMMENT ON SCHEMA {schema} IS '{comment}'")
         reapply.reapply(connection, profile)
         connection.execute(
             "UPDATE telemetry.installation SET release = %s, sql_fingerprint = %s, migrated_at = now()",
@@ -404,31 +416,43 @@ def _keep_vacuum_away(connection: psycopg.Connection[TupleRow]) -> None:
         connection.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
 
 
-def _put_api_aside(connection: psycopg.Connection[TupleRow], *, drop: bool) -> None:
-    """Make room for a new schema api.
+def _put_aside(connection: psycopg.Connection[TupleRow], *, drop: bool) -> None:
+    """Make room for new schemas.
 
-    To rename it waits for nobody: who is reading its views goes on reading them. But they hold on to the tables that a
-    migration may change, so where there is one they are dropped.
+    To rename them waits for nobody: who is reading their views goes on reading them. But these hold on to the tables
+    that a migration may change, so where there is one they are dropped. Raises :class:`SchemaMismatch` where a schema
+    is somebody else's.
     """
-    connection.execute("DROP SCHEMA IF EXISTS api_before CASCADE")
-    if drop:
-        connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
-    elif _scalar(connection, "SELECT to_regnamespace('api')") is not None:
-        connection.execute("ALTER SCHEMA api RENAME TO api_before")
+    connection.execute(_DROP_WHAT_WAS_PUT_ASIDE)
+    for schema in REBUILT:
+        if _scalar(connection, f"SELECT to_regnamespace('{schema}')") is None:
+            continue
+        comment = _scalar(connection, f"SELECT obj_description('{schema}'::regnamespace, 'pg_namespace')")
+        if _MARK not in (comment or ""):
+            raise SchemaMismatch(
+                f"the database has a schema {schema} that is not this service's, and a migration would drop it; "
+                f"rename it, for example: ALTER SCHEMA {schema} RENAME TO our_{schema}"
+            )
+        connection.execute(
+            f"DROP SCHEMA {schema} CASCADE" if drop else f"ALTER SCHEMA {schema} RENAME TO {schema}{ASIDE}"
+        )
+
+
+_DROP_WHAT_WAS_PUT_ASIDE = f"DROP SCHEMA IF EXISTS {', '.join(schema + ASIDE for schema in REBUILT)} CASCADE"
 
 
 def _drop_what_was_put_aside(connection: psycopg.Connection[TupleRow]) -> None:
-    """Drop the former schema api when its last readers are gone; where they stay, the next migration does it."""
+    """Drop the former schemas when their last readers are gone; where they stay, the next migration does it."""
     for tries in range(1, MAX_TRIES_TO_DROP + 1):
         try:
             with connection.transaction():
                 connection.execute("SET LOCAL client_min_messages = warning")
                 connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-                connection.execute("DROP SCHEMA IF EXISTS api_before CASCADE")
+                connection.execute(_DROP_WHAT_WAS_PUT_ASIDE)
         except psycopg.errors.LockNotAvailable:
             if tries == MAX_TRIES_TO_DROP:
                 holders = _holders_of_locks(connection)
-                logger.warning("schema api_before is still read, and stays until the next migration: %s", holders)
+                logger.warning("the former schemas are still read, and stay until the next migration: %s", holders)
         else:
             return
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, IsolationLevel
-from psycopg.rows import TupleRow
+from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from app.config import Settings
@@ -22,7 +22,8 @@ from app.errors import DatabaseLost, DatabaseUnavailable
 
 logger = logging.getLogger("energy.db")
 
-Connection = AsyncConnection[TupleRow]
+# Rows are named: of each, the columns of its query are attributes.
+Connection = AsyncConnection[Any]
 
 # A pool waits twice as long after each attempt that fails. It gives up after this long, and the next request makes it
 # try anew: so the service notices within seconds that the database is back, however long that was away.
@@ -54,7 +55,7 @@ class Database:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._settings = settings
-        network = _network(settings)
+        session = {"row_factory": namedtuple_row, **_network(settings)}
         self._readers = AsyncConnectionPool(
             settings.database_read_url or url,
             min_size=1,
@@ -64,7 +65,7 @@ class Database:
             open=False,
             name="readers",
             configure=self._configure_reader,
-            kwargs={"autocommit": True, "application_name": "energy-reader", **network},
+            kwargs={"autocommit": True, "application_name": "energy-reader", **session},
         )
         # One each, so that an assignment which waits for a lock never keeps readings waiting. What is written of
         # assignments cannot be written twice, so whether a restart of the database has killed the connection is tried
@@ -80,7 +81,7 @@ class Database:
                 name=name,
                 configure=self._configure_writer,
                 check=check,
-                kwargs={"application_name": f"energy-{name}", "autocommit": autocommit, **network},
+                kwargs={"application_name": f"energy-{name}", "autocommit": autocommit, **session},
             )
             for name, autocommit, check in (
                 ("writer", True, None),
@@ -103,8 +104,8 @@ class Database:
         for pool in self._pools:
             await pool.close()
 
-    async def fetch_all(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[TupleRow]:
-        """Rows of a named query that only reads. Raises :class:`DatabaseLost`.
+    async def fetch_all(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """Rows of a named query that only reads, its columns as attributes. Raises :class:`DatabaseLost`.
 
         Asked once more where the first connection turns out to have died since it was used last: after a restart of the
         database, every pooled connection is such a one.
@@ -120,14 +121,14 @@ class Database:
         except (_ConnectionDied, psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
             raise DatabaseLost("the database does not answer now; send the request again later") from error
 
-    async def _fetch(self, name: str, parameters: Mapping[str, Any] | None) -> list[TupleRow]:
+    async def _fetch(self, name: str, parameters: Mapping[str, Any] | None) -> list[Any]:
         for _ in range(MAX_REPLAYS):
-            # A migrate may rebuild schema api between the look-up of a name and its use; then the new one is there.
+            # A migrate may rebuild the schema between the look-up of a name and its use; then the new one is there.
             with suppress(*_REBUILT):
                 return await self._fetch_once(name, parameters)
         return await self._fetch_once(name, parameters)
 
-    async def _fetch_once(self, name: str, parameters: Mapping[str, Any] | None) -> list[TupleRow]:
+    async def _fetch_once(self, name: str, parameters: Mapping[str, Any] | None) -> list[Any]:
         async with self._readers.connection() as connection:
             try:
                 cursor = await connection.execute(query(name), parameters)

@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import metrics
 from app.config import Settings
 from app.db.pool import Database, call
-from app.errors import BodyTooLarge, EnergyError, ProblemError, ShuttingDown
+from app.errors import BodyTooLarge, ClocksDiffer, EnergyError, ProblemError, ShuttingDown
 from app.http.admission import Admission
 from app.http.bodies import BytesHeld
 from app.http.ingest import PATH as INGEST_PATH
 from app.http.ingest import ingest
-from app.http.problems import EXCEPTION_HANDLERS, problem
+from app.http.problems import EXCEPTION_HANDLERS, Problem
 from app.http.routes import ROUTES
 from app.http.service import Service
 from app.ingest.decode import UNKNOWN_HORIZON, ReadingDecoder
@@ -83,12 +83,15 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
 
 
 async def _follow_horizon(database: Database, decoder: ReadingDecoder) -> None:
-    pause_s = 0.0 if decoder.horizon is UNKNOWN_HORIZON else HORIZON_PERIOD_S
+    pause_s = 0.0
     while True:
         await asyncio.sleep(pause_s)
         try:
             decoder.horizon = await horizon(database)
             pause_s = HORIZON_PERIOD_S
+            decoder.check_clock()
+        except ClocksDiffer as error:
+            logger.warning("readings are answered with 503: %s", error)
         except (EnergyError, psycopg.Error) as error:
             logger.warning("the horizon of the history could not be read: %s", error)
             pause_s = HORIZON_RETRY_S
@@ -156,13 +159,13 @@ class _Entrance:
             else:
                 await self._app(scope, take, give)
         except ProblemError as error:
-            await problem(error)(scope, take, give)
+            await Problem(error)(scope, take, give)
         except asyncio.CancelledError:
             if is_begun:
                 raise
             # The server would say 500, after which devices do not send again.
             self._observe(scope, ShuttingDown.status, time.perf_counter() - began)
-            await problem(ShuttingDown("the service is stopping; send the request again later"))(scope, receive, send)
+            await Problem(ShuttingDown("the service is stopping; send the request again later"))(scope, receive, send)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         endpoint = scope.get("endpoint")

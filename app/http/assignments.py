@@ -37,7 +37,8 @@ async def create_assignments(request: Request) -> Response:
 
 async def plug_events(request: Request) -> Response:
     """Apply a plug-in, plug-out or hand-over event, or several."""
-    settings, database, _, _ = service(request)
+    settings, database, decoder, _ = service(request)
+    decoder.check_clock()
     author = parameters.author(request)
     is_lines, body = await _assignment_body(request)
     if not is_lines and not bodies.is_array(body):

@@ -5,6 +5,7 @@ than decoding it does. A request of the plain form (JSON that is not compressed,
 taken as it comes; any other is read as every other path reads it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -13,9 +14,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app import metrics
 from app.errors import NoReadingAccepted, ProblemError, StrictRejected
-from app.http import bodies, parameters
+from app.http import bodies, parameters, rejections
 from app.http.openapi import query_parameters
-from app.http.problems import on_disconnect, on_unforeseen, problem
+from app.http.problems import Problem, on_disconnect, on_unforeseen
 from app.http.service import Service
 from app.ingest.decode import Batch, conflict
 from app.ingest.writer import Written
@@ -38,7 +39,7 @@ class Ingest:
         try:
             content = _encoder.encode(await _ingest(scope, receive))
         except ProblemError as error:
-            await problem(error)(scope, receive, send)
+            await Problem(error)(scope, receive, send)
         except ClientDisconnect as error:
             await (await on_disconnect(Request(scope), error))(scope, receive, send)
         except Exception as error:
@@ -54,6 +55,7 @@ ingest = Ingest()
 
 async def _ingest(scope: Scope, receive: Receive) -> IngestResult:
     service: Service = scope["app"].state.service
+    service.decoder.check_clock()
     max_bytes = service.settings.max_body_bytes
     held: bodies.BytesHeld = scope["app"].state.bytes_held
     strict = False
@@ -98,13 +100,18 @@ def _after(first: Message, receive: Receive) -> Receive:
 
 async def _kept(service: Service, batch: Batch, strict: bool) -> IngestResult:
     max_errors = service.settings.max_errors_listed
+    device_id = None
+    if batch.errors:
+        rejections.note_readings(Counter(error.code for error in batch.errors), batch.examples)
+        device_id, _ = batch.examples[batch.errors[0].code]
     if batch.errors and strict:
         result = _result(batch, Written(), max_errors, kept=False)
         detail = f"{len(batch.errors)} of the readings are rejected, so none is stored"
-        raise StrictRejected(detail, msgspec.structs.asdict(result))
+        raise StrictRejected(detail, msgspec.structs.asdict(result), device_id=device_id)
     result = _result(batch, await service.writer.write(batch, strict=strict), max_errors)
     if not len(batch):
-        raise NoReadingAccepted("every reading is rejected; the errors say why", msgspec.structs.asdict(result))
+        detail = "every reading is rejected; the errors say why"
+        raise NoReadingAccepted(detail, msgspec.structs.asdict(result), device_id=device_id)
     return result
 
 

@@ -17,7 +17,8 @@ async def livez(request: Request) -> Response:  # noqa: ARG001
 
 async def readyz(request: Request) -> Response:
     """The database answers and readings are being written."""
-    settings, database, _, writer = _service(request)
+    settings, database, decoder, writer = _service(request)
+    decoder.check_clock()
     if not writer.is_running:
         raise DatabaseLost("readings are not being written")
     if writer.unwritten_for_s > settings.write_timeout_s:

@@ -9,8 +9,10 @@ import psycopg
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.errors import MalformedBody, MethodNotAllowed, ProblemError, RightMissing, UnknownRoute
+from app.http import rejections
 
 logger = logging.getLogger("energy.http")
 
@@ -19,9 +21,24 @@ MEDIA_TYPE = "application/problem+json"
 _encoder = msgspec.json.Encoder()
 
 
-def problem(error: ProblemError) -> Response:
-    """An error as an RFC 9457 document."""
-    content = {
+class Problem(Response):
+    """An error as an RFC 9457 document; sending it counts the request as rejected."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, error: ProblemError) -> None:
+        self._error = error
+        headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+        super().__init__(_encoder.encode(_document(error)), error.status, headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the document."""
+        rejections.note_request(scope, self._error)
+        await super().__call__(scope, receive, send)
+
+
+def _document(error: ProblemError) -> dict[str, Any]:
+    return {
         "type": f"urn:problem:ev-fleet-energy:{error.code}",
         "title": error.title,
         "status": error.status,
@@ -29,44 +46,42 @@ def problem(error: ProblemError) -> Response:
         "detail": error.detail,
         **error.extra,
     }
-    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-    return Response(_encoder.encode(content), error.status, headers, MEDIA_TYPE)
 
 
 async def on_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """Answers an error raised on purpose."""
     assert isinstance(error, ProblemError)
-    return problem(error)
+    return Problem(error)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answers what the router refuses."""
     assert isinstance(error, HTTPException)
     if error.status_code == MethodNotAllowed.status:
-        response = problem(MethodNotAllowed(f"{request.method} is not served at {request.url.path}"))
+        response = Problem(MethodNotAllowed(f"{request.method} is not served at {request.url.path}"))
         # The router names the methods of the first route that fits; a path may have several.
         fitting = [route for route in request.app.routes if route.path_regex.fullmatch(request.url.path)]
         response.headers["Allow"] = ", ".join(sorted({method for route in fitting for method in route.methods}))
         return response
-    return problem(UnknownRoute(f"nothing is served at {request.url.path}"))
+    return Problem(UnknownRoute(f"nothing is served at {request.url.path}"))
 
 
 async def on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """The client disconnected while it was sending; nobody reads this answer."""
-    return problem(MalformedBody("the body ends too early"))
+    return Problem(MalformedBody("the body ends too early"))
 
 
 async def on_missing_right(request: Request, error: Exception) -> Response:
     """Names the right that the role of a connection lacks."""
     assert isinstance(error, psycopg.errors.InsufficientPrivilege)
     logger.error("%s %s: %s; see Roles in docs/operations.md", request.method, request.url.path, error)
-    return problem(RightMissing(f"the database refuses this to the service: {error.diag.message_primary}"))
+    return Problem(RightMissing(f"the database refuses this to the service: {error.diag.message_primary}"))
 
 
 async def on_unforeseen(request: Request, error: Exception) -> Response:
     """Answers an unexpected error; the log has the details."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(ProblemError("an unforeseen error; the service's log has the details"))
+    return Problem(ProblemError("an unforeseen error; the service's log has the details"))
 
 
 EXCEPTION_HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {

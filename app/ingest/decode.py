@@ -6,13 +6,13 @@ item and field by field, so that every bad item gets an error that names its fie
 
 import struct
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
 from app.config import Settings
-from app.errors import MalformedBody, NoReadingAccepted, TooManyReadings
+from app.errors import ClocksDiffer, MalformedBody, NoReadingAccepted, TooManyReadings
 from app.ingest.rows import (
     EPOCH,
     MICROSECOND,
@@ -32,10 +32,12 @@ from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingErr
 
 
 class Horizon(NamedTuple):
-    """The oldest timestamp that a reading of each kind may have: the history is not kept longer."""
+    """What the database says about timestamps: the oldest that a reading of each kind may have, since the history is
+    not kept longer, and by how much this machine's clock is behind the database's, seconds (negative: ahead)."""
 
     meter: datetime
     vehicle: datetime
+    clock_behind_s: float = 0.0
 
 
 MAX_COMMAS_PER_READING = 64
@@ -45,23 +47,36 @@ rejected before it is decoded."""
 # likewise (sql/api/relations.sql).
 SMALLEST_ENERGY_KWH = 1e-9
 """Smallest energy above 0; a smaller one becomes 0."""
+MAX_ID_LENGTH_SHOWN = 64
+"""Characters that the log shows of the id of a rejected reading."""
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 # Until the database has answered.
 UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)
 
 
 class Batch:
-    """One request's readings: those to be written, and why the others are not."""
+    """One request's readings: those to be written, and why the others are not.
 
-    __slots__ = ("errors", "meters", "vehicles")
+    `examples` has, by code of the errors, the device of the first one, where it names any, and what is wrong.
+    """
+
+    __slots__ = ("errors", "examples", "meters", "vehicles")
 
     def __init__(self) -> None:
         self.meters: list[Row] = []
         self.vehicles: list[Row] = []
         self.errors: list[ReadingError] = []
+        self.examples: dict[str, tuple[str | None, str]] = {}
 
     def __len__(self) -> int:
         return len(self.meters) + len(self.vehicles)
+
+
+class _NamedDevice(msgspec.Struct):
+    """A reading as far as it names its device, in whatever form."""
+
+    meterId: Any = None  # noqa: N815
+    vehicleId: Any = None  # noqa: N815
 
 
 class _Refused(Exception):
@@ -76,6 +91,7 @@ _NULL = msgspec.Raw(b"null")
 _one = msgspec.json.Decoder(AnyReading)
 _many = msgspec.json.Decoder(list[AnyReading])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+_device = msgspec.json.Decoder(_NamedDevice)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -84,6 +100,7 @@ class ReadingDecoder:
 
     def __init__(self, settings: Settings, horizon: Horizon) -> None:
         self.horizon = horizon
+        self._max_clock_skew_s = settings.max_clock_skew_s
         self._max_clock_skew_us = round(settings.max_clock_skew_s * 1_000_000)
         self._max_readings = settings.max_readings_per_request
         self._max_commas = MAX_COMMAS_PER_READING * settings.max_readings_per_request
@@ -133,6 +150,17 @@ class ReadingDecoder:
     def horizon(self, horizon: Horizon) -> None:
         self._horizon = horizon
         self._oldest_us = microseconds(horizon.meter), microseconds(horizon.vehicle)
+
+    def check_clock(self) -> None:
+        """Raises :class:`ClocksDiffer` where this machine's clock would refuse honest readings, or keep those of the
+        future: devices send again after a 503, and not after a 422."""
+        behind_s = self._horizon.clock_behind_s
+        if abs(behind_s) > self._max_clock_skew_s:
+            raise ClocksDiffer(
+                f"the clock of the service is {timedelta(seconds=round(abs(behind_s)))} "
+                f"{'behind' if behind_s > 0 else 'ahead of'} the database's, and ENERGY_MAX_CLOCK_SKEW_S allows "
+                f"{self._max_clock_skew_s:g} s; set both by NTP, such as chrony or systemd-timesyncd"
+            )
 
     @property
     def newest(self) -> datetime:
@@ -191,6 +219,8 @@ class ReadingDecoder:
             read = self._read(item, index, newest)
             if isinstance(read, ReadingError):
                 batch.errors.append(read)
+                if read.code not in batch.examples:
+                    batch.examples[read.code] = _named_device(item), read.detail
             elif isinstance(read, MeterReading):
                 row = meter_row(index, read.meterId, read.timestamp, _measured(read.kwhConsumedAc), read.voltage)
                 batch.meters.append(row)
@@ -238,6 +268,16 @@ class ReadingDecoder:
             detail = f"timestamp must be {oldest.isoformat()} or later: older history is not kept"
             return ReadingError(index, "timestamp_too_old", "timestamp", detail)
         return reading
+
+
+def _named_device(item: bytes | msgspec.Raw) -> str | None:
+    """What a bad reading calls its device, shortened; None where that cannot be told."""
+    try:
+        named = _device.decode(item)
+    except _NOT_JSON:
+        return None
+    device_id = named.meterId or named.vehicleId
+    return None if device_id is None else str(device_id)[:MAX_ID_LENGTH_SHOWN]
 
 
 def _measured(energy_kwh: float) -> float:

@@ -74,7 +74,7 @@ async def _insert(connection: Connection, kind: str, rows: Sequence[Row]) -> lis
         {"oldest": instant(min(instants)), "newest": instant(max(instants))},
         prepare=False,
     )
-    return [(ordinal, differs) for ordinal, differs in await cursor.fetchall()]
+    return [(row.ordinal, row.is_conflict) for row in await cursor.fetchall()]
 
 
 async def _copy(connection: Connection, statement: bytes, data: bytes) -> None:

@@ -29,7 +29,7 @@ from app.db.pool import Database
 from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, RightMissing, ShuttingDown, StrictConflict
 from app.ingest import store
 from app.ingest.decode import BEGINNING_OF_TIME, Batch, Horizon, conflict
-from app.ingest.rows import Row, now_us
+from app.ingest.rows import Row, microseconds, now_us
 from app.ingest.store import Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
 
@@ -305,9 +305,17 @@ class Writer:
 
 
 async def horizon(database: Database) -> Horizon:
-    """The oldest timestamps that the history accepts, by `telemetry.policy`. Raises :class:`DatabaseLost`."""
-    [(meter, vehicle)] = await database.fetch_all("oldest_timestamps_kept")
-    return Horizon(meter or BEGINNING_OF_TIME, vehicle or BEGINNING_OF_TIME)
+    """What the database says about timestamps now. Raises :class:`DatabaseLost`."""
+    [oldest] = await database.fetch_all("oldest_timestamps_kept")
+    asked_us = now_us()
+    [answer] = await database.fetch_all("clock")
+    answered_us = now_us()
+    # The database looked at its clock at some moment in between: what that leaves open counts for no difference.
+    clock_us = microseconds(answer.clock)
+    behind_us = max(clock_us - answered_us, 0) + min(clock_us - asked_us, 0)
+    return Horizon(
+        oldest.of_meters or BEGINNING_OF_TIME, oldest.of_vehicles or BEGINNING_OF_TIME, behind_us / 1_000_000
+    )
 
 
 def _answer_to_a_batch(error: Exception) -> Exception:

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -26,7 +27,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from app.errors import EmbeddedServerError
+from app.errors import DataDirectoryInUse, EmbeddedServerError
 
 log = logging.getLogger("energy.embedded")
 
@@ -52,6 +53,8 @@ CONNECT_TIMEOUT_S = 30
 """Time for the first connection."""
 POLL_INTERVAL_S = 0.05
 """Time between two checks of a server that starts or stops."""
+JOIN_INTERVAL_S = 0.5
+"""Time between two checks of a server that another process starts."""
 WAIT_NOTICE_INTERVAL_S = 10.0
 """Time between two log lines about a start that takes long."""
 
@@ -417,7 +420,7 @@ class EmbeddedServer:
     def _url(self, database: str) -> str:
         if self._socket_dir is None:
             raise EmbeddedServerError(f"the embedded PostgreSQL in {self.data_dir} is not started")
-        return f"postgresql://{ROLE}@/{database}?host={quote(str(self._socket_dir), safe='')}&port={PORT}"
+        return _database_url(self._socket_dir, database)
 
     def _checked_options(self) -> dict[str, str]:
         for name, value in self._options.items():
@@ -529,6 +532,70 @@ class EmbeddedServer:
             raise EmbeddedServerError(f"PostgreSQL in {self.data_dir} started but does not answer: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class JoinedServer:
+    """The server that another process has started in a data directory: used here, stopped there.
+
+    `url` is the libpq URL of its database, `pid` the process id of its postmaster.
+    """
+
+    data_dir: Path
+    pid: int
+    url: str
+
+    def check(self) -> None:
+        """Raises :class:`EmbeddedServerError` where the server has ended, or is about to."""
+        if _running_server(self.data_dir) != self:
+            raise EmbeddedServerError(
+                f"the service that had started the embedded PostgreSQL in {self.data_dir} has stopped it; "
+                "run the command again, which joins the next service, or starts the server itself"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves the server to the process that has started it."""
+
+
+def join_or_start(data_dir: Path, bindir: Path | None, os_user: str | None) -> EmbeddedServer | JoinedServer:
+    """The server of a data directory, whoever has started it: joined where it runs, else started.
+
+    Waits for one that is about to start or to stop. Raises :class:`EmbeddedServerError`.
+    """
+    server = EmbeddedServer(data_dir, bindir, os_user)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    is_told = False
+    while True:
+        try:
+            server.start()
+        except DataDirectoryInUse:
+            joined = _running_server(server.data_dir)
+            if joined is not None:
+                return joined
+            if time.monotonic() > deadline:
+                raise
+            if not is_told:
+                log.info("waiting for the embedded PostgreSQL in %s, which starts or stops", server.data_dir)
+                is_told = True
+            time.sleep(JOIN_INTERVAL_S)
+        else:
+            return server
+
+
+def _running_server(data_dir: Path) -> JoinedServer | None:
+    """The server that takes connections in a data directory; None where there is none, or none any more."""
+    lines = _read_lines(data_dir / "cluster" / "postmaster.pid")
+    if len(lines) < 8 or lines[7].strip() != "ready":
+        return None
+    pid, socket_dir = int(lines[0]), lines[4].strip()
+    return JoinedServer(data_dir, pid, _database_url(socket_dir, DATABASE)) if _is_alive(pid) else None
+
+
+def _database_url(socket_dir: Path | str, database: str) -> str:
+    return f"postgresql://{ROLE}@/{database}?host={quote(str(socket_dir), safe='')}&port={PORT}"
+
+
 def _checked_bindir(bindir: Path) -> Path:
     bindir = bindir.absolute()
     missing = [program for program in ("initdb", "postgres") if not (bindir / program).is_file()]
@@ -616,7 +683,7 @@ def _take_lock(data_dir: Path, account: Account | None) -> int:
                 text = os.pread(lock_fd, 32, 0).decode("ascii", "replace").strip()
             # A holder that is gone left an initdb behind, which ends within seconds.
             if (text.isdigit() and _is_alive(int(text))) or time.monotonic() > deadline:
-                raise EmbeddedServerError(
+                raise DataDirectoryInUse(
                     f"the data directory {data_dir} is in use by process {text or 'unknown'}: stop that service, or "
                     "set ENERGY_DATA_DIR to another directory"
                 )

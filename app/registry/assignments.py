@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import psycopg
 from msgspec import UNSET
-from psycopg.rows import TupleRow
 
 from app.db.pool import Connection, Database
 from app.db.queries import query
@@ -173,7 +172,7 @@ async def change(
             async with connection.transaction():
                 parameters = {"id": assignment_id, **_parameters(hypothetical)}
                 cursor = await connection.execute(query("change_assignment"), parameters)
-                return Assignment(*(await cursor.fetchone() or ()))
+                return _assignment(await cursor.fetchone())
         except psycopg.errors.ExclusionViolation:
             overlap = await _overlap(connection, 0, hypothetical, except_id=assignment_id)
             raise _overlap_problem([hypothetical], [overlap]) from None
@@ -201,7 +200,7 @@ async def history(database: Database, assignment_id: int) -> AssignmentHistory:
     changes.reverse()
     rows = await database.fetch_all("assignment", {"id": assignment_id})
     if rows:
-        kept = Assignment(*rows[0])
+        kept = _assignment(rows[0])
         return AssignmentHistory(kept.id, kept.meterId, kept.vehicleId, kept.from_, kept.to, False, changes)
     if not changes or (last := changes[-1].before or changes[-1].after) is None:
         raise UnknownAssignment(f"there is no assignment {assignment_id}")
@@ -243,7 +242,7 @@ async def listed(
         rows = await database.fetch_all(f"assignments_of_{'meter' if vehicle_id is None else 'vehicle'}", parameters)
     else:
         rows = await database.fetch_all("assignments", parameters)
-    page = [Assignment(*row) for row in rows[:limit]]
+    page = [_assignment(row) for row in rows[:limit]]
     return Assignments(page, page[-1].id if len(rows) > limit else None)
 
 
@@ -286,14 +285,14 @@ async def _add_all(connection: Connection, wanted: Sequence[NewAssignment]) -> l
 async def _add(connection: Connection, index: int, wanted: NewAssignment) -> Assignment | Overlap:
     cursor = await connection.execute(query("add_assignment"), _parameters(wanted))
     row = await cursor.fetchone()
-    return Assignment(*row) if row else await _overlap(connection, index, wanted)
+    return _assignment(row) if row else await _overlap(connection, index, wanted)
 
 
 async def _locked(connection: Connection, assignment_id: int, wanted: AssignmentChange) -> Assignment:
     """The assignment, which nobody else changes until the transaction ends; nor those of its devices, old and new."""
     cursor = await connection.execute(query("assignment"), {"id": assignment_id})
     if row := await cursor.fetchone():
-        kept = Assignment(*row)
+        kept = _assignment(row)
         devices = {
             "meters": [kept.meterId, None if wanted.meterId is UNSET else wanted.meterId],
             "vehicles": [kept.vehicleId, None if wanted.vehicleId is UNSET else wanted.vehicleId],
@@ -303,7 +302,7 @@ async def _locked(connection: Connection, assignment_id: int, wanted: Assignment
         row = await cursor.fetchone()
     if row is None:
         raise UnknownAssignment(f"there is no assignment {assignment_id}")
-    return Assignment(*row)
+    return _assignment(row)
 
 
 async def _apply(connection: Connection, index: int, event: PlugEvent) -> ItemResult:
@@ -319,20 +318,20 @@ async def _apply(connection: Connection, index: int, event: PlugEvent) -> ItemRe
     vehicle = event.vehicleId or "any vehicle"
     if not rows:
         return _refused(index, NothingPluggedIn(f"{event.meterId} did not feed {vehicle} until {event.at.isoformat()}"))
-    *before, (outcome, *values) = rows
-    assignments = [Assignment(*row[1:]) for row in before]
+    *before, newest = rows
+    assignments = [_assignment(row) for row in before]
     # A repeat of an event whose assignment was voided: there is nothing to show.
-    last = Assignment(*values) if values[0] is not None else None
-    if outcome == "overlap":
+    last = _assignment(newest) if newest.id is not None else None
+    if newest.outcome == "overlap":
         overlaps = [*assignments, *([last] if last else [])]
         what = f"{event.meterId} to {vehicle} at {event.at.isoformat()}"
         return _refused(index, AssignmentOverlap(f"{what} overlaps {_named(overlaps)}"), overlaps)
-    return ItemResult(index, outcome, last, assignments, None)
+    return ItemResult(index, newest.outcome, last, assignments, None)
 
 
 async def _overlap(connection: Connection, index: int, wanted: NewAssignment, except_id: int | None = None) -> Overlap:
     cursor = await connection.execute(query("overlapping_assignments"), {**_parameters(wanted), "except_id": except_id})
-    return Overlap(index, [Assignment(*row) for row in await cursor.fetchall()])
+    return Overlap(index, [_assignment(row) for row in await cursor.fetchall()])
 
 
 def _checked(item: NewAssignment | ProblemError) -> NewAssignment | ProblemError:
@@ -385,9 +384,27 @@ def _parameters(wanted: NewAssignment) -> dict[str, Any]:
     }
 
 
-def _recorded(row: TupleRow) -> RecordedChange:
-    values = [AssignmentValues(*said) if said[0] is not None else None for said in (row[7:11], row[11:15])]
-    return RecordedChange(*row[:7], *values)
+def _assignment(row: Any) -> Assignment:
+    return Assignment(row.id, row.meter_id, row.vehicle_id, row.begins, row.ends)
+
+
+def _recorded(row: Any) -> RecordedChange:
+    before = after = None
+    if row.old_meter_id is not None:
+        before = AssignmentValues(row.old_meter_id, row.old_vehicle_id, row.old_begins, row.old_ends)
+    if row.new_meter_id is not None:
+        after = AssignmentValues(row.new_meter_id, row.new_vehicle_id, row.new_begins, row.new_ends)
+    return RecordedChange(
+        id=row.id,
+        assignmentId=row.assignment_id,
+        at=row.changed_at,
+        action=row.action,
+        databaseRole=row.database_role,
+        operator=row.operator,
+        reason=row.reason,
+        before=before,
+        after=after,
+    )
 
 
 def _named(assignments: Sequence[Assignment], items: Mapping[int, int] = _NO_ITEMS) -> str:

@@ -51,14 +51,14 @@ class _Kind(NamedTuple):
 async def meters(database: Database, *, after: str = "", limit: int = 100) -> Meters:
     """A page of meters in order of id, empty where there are none after that. Raises :class:`DatabaseLost`."""
     rows = await database.fetch_all("meters", {"after": after, "row_limit": limit + 1})
-    page = [Meter(*row) for row in rows[:limit]]
+    page = [Meter(row.meter_id, **_known(row)) for row in rows[:limit]]
     return Meters(page, page[-1].meterId if len(rows) > limit else None)
 
 
 async def vehicles(database: Database, *, after: str = "", limit: int = 100) -> Vehicles:
     """A page of vehicles in order of id, empty where there are none after that. Raises :class:`DatabaseLost`."""
     rows = await database.fetch_all("vehicles", {"after": after, "row_limit": limit + 1})
-    page = [Vehicle(*row) for row in rows[:limit]]
+    page = [Vehicle(row.vehicle_id, **_known(row), batteryCapacityKwh=row.battery_capacity_kwh) for row in rows[:limit]]
     return Vehicles(page, page[-1].vehicleId if len(rows) > limit else None)
 
 
@@ -69,7 +69,6 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
     if not kinds:
         raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("listed_meter", {"device_id": meter_id})
-    [rated_power_kw] = rows[0] if rows else [None]
     # None begins later than now, so the last is what holds.
     kind = kinds[-1]
     return MeterDetails(
@@ -79,7 +78,7 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
         kind.registerModulusKwh,
         kind.fleetDefault,
         kind.from_,
-        rated_power_kw,
+        rows[0].rated_power_kw if rows else None,
         kinds,
     )
 
@@ -91,7 +90,6 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
     if not kinds:
         raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("listed_vehicle", {"device_id": vehicle_id})
-    rated_power_kw, battery_capacity_kwh = rows[0] if rows else (None, None)
     kind = kinds[-1]
     return VehicleDetails(
         vehicle_id,
@@ -100,8 +98,8 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
         kind.registerModulusKwh,
         kind.fleetDefault,
         kind.from_,
-        rated_power_kw,
-        battery_capacity_kwh,
+        rows[0].rated_power_kw if rows else None,
+        rows[0].battery_capacity_kwh if rows else None,
         kinds,
     )
 
@@ -141,8 +139,8 @@ async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | 
 async def fleet_defaults(database: Database) -> FleetDefaults:
     """What kWh values mean by default, at all times. Raises :class:`DatabaseLost`."""
     sides: dict[str, list[DeviceKind]] = {"meter": [], "vehicle": []}
-    for device_type, *kind in await database.fetch_all("fleet_defaults"):
-        sides[device_type].append(DeviceKind(*kind))
+    for row in await database.fetch_all("fleet_defaults"):
+        sides[row.device_type].append(_kind(row))
     return FleetDefaults(sides["meter"], sides["vehicle"])
 
 
@@ -165,9 +163,25 @@ async def set_fleet_defaults(database: Database, wanted: FleetDefaultsChange) ->
     return await fleet_defaults(database)
 
 
+def _known(row: Any) -> dict[str, Any]:
+    """What a page shows of a meter and of a vehicle alike."""
+    return {
+        "listed": row.is_listed,
+        "energyReading": row.energy_reading,
+        "registerModulusKwh": row.register_modulus_kwh,
+        "fleetDefault": row.is_fleet_default,
+        "since": row.kind_from,
+        "ratedPowerKw": row.rated_power_kw,
+    }
+
+
+def _kind(row: Any) -> DeviceKind:
+    return DeviceKind(row.energy_reading, row.register_modulus_kwh, row.is_fleet_default, row.kind_from, row.kind_to)
+
+
 async def _kinds(database: Database, device_type: DeviceType, device_id: str) -> list[DeviceKind]:
     rows = await database.fetch_all("kinds_of_device", {"device_type": device_type, "device_id": device_id})
-    return [DeviceKind(*row) for row in rows]
+    return [_kind(row) for row in rows]
 
 
 async def _change(connection: Connection, wanted: Wanted) -> bool:
@@ -182,18 +196,21 @@ async def _change(connection: Connection, wanted: Wanted) -> bool:
     cursor = await connection.execute(query(f"lock_{device_type}"), kept_as)
     row = await cursor.fetchone()
     assert row is not None
-    said, holds_since, capacities = _Kind(*row[:2]), row[2], row[3:]
+    said, holds_since = _Kind(row.energy_reading, row.register_modulus_kwh), row.kind_from
     kind = _wanted_kind(said, change)
     since = _since(kind != said, change.since, was_said=said.energy_reading is not None or holds_since is not None)
     kind_changes = kind != said or (since is not UNSET and since != holds_since)
     if kind_changes:
         await _say(connection, query(f"set_{device_type}_kind"), kept_as, kind, since)
-    told = (change.ratedPowerKw, getattr(change, "batteryCapacityKwh", UNSET))
-    changed = tuple(kept if value is UNSET else value for kept, value in zip(capacities, told, strict=False))
-    if changed != capacities:
-        names = ("rated_power_kw", "battery_capacity_kwh")
-        await connection.execute(query(f"change_{device_type}"), {**kept_as, **dict(zip(names, changed, strict=False))})
-    return is_new or kind_changes or changed != capacities
+    told = {
+        "rated_power_kw": change.ratedPowerKw,
+        "battery_capacity_kwh": getattr(change, "batteryCapacityKwh", UNSET),
+    }
+    kept = {name: value for name, value in row._asdict().items() if name in told}
+    changed = {name: value if told[name] is UNSET else told[name] for name, value in kept.items()}
+    if changed != kept:
+        await connection.execute(query(f"change_{device_type}"), {**kept_as, **changed})
+    return is_new or kind_changes or changed != kept
 
 
 async def _set_default(connection: Connection, device_type: str, wanted: DefaultChange) -> None:
@@ -204,7 +221,8 @@ async def _set_default(connection: Connection, device_type: str, wanted: Default
         )
     cursor = await connection.execute(query("said_fleet_default"), {"device_type": device_type})
     row = await cursor.fetchone()
-    differs = kind != (_Kind(*row) if row else _Kind("interval", None))
+    said = _Kind(row.energy_reading, row.register_modulus_kwh) if row else _Kind("interval", None)
+    differs = kind != said
     since = _since(differs, wanted.since, was_said=row is not None)
     if differs or since is not UNSET:
         await _say(connection, query("set_fleet_default"), {"device_type": device_type}, kind, since)

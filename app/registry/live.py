@@ -35,7 +35,7 @@ async def meter(database: Database, meter_id: str) -> LiveMeter:
     rows = await database.fetch_all("live_meter", {"device_id": meter_id})
     if not rows:
         raise UnknownMeter(f"meter {meter_id} has no reading")
-    return _live_meter(*rows[0])
+    return _live_meter(rows[0])
 
 
 async def vehicle(database: Database, vehicle_id: str) -> LiveVehicle:
@@ -43,36 +43,41 @@ async def vehicle(database: Database, vehicle_id: str) -> LiveVehicle:
     rows = await database.fetch_all("live_vehicle", {"device_id": vehicle_id})
     if not rows:
         raise UnknownVehicle(f"vehicle {vehicle_id} has no reading")
-    return _live_vehicle(*rows[0])
+    return _live_vehicle(rows[0])
 
 
 async def meters(database: Database, page: Page) -> LiveMeters:
     """A page of meters in order of id, empty where none fits. Raises :class:`DatabaseLost`."""
-    rows = [_live_meter(*row) for row in await database.fetch_all("live_meters", page.parameters())]
+    rows = [_live_meter(row) for row in await database.fetch_all("live_meters", page.parameters())]
     listed = rows[: page.limit]
     return LiveMeters(listed, listed[-1].meterId if len(rows) > page.limit else None)
 
 
 async def vehicles(database: Database, page: Page) -> LiveVehicles:
     """A page of vehicles in order of id, empty where none fits. Raises :class:`DatabaseLost`."""
-    rows = [_live_vehicle(*row) for row in await database.fetch_all("live_vehicles", page.parameters())]
+    rows = [_live_vehicle(row) for row in await database.fetch_all("live_vehicles", page.parameters())]
     listed = rows[: page.limit]
     return LiveVehicles(listed, listed[-1].vehicleId if len(rows) > page.limit else None)
 
 
-def _live_meter(
-    meter_id: str, recorded_at: Any, energy_ac_kwh: float, voltage_v: float, received_at: Any, is_charging: bool
-) -> LiveMeter:
-    return LiveMeter(meter_id, recorded_at, energy_ac_kwh, voltage_v, is_charging, received_at)
+def _live_meter(row: Any) -> LiveMeter:
+    return LiveMeter(
+        meterId=row.meter_id,
+        timestamp=row.recorded_at,
+        kwhConsumedAc=row.energy_ac_kwh,
+        voltage=row.voltage_v,
+        charging=row.is_charging,
+        receivedAt=row.received_at,
+    )
 
 
-def _live_vehicle(
-    vehicle_id: str,
-    recorded_at: Any,
-    soc_pct: float,
-    energy_dc_kwh: float,
-    battery_temp_c: float,
-    received_at: Any,
-    is_charging: bool,
-) -> LiveVehicle:
-    return LiveVehicle(vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, is_charging, received_at)
+def _live_vehicle(row: Any) -> LiveVehicle:
+    return LiveVehicle(
+        vehicleId=row.vehicle_id,
+        timestamp=row.recorded_at,
+        soc=row.soc_pct,
+        kwhDeliveredDc=row.energy_dc_kwh,
+        batteryTemp=row.battery_temp_c,
+        charging=row.is_charging,
+        receivedAt=row.received_at,
+    )

@@ -8,43 +8,73 @@ from contextlib import contextmanager
 
 from app.config import Settings
 from app.db import migrate
-from app.errors import ConfigurationError
-from app.local.embedded import EmbeddedServer
+from app.errors import ConfigurationError, DatabaseUnavailable, EmbeddedServerError, SchemaMissing
+from app.local.embedded import EmbeddedServer, JoinedServer, join_or_start
 
 logger = logging.getLogger("energy.service")
 
 
 @contextmanager
-def database(settings: Settings, *, stops_without: bool = False) -> Iterator[str]:
+def database(settings: Settings, *, serves: bool = False) -> Iterator[str]:
     """The database to work with, ready for use: the one that is set, or the embedded server while the block lasts.
 
-    The embedded one is private and so is migrated here; one that is set is only checked. With `stops_without`, an
-    embedded one that ends by itself has this process told to stop, as by SIGTERM: nothing here would start it again,
-    and what supervises the process does. Raises
-    :class:`DatabaseUnavailable`, :class:`SchemaMismatch`, :class:`ProfileMismatch`, :class:`RoleLacksRight`,
-    :class:`EmbeddedServerError`.
+    The embedded server is private and so is migrated here, by whoever starts it; one that a running service has
+    started is only checked, as is a database that is set. With `serves`, the embedded server is started and never
+    joined, and where it ends by itself this process is told to stop, as by SIGTERM: nothing here would start it
+    again, and what supervises the process does. Raises :class:`DatabaseUnavailable`, :class:`SchemaMismatch`,
+    :class:`ProfileMismatch`, :class:`RoleLacksRight`, :class:`EmbeddedServerError`.
     """
-    with any_database(settings, stops_without=stops_without) as url:
-        if settings.database_url is None:
-            migrate.migrate(url, settings.storage_profile)
+    if settings.database_url is not None:
+        migrate.check(settings.database_url)
+        if settings.database_read_url is not None:
+            migrate.check_reader(settings.database_read_url)
+        yield settings.database_url
+        return
+    with _embedded(settings, serves=serves) as server:
+        if isinstance(server, JoinedServer):
+            _check_joined(server.url, settings)
         else:
-            migrate.check(url)
-            if settings.database_read_url is not None:
-                migrate.check_reader(settings.database_read_url)
-        yield url
+            migrate.migrate(server.url, settings.storage_profile)
+        yield server.url
 
 
 @contextmanager
-def any_database(settings: Settings, *, stops_without: bool = False) -> Iterator[str]:
+def any_database(settings: Settings) -> Iterator[str]:
     """The database to work with, whatever state its schema is in; otherwise as :func:`database`."""
     if settings.database_url is not None:
         yield settings.database_url
         return
+    with _embedded(settings, serves=False) as server:
+        yield server.url
+
+
+@contextmanager
+def _embedded(settings: Settings, *, serves: bool) -> Iterator[EmbeddedServer | JoinedServer]:
     if settings.database_read_url is not None:
         raise ConfigurationError("DATABASE_READ_URL is set and DATABASE_URL is not: readings could not be written")
-    with EmbeddedServer(settings.data_dir, settings.postgres_bindir, settings.postgres_user) as server:
-        logger.info("join the embedded PostgreSQL with: psql '%s'", server.url)
-        if stops_without:
-            server.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        yield server.url
-        server.check()
+    where = settings.data_dir, settings.postgres_bindir, settings.postgres_user
+    with EmbeddedServer(*where) if serves else join_or_start(*where) as server:
+        if isinstance(server, EmbeddedServer):
+            logger.info("join the embedded PostgreSQL with: psql '%s'", server.url)
+            if serves:
+                server.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
+        else:
+            logger.info("joined the embedded PostgreSQL in %s, process %d", server.data_dir, server.pid)
+        try:
+            yield server
+        except DatabaseUnavailable as error:
+            try:
+                server.check()
+            except EmbeddedServerError as cause:
+                raise DatabaseUnavailable(f"{error}: {cause}") from None
+            raise
+        if serves:
+            server.check()
+
+
+def _check_joined(url: str, settings: Settings) -> None:
+    try:
+        migrate.check(url)
+    except SchemaMissing:
+        # The service that has just started it migrates it too; the one waits for the other.
+        migrate.migrate(url, settings.storage_profile)

@@ -1,5 +1,6 @@
 """The sockets that the service listens on."""
 
+import errno
 import socket
 
 from app.config import Settings
@@ -7,6 +8,7 @@ from app.errors import ConfigurationError
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+HIGHEST_PORT = 65535
 
 
 def address_of(listener: socket.socket) -> str:
@@ -15,13 +17,30 @@ def address_of(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def check(settings: Settings) -> None:
+    """Raises :class:`ConfigurationError` where the configured address cannot be listened on now.
+
+    Asked before a command starts anything else; whoever takes the port after that is reported by :func:`listen`.
+    """
+    listen(settings).close()
+
+
 def listen(settings: Settings) -> socket.socket:
     """A socket at the configured address. Raises :class:`ConfigurationError` where it cannot be listened on."""
+    host, port = settings.host, settings.port
     try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"cannot listen on {settings.host} port {settings.port}: {error}") from None
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            other = port + 1 if port < HIGHEST_PORT else port - 1
+            raise ConfigurationError(
+                f"port {port} of {host} is in use by another program: stop that program, or use another port, such as "
+                f"--port {other} (or ENERGY_PORT={other}; 0 takes a free one)"
+            ) from None
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error}; set --host and --port, such as --host 127.0.0.1 --port 8000"
+        ) from None
 
 
 def listen_each(settings: Settings) -> list[socket.socket]:

@@ -1,6 +1,5 @@
 """The service in this process: answering while a block lasts."""
 
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,13 +13,6 @@ from app.errors import DatabaseUnavailable
 from app.http.app import create_app
 from app.server.connection import BoundedProtocol
 from app.server.listen import address_of, listen
-
-
-def configure_logging() -> None:
-    """Log to standard error; of the libraries, only what is amiss."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("yoyo", "uvicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 @contextmanager

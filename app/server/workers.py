@@ -21,7 +21,8 @@ from app.config import Settings
 from app.errors import DatabaseUnavailable
 from app.http.app import create_app
 from app.server.listen import address_of, listen_each
-from app.server.run import configure_logging, server_config
+from app.server.logs import configure_logging
+from app.server.run import server_config
 
 logger = logging.getLogger("energy.service")
 WORKER_START_TIMEOUT_S = 60
@@ -105,7 +106,7 @@ class _Workers(Multiprocess):
 
 
 def _worker_app(url: str, settings: Settings) -> ASGIApp:
-    configure_logging()
+    configure_logging(settings.log_format)
     threading.Thread(target=_end_with_the_supervisor, name="supervisor-watch", daemon=True).start()
     # A worker that replaces another may find the database away, and waits for it while it answers 503.
     return create_app(url, settings, wait_for_database=False)

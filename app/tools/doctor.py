@@ -1,14 +1,16 @@
 """What a DBA looks at: what is not normal first, then the figures behind it. All of it is asked in SQL."""
 
 import argparse
+import itertools
 import json
+import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -22,10 +24,29 @@ MAX_CHUNKS_SHOWN = 40
 """Chunks shown by `doctor`, with `--json` too."""
 MAX_DEVICES_SHOWN = 20
 """Silent devices shown by `doctor`, with `--json` too."""
+MAX_OF_A_SORT_SHOWN = 5
+"""Findings of one sort that `doctor` shows; `--json` has all."""
+MAX_UNITS_DIVIDED = 10
+"""Days from which on `doctor` shows no hours, and hours from which on it shows no minutes."""
 QUESTION_TIMEOUT_S = 60
 """Time for each query of `doctor`."""
 # Exit status by the worst that was found; 1 and 2 are those of every command.
 EXIT_STATUS = {"note": 0, "warning": 3, "critical": 4}
+
+
+# Sections and columns that tell of chunks and of the columnstore.
+_OF_CHUNKS = frozenset(
+    {"columnstore", "newest chunks", "chunk", "chunks", "chunks_compressed", "compression_ratio", "columnstore_after"}
+)
+
+
+class Finding(NamedTuple):
+    """What is not normal, and what to do about it."""
+
+    severity: str
+    subject: str
+    message: str
+    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +67,12 @@ class Section:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command line's `doctor` takes."""
-    parser.add_argument("--json", action="store_true", help="findings and figures as one JSON document")
+    parser.add_argument("--json", action="store_true", help="print one JSON document, with raw values")
     parser.add_argument(
-        "--silent-for", default="1 hour", metavar="INTERVAL", help="devices silent for longer are shown; 1 hour"
+        "--silent-for",
+        default="1 hour",
+        metavar="INTERVAL",
+        help="list devices silent for longer than this, such as '90 minutes' (default: %(default)s)",
     )
 
 
@@ -61,6 +85,7 @@ def run(url: str, options: argparse.Namespace) -> int:
     try:
         with psycopg.connect(url, autocommit=True, application_name="energy-doctor") as connection:
             sections = _examine(connection, options.silent_for)
+            [(has_chunks,)] = connection.execute(query("doctor_has_chunks")).fetchall()
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database does not answer: {str(error).strip().splitlines()[0]}") from None
     worst = _worst(sections)
@@ -68,7 +93,7 @@ def run(url: str, options: argparse.Namespace) -> int:
         document = {"severity": worst or "none", **{section.title: section.as_json() for section in sections}}
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_table(section) for section in sections))
+        sys.stdout.write(_report(sections, has_chunks=has_chunks))
     return EXIT_STATUS.get(worst, 0)
 
 
@@ -128,14 +153,14 @@ def _free_bytes(connection: Connection) -> int | None:
     if connection.info.host and not connection.info.host.startswith("/"):
         return None
     try:
-        row = connection.execute("SELECT current_setting('data_directory')").fetchone()
-        return shutil.disk_usage(Path(row[0])).free if row else None
+        [(directory,)] = connection.execute("SELECT current_setting('data_directory')").fetchall()
+        return shutil.disk_usage(Path(directory)).free
     except (psycopg.errors.InsufficientPrivilege, OSError):
         return None
 
 
 def _worst(sections: Sequence[Section]) -> str:
-    found = {str(row[0]) for section in sections if section.title == "findings" for row in section.rows}
+    found = {Finding(*row).severity for section in sections if section.title == "findings" for row in section.rows}
     for section in sections:
         if section.failure is not None:
             # Where the findings themselves are missing, nobody knows how bad it is.
@@ -143,22 +168,55 @@ def _worst(sections: Sequence[Section]) -> str:
     return max(found, key=list(EXIT_STATUS).index, default="")
 
 
-def _table(section: Section) -> str:
+def _report(sections: Sequence[Section], *, has_chunks: bool) -> str:
+    """The sections as tables; without chunks, what only chunks have is left out."""
+    shown = [section for section in sections if has_chunks or section.title not in _OF_CHUNKS]
+    return "\n".join(_shown(section, () if has_chunks else _OF_CHUNKS) for section in shown)
+
+
+def _shown(section: Section, columns_left_out: Collection[str]) -> str:
     head = f"{section.title.upper()}\n"
     if section.failure is not None:
         return f"{head}  could not be asked: {section.failure}\n"
     if not section.rows:
         return f"{head}  none\n"
     if section.title == "findings":
-        return head + "".join(
-            f"  {severity.upper():8}  {subject}: {message}\n            {action}\n"
-            for severity, subject, message, action in section.rows
-        )
-    cells = [[_cell(name, value) for name, value in zip(section.columns, row, strict=True)] for row in section.rows]
-    names = [name.removesuffix("_bytes").replace("_", " ") for name in section.columns]
-    widths = [max(len(line[place]) for line in [names, *cells]) for place in range(len(names))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in [names, *cells]]
-    return head + "".join(f"  {line.rstrip()}\n" for line in lines)
+        return head + "".join(_shown_findings(section.rows))
+    return head + _table(section, columns_left_out)
+
+
+def _shown_findings(rows: Sequence[TupleRow]) -> Iterator[str]:
+    """Findings of one sort together: as severe as each other, with one action but for its numbers and names."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in (Finding(*row) for row in rows):
+        sort = finding.severity, re.sub(r"'[^']*'|\d+", "?", finding.action)
+        groups.setdefault(sort, []).append(finding)
+    for (severity, _), findings in groups.items():
+        subjects: dict[str, list[str]] = {}
+        for finding in findings:
+            subjects.setdefault(finding.message, []).append(finding.subject)
+        found = _first_few(f"{', '.join(named)}: {message}" for message, named in subjects.items())
+        actions = _first_few(dict.fromkeys(finding.action for finding in findings))
+        lines = [*found, *(f"-> {action}" for action in actions)]
+        yield f"  {severity.upper():8}  " + "\n            ".join(lines) + "\n"
+
+
+def _first_few(texts: Iterable[str]) -> list[str]:
+    listed = list(texts)
+    more = len(listed) - MAX_OF_A_SORT_SHOWN
+    return listed if more <= 0 else [*itertools.islice(listed, MAX_OF_A_SORT_SHOWN), f"... and {more} more"]
+
+
+def _table(section: Section, columns_left_out: Collection[str]) -> str:
+    """Aligned columns; those without a value in any row are left out."""
+    columns = []
+    for name, values in zip(section.columns, zip(*section.rows, strict=True), strict=True):
+        if name not in columns_left_out and any(value is not None for value in values):
+            head = name.replace("_bytes", "").replace("_", " ")
+            columns.append([head, *(_cell(name, value) for value in values)])
+    widths = [max(map(len, column)) for column in columns]
+    lines = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in zip(*columns, strict=True))
+    return "".join(f"  {line}\n" for line in lines)
 
 
 def _cell(name: str, value: Any) -> str:
@@ -167,25 +225,40 @@ def _cell(name: str, value: Any) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
-        case int() if name.endswith("_bytes") or "bytes_per_day" in name:
-            return _size(value)
+        case int() if "_bytes" in name:
+            return size(value)
         case float():
-            return f"{value:,.2f}"
+            return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
         case int():
             return f"{value:,}"
         case datetime():
             return f"{value:%F %H:%M}"
         case timedelta():
-            return str(timedelta(seconds=round(value.total_seconds())))
+            return duration(value) if value >= timedelta(0) else "no"
     return str(value)
 
 
-def _size(size_bytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size_bytes) < 1000:
-            return f"{size_bytes:.3g} {unit}"
+def size(size_bytes: float) -> str:
+    """Bytes as a person writes them: `1.2 GB`."""
+    units = ["TB", "GB", "MB", "kB", "B"]
+    while abs(size_bytes) >= 1000 and len(units) > 1:
         size_bytes /= 1000
-    return f"{size_bytes:,.1f} TB"
+        units.pop()
+    decimals = 1 if abs(size_bytes) < 100 and units[-1] != "B" else 0
+    return f"{size_bytes:,.{decimals}f} {units[-1]}"
+
+
+def duration(length: timedelta) -> str:
+    """A length of time as a person writes it, by its two largest units: `3 days`, `2 hours 5 minutes`, `400 days`."""
+    left_s = round(length.total_seconds())
+    parts: list[str] = []
+    for unit, unit_s in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count, left_s = divmod(left_s, unit_s)
+        if count:
+            parts.append(f"{count:,} {unit}{'' if count == 1 else 's'}")
+        if len(parts) == 2 or (parts and (not count or count >= MAX_UNITS_DIVIDED)):
+            break
+    return " ".join(parts) or "0 seconds"
 
 
 def _plain(value: Any) -> Any:

@@ -79,23 +79,26 @@ class Summary:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command line's `import` takes."""
-    parser.add_argument("file", type=Path, help="CSV with a header, or lines of JSON; plain or gzip")
-    parser.add_argument("--meter", help="id of the meter, where the file does not name one")
-    parser.add_argument("--vehicle", help="id of the vehicle, where the file does not name one")
+    parser.add_argument("file", type=Path, help="CSV with a header, or JSON lines; plain or gzip")
+    parser.add_argument("--meter", metavar="ID", help="the meter, where the file does not name one")
+    parser.add_argument("--vehicle", metavar="ID", help="the vehicle, where the file does not name one")
     parser.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="FIELD=COLUMN",
-        help=f"which column of a CSV is which field; fields: {', '.join(COLUMNS)}",
+        help="which column of a CSV holds a field, such as meterId=plug; may be given several times. "
+        f"Fields: {', '.join(COLUMNS)}",
     )
     parser.add_argument(
         "--by-day",
         action="store_true",
-        help="for months of readings: sorted by day first, each day completed and compressed, and stoppable",
+        help="for months of readings: sort by day, then complete and compress day by day; can be stopped and repeated",
     )
     parser.add_argument(
-        "--end-at", help="shift all timestamps so that the newest becomes this instant (RFC 3339), or `now`"
+        "--end-at",
+        metavar="TIME",
+        help="shift all timestamps so that the newest becomes this time, such as 2026-01-31T12:00:00Z, or now",
     )
 
 
@@ -295,7 +298,7 @@ async def _load_readings(decoder: ReadingDecoder, writer: Writer, lines: Sequenc
         summary.too_old += sum(error.code == "timestamp_too_old" for error in batch.errors)
         summary.in_future += sum(error.code == "timestamp_in_future" for error in batch.errors)
         for error in (*batch.errors, *map(conflict, written.conflicts)):
-            told[sound[error.index].number] = f"{error.code}: " + ": ".join(filter(None, (error.field, error.detail)))
+            told[sound[error.index].number] = f"{error.code}: {error.detail}"
         recorded_us = [row[1] for row in (*batch.meters, *batch.vehicles)]
         if recorded_us:
             summary.saw(instant(min(recorded_us)))

@@ -16,11 +16,13 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 
 from app.db.queries import query
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
@@ -29,21 +31,48 @@ logger = logging.getLogger("energy.policies")
 
 Connection = psycopg.Connection[TupleRow]
 
+_AS_SET = "as set"
 _EFFECTS = {"drop": "drops", "columnstore": "goes to the columnstore"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A setting: what telemetry.policy says, what the database does, and who changed it last."""
+
+    relation: str
+    setting: str
+    wanted: str
+    in_force: str
+    changed_at: datetime | None
+    changed_by: str | None
+    changed_through: str | None
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """A line of the table."""
+        changed = "never changed"
+        if self.changed_at is not None:
+            changed = f"{self.changed_at:%F %H:%M} UTC by {self.changed_by}"
+            if self.changed_through:
+                changed += f", {self.changed_through}"
+        in_force = _AS_SET if self.in_force == self.wanted else self.in_force
+        return f"{self.relation}.{self.setting}", self.wanted, in_force, changed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command line's `policies` takes."""
     parser.add_argument(
         "action",
-        choices=("plan", "apply", "adopt"),
-        help="show what would change; change the database; or write into telemetry.policy what the database has",
+        choices=("show", "plan", "apply", "adopt"),
+        help="show: print policies, what the database does, and the last change; plan: print what would change; "
+        "apply: change the database; adopt: write into telemetry.policy what the database does now",
     )
     parser.add_argument(
         "file",
         type=Path,
         nargs="?",
-        help="TOML: a table a relation, of intervals or `never`; without it, what telemetry.policy says already",
+        help='TOML with a table for each relation, such as [meter_hourly] drop_after = "1100 days"; '
+        "without a file: telemetry.policy as it is",
     )
 
 
@@ -55,8 +84,12 @@ def run(url: str, options: argparse.Namespace) -> int:
     Raises :class:`PolicyFileError` where the file is no policies, :class:`PoliciesRefused` where a guardrail stands in
     the way (nothing is changed then), and :class:`DatabaseUnavailable`.
     """
+    if options.action in ("show", "adopt") and options.file is not None:
+        raise PolicyFileError(f"policies {options.action} takes no file; policies plan and policies apply do")
+    if options.action == "show":
+        return _show(url)
     if options.action == "adopt":
-        return _adopt(url, options.file)
+        return _adopt(url)
     wanted = {"wanted": json.dumps(_read(options.file) if options.file else {})}
     with _connected(url) as connection:
         plan = connection.execute(query("policy_plan"), wanted).fetchall()
@@ -71,9 +104,22 @@ def run(url: str, options: argparse.Namespace) -> int:
     return 0
 
 
-def _adopt(url: str, file: Path | None) -> int:
-    if file is not None:
-        raise PolicyFileError("policies adopt takes no file: it writes down what the database has")
+def _show(url: str) -> int:
+    """A line for each setting: what telemetry.policy says, what the database does, and the last change."""
+    with _connected(url) as connection:
+        cursor = connection.cursor(row_factory=class_row(_Shown))
+        shown = [policy.cells for policy in cursor.execute(query("policies_shown"))]
+        lines = [("setting", "telemetry.policy", "in the database", "last change"), *shown]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            _say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        if any(in_force != _AS_SET for _, _, in_force, _ in shown):
+            _say("where the database does otherwise: policies apply changes the database, policies adopt the policy")
+        _tell_unknown_jobs(connection)
+    return 0
+
+
+def _adopt(url: str) -> int:
     with _connected(url) as connection:
         found = connection.execute(query("policy_plan"), {"wanted": "{}"}).fetchall()
         connection.execute(query("adopt_policies"))

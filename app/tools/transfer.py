@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 
 from app.db import migrate
 from app.db.queries import query
-from app.errors import CopyFailed, SchemaMismatch
+from app.errors import CopyFailed, DatabaseUnavailable, SchemaMismatch
 
 logger = logging.getLogger("energy.copy")
 
@@ -38,7 +38,7 @@ causes, far below a reading."""
 
 
 class Relation(NamedTuple):
-    """A relation of schema telemetry, as `api.copied_relation` has it."""
+    """A relation of schema telemetry, as `internal.copied_relation` has it."""
 
     name: str
     kind: str
@@ -174,6 +174,9 @@ def _both(source_url: str, target_url: str) -> Iterator[tuple[Connection, Connec
     with _connected(source_url) as source, _connected(target_url) as target:
         try:
             yield source, target
+        except psycopg.OperationalError as error:
+            lost = str(error).strip().splitlines()[0]
+            raise DatabaseUnavailable(f"a database was lost ({lost}); what was done stays, run it again") from error
         except psycopg.Error as error:
             raise CopyFailed(
                 f"the database refuses a step: {error.diag.message_primary or error}; what was done stays, "

@@ -16,7 +16,7 @@ AS $$
 DECLARE
     free_until timestamptz;
 BEGIN
-    PERFORM api.lock_assignments_of(ARRAY[meter], ARRAY[vehicle]);
+    PERFORM internal.lock_assignments_of(ARRAY[meter], ARRAY[vehicle]);
 
     RETURN QUERY
     SELECT
@@ -44,7 +44,7 @@ BEGIN
 
     SELECT min(lower(later.during))
     INTO free_until
-    FROM api.assignments_of(meter, vehicle, tstzrange(plugged_in_at, NULL)) AS later
+    FROM internal.assignments_of(meter, vehicle, tstzrange(plugged_in_at, NULL)) AS later
     WHERE lower(later.during) > plugged_in_at;
     RETURN QUERY
     INSERT INTO telemetry.assignment AS kept (meter_id, vehicle_id, during)
@@ -58,7 +58,7 @@ BEGIN
     RETURN QUERY
     SELECT
         'overlap', taken.id, taken.meter_id, taken.vehicle_id, lower(taken.during), upper(taken.during)
-    FROM api.assignments_of(meter, vehicle, tstzrange(plugged_in_at, plugged_in_at, '[]')) AS taken
+    FROM internal.assignments_of(meter, vehicle, tstzrange(plugged_in_at, plugged_in_at, '[]')) AS taken
     ORDER BY taken.id;
 END
 $$;
@@ -82,7 +82,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
-    PERFORM api.lock_assignments_of(ARRAY[meter], ARRAY[vehicle]);
+    PERFORM internal.lock_assignments_of(ARRAY[meter], ARRAY[vehicle]);
 
     RETURN QUERY
     SELECT
@@ -158,7 +158,7 @@ BEGIN
     WHERE
         kept.id = ANY (ARRAY(
             SELECT taken.id
-            FROM api.assignments_of(meter, vehicle, tstzrange(handed_over_at, handed_over_at, '[]')) AS taken
+            FROM internal.assignments_of(meter, vehicle, tstzrange(handed_over_at, handed_over_at, '[]')) AS taken
         ))
         AND (upper_inf(kept.during) OR upper(kept.during) > handed_over_at)
     RETURNING 'closed', kept.id, kept.meter_id, kept.vehicle_id, lower(kept.during), upper(kept.during);

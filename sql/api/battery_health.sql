@@ -1,82 +1,3 @@
--- When a vehicle charged, from its hourly rollup: runs of hours in which energy came in and the state of charge rose. A
--- run begins at the lowest state of charge of its first hour, or at the last one of the hour before where that is lower,
--- and ends at the highest of its last hour; so a drive before or after, within the same hour, does not count. A state of
--- charge that fell since the hour before begins a new run. An hour in which it fell, rose and fell again tells too little
--- and belongs to no run.
-
-CREATE FUNCTION api.charging_stretches(vehicle text, window_from timestamptz, window_to timestamptz)
-RETURNS TABLE (
-    stretch_from timestamptz,
-    stretch_to timestamptz,
-    soc_from_pct float8,
-    soc_to_pct float8,
-    energy_dc_kwh float8,
-    battery_temp_mean_c float8
-)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
-AS $$
-    SELECT
-        min(numbered.bucket_start),
-        max(numbered.bucket_start) + interval '1 hour',
-        min(numbered.soc_from_pct),
-        max(numbered.soc_max_pct),
-        sum(numbered.energy_dc_kwh),
-        sum(numbered.battery_temp_sum_c) / sum(numbered.readings)::float8
-    FROM (
-        SELECT
-            rising.bucket_start,
-            rising.readings,
-            rising.energy_dc_kwh,
-            rising.battery_temp_sum_c,
-            least(rising.soc_min_pct, rising.soc_before_pct)::float8 AS soc_from_pct,
-            rising.soc_max_pct::float8 AS soc_max_pct,
-            count(*) FILTER (WHERE rising.begins) OVER (ORDER BY rising.bucket_start) AS number
-        FROM (
-            SELECT
-                follows.bucket_start,
-                follows.readings,
-                follows.energy_dc_kwh,
-                follows.battery_temp_sum_c,
-                follows.soc_min_pct,
-                follows.soc_max_pct,
-                follows.soc_before_pct,
-                follows.soc_before_pct IS NULL
-                OR NOT coalesce(lag(follows.is_rising) OVER (ORDER BY follows.bucket_start), false)
-                OR follows.soc_min_pct < follows.soc_before_pct AS begins,
-                follows.is_rising
-            FROM (
-                SELECT
-                    hourly.bucket_start,
-                    hourly.readings,
-                    hourly.energy_dc_kwh,
-                    hourly.battery_temp_sum_c,
-                    hourly.soc_min_pct,
-                    hourly.soc_max_pct,
-                    -- Null where the hour before has no reading.
-                    CASE
-                        WHEN lag(hourly.bucket_start) OVER (ORDER BY hourly.bucket_start)
-                            = hourly.bucket_start - interval '1 hour'
-                            THEN lag(hourly.soc_last_pct) OVER (ORDER BY hourly.bucket_start)
-                    END AS soc_before_pct,
-                    hourly.energy_dc_kwh > 0
-                    AND (
-                        hourly.soc_max_pct > hourly.soc_min_pct
-                        OR hourly.soc_min_pct > lag(hourly.soc_last_pct) OVER (ORDER BY hourly.bucket_start)
-                    )
-                    AND NOT (
-                        hourly.soc_min_pct < hourly.soc_first_pct AND hourly.soc_last_pct < hourly.soc_max_pct
-                    ) AS is_rising
-                FROM api.vehicle_hours(window_from, window_to, vehicle) AS hourly
-            ) AS follows
-        ) AS rising
-        WHERE rising.is_rising
-    ) AS numbered
-    GROUP BY numbered.number
-$$;
-
-COMMENT ON FUNCTION api.charging_stretches(text, timestamptz, timestamptz) IS
-'Runs of whole hours in [window_from, window_to) in which a vehicle charged: its state of charge at both ends (percent), the DC energy between (kWh) and the mean battery temperature (degrees C).';
-
 -- A battery's capacity: the energy that fills it from 0 to 100 %, as the slope of energy over change in state of charge,
 -- of the stretches of 20 points or more. The line goes through the origin, because no energy is no change: a vehicle that
 -- always charges from 20 to 80 % has an answer too. The standard error is that of the slope, with n - 1 degrees of freedom.
@@ -100,7 +21,7 @@ AS $$
             -- Months since 2000: a twelfth of a year of 365.25 days.
             date_part('epoch', stretch.stretch_from - timestamptz '2000-01-01 00:00:00+00') / 2629800 AS month,
             stretch.energy_dc_kwh / ((stretch.soc_to_pct - stretch.soc_from_pct) / 100) AS capacity_kwh
-        FROM api.charging_stretches(vehicle, window_from, window_to) AS stretch
+        FROM internal.charging_stretches(vehicle, window_from, window_to) AS stretch
         WHERE stretch.soc_to_pct - stretch.soc_from_pct >= 20
     ),
     -- One row a month and, with a null month, one for all of them.
@@ -161,12 +82,12 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        EXISTS (SELECT FROM api.live_vehicle_state AS live WHERE live.vehicle_id = vehicle)
-        OR EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = vehicle)
-        OR EXISTS (SELECT FROM api.vehicle AS listed WHERE listed.vehicle_id = vehicle),
-        (SELECT listed.battery_capacity_kwh FROM api.vehicle AS listed WHERE listed.vehicle_id = vehicle),
+        EXISTS (SELECT FROM internal.live_vehicle_state AS live WHERE live.vehicle_id = vehicle)
+        OR EXISTS (SELECT FROM internal.assignment WHERE assignment.vehicle_id = vehicle)
+        OR EXISTS (SELECT FROM internal.vehicle AS listed WHERE listed.vehicle_id = vehicle),
+        (SELECT listed.battery_capacity_kwh FROM internal.vehicle AS listed WHERE listed.vehicle_id = vehicle),
         coalesce(sum(hourly.readings), 0)::bigint,
-        api.coverage(coalesce(sum(hourly.readings), 0), api.seconds_elapsed(window_from, window_to)),
+        internal.coverage(coalesce(sum(hourly.readings), 0), internal.seconds_elapsed(window_from, window_to)),
         sum(
             CASE
                 WHEN hourly.battery_temp_max_c <= 40 THEN 0
@@ -175,7 +96,7 @@ AS $$
             END::float8
         ),
         max(hourly.battery_temp_max_c)
-    FROM api.vehicle_hours(window_from, window_to, vehicle) AS hourly
+    FROM internal.vehicle_hours(window_from, window_to, vehicle) AS hourly
 $$;
 
 COMMENT ON FUNCTION api.vehicle_condition(text, timestamptz, timestamptz) IS

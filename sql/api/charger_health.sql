@@ -1,47 +1,3 @@
--- A charger's ratio day by day (UTC): what its meter drew for vehicles, and what arrived in them while it fed them. A
--- vehicle that was silent while it was fed counts on neither side.
-
-CREATE FUNCTION api.charger_days(meter text, window_from timestamptz, window_to timestamptz)
-RETURNS TABLE (
-    day_from timestamptz,
-    day_to timestamptz,
-    energy_ac_kwh float8,
-    energy_dc_kwh float8,
-    efficiency_ratio float8,
-    meter_readings bigint,
-    vehicle_readings bigint,
-    fed_seconds float8
-)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 90
-AS $$
-    SELECT
-        slot.bucket_from,
-        slot.bucket_to,
-        sum(grid.energy_ac_kwh),
-        sum(battery.energy_dc_kwh),
-        sum(battery.energy_dc_kwh) / nullif(sum(grid.energy_ac_kwh), 0),
-        sum(grid.readings)::bigint,
-        sum(battery.readings)::bigint,
-        sum(api.seconds_elapsed(stretch.stretch_from, stretch.stretch_to))
-    FROM api.buckets(window_from, window_to, 'day', 'UTC') AS slot
-    JOIN api.meter_feeds(meter, window_from, window_to) AS feed
-        ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
-    CROSS JOIN LATERAL (
-        SELECT
-            greatest(slot.bucket_from, feed.feed_from) AS stretch_from,
-            least(slot.bucket_to, feed.feed_to) AS stretch_to
-    ) AS stretch
-    CROSS JOIN LATERAL api.meter_window(
-        meter, stretch.stretch_from, stretch.stretch_to, window_from, window_to
-    ) AS grid
-    CROSS JOIN LATERAL api.vehicle_window(feed.vehicle_id, stretch.stretch_from, stretch.stretch_to) AS battery
-    WHERE grid.readings > 0 AND battery.readings > 0
-    GROUP BY slot.bucket_from, slot.bucket_to
-$$;
-
-COMMENT ON FUNCTION api.charger_days(text, timestamptz, timestamptz) IS
-'Days (UTC, clipped) of [window_from, window_to) on which a meter and a vehicle that it fed were both heard from: AC and DC energy (kWh), their ratio (null where AC is 0), readings, and seconds for which it fed them.';
-
 -- Whether a charger's ratio changed, from its days on which it drew a kWh or more.
 --
 -- Baseline and recent ratio are those of its first and its last seven such days, which may not be the same days. The day
@@ -82,7 +38,7 @@ AS $$
             charged.meter_readings,
             charged.vehicle_readings,
             charged.fed_seconds
-        FROM api.charger_days(meter, window_from, window_to) AS charged
+        FROM internal.charger_days(meter, window_from, window_to) AS charged
     ),
     counted AS MATERIALIZED (
         SELECT
@@ -178,9 +134,9 @@ AS $$
         day.efficiency_ratio,
         day.meter_readings,
         day.vehicle_readings,
-        api.coverage(day.meter_readings, day.fed_seconds),
-        api.coverage(day.vehicle_readings, day.fed_seconds),
-        EXISTS (SELECT FROM api.meter_feeds(meter, window_from, window_to)),
+        internal.coverage(day.meter_readings, day.fed_seconds),
+        internal.coverage(day.vehicle_readings, day.fed_seconds),
+        EXISTS (SELECT FROM internal.meter_feeds(meter, window_from, window_to)),
         summary.days,
         summary.baseline_ratio,
         summary.recent_ratio,
@@ -196,4 +152,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.charger_health(text, timestamptz, timestamptz) IS
-'api.charger_days of a meter, and beside every day the same summary: whether it fed anybody, days with a kWh or more; the ratio of the first and of the last seven of them and the trend (change in 30 days, with its standard error), from 14 days on; the day from which the ratio changed, and the ratios before and after. One row with null days where there are none.';
+'A charger day by day (UTC): energies (kWh), ratio and readings of each day, and beside it the same summary: whether it fed anybody, days with a kWh or more; the ratio of the first and of the last seven of them and the trend (change in 30 days, with its standard error), from 14 days on; the day from which the ratio changed, and the ratios before and after. One row with null days where there are none.';

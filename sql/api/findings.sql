@@ -72,7 +72,7 @@ AS $$
                 current_setting('max_worker_processes')
             ),
             'Raise both settings and restart the server, or switch a policy off.'
-        FROM api.job_workers AS load
+        FROM internal.job_workers AS load
         WHERE load.jobs > load.workers
         UNION ALL
         SELECT
@@ -128,9 +128,9 @@ AS $$
                 -- Where it never succeeded, since there has been something to keep.
                 coalesce(
                     job.last_succeeded_at,
-                    (SELECT min(chunk.range_from) FROM api.chunk WHERE chunk.relation LIKE '%\_history')
+                    (SELECT min(chunk.range_from) FROM internal.chunk WHERE chunk.relation LIKE '%\_history')
                 ) AS idle_since,
-                EXISTS (SELECT FROM api.policy WHERE policy.drop_after IS NOT NULL) AS drops
+                EXISTS (SELECT FROM internal.policy WHERE policy.drop_after IS NOT NULL) AS drops
             FROM api.job_health AS job
             WHERE job.job = 'upkeep'
         ) AS run
@@ -143,7 +143,7 @@ AS $$
                 'its oldest rows are older than drop_after (%s) by %s', lag.drop_after, date_trunc('hour', lag.overdue_by)
             ),
             'See retention, or upkeep, in api.job_health.'
-        FROM api.retention_lag AS lag
+        FROM internal.retention_lag AS lag
         WHERE lag.overdue_by > lag.normal_lag
         -- Rollups
         UNION ALL
@@ -178,8 +178,8 @@ AS $$
             format('CALL api.refresh_rollups(%L, %L);', lag.backlog_from, lag.backlog_to)
         FROM api.refresh_lag AS lag
         CROSS JOIN LATERAL (SELECT CASE WHEN lag.relation LIKE '%\_daily' THEN 24 ELSE 1 END AS hours) AS bucket
-        JOIN api.policy USING (relation)
-        JOIN api.policy AS source ON source.relation = api.source_relation(lag.relation)
+        JOIN internal.policy USING (relation)
+        JOIN internal.policy AS source ON source.relation = internal.source_relation(lag.relation)
         WHERE lag.backlog_h > 0
         -- Columnstore
         UNION ALL
@@ -191,7 +191,7 @@ AS $$
                 lag.chunks_overdue, date_trunc('hour', lag.overdue_by)
             ),
             'See the columnstore job in api.job_health.'
-        FROM api.columnstore_lag AS lag
+        FROM internal.columnstore_lag AS lag
         -- The job runs twice a day.
         WHERE lag.overdue_by > interval '1 day'
         UNION ALL
@@ -211,8 +211,8 @@ AS $$
                 late.late_readings, late.readings, date_trunc('minute', late.late_p90)
             ),
             format('CALL api.set_policy(%L, columnstore_after => %L);', late.relation, late.late_p90)
-        FROM api.lateness() AS late
-        JOIN api.policy USING (relation)
+        FROM internal.lateness() AS late
+        JOIN internal.policy USING (relation)
         WHERE
             late.late_readings >= 100
             AND late.late_p90 > policy.columnstore_after
@@ -220,6 +220,18 @@ AS $$
             AND EXISTS (
                 SELECT FROM api.job_health AS job WHERE job.relation = late.relation AND job.job = 'columnstore'
             )
+        UNION ALL
+        SELECT
+            'warning',
+            kept.relation,
+            format(
+                'it goes to the columnstore after %s, but its refresh looks back %s and writes there again and again',
+                kept.columnstore_after, kept.refresh_start_offset
+            ),
+            format('CALL api.set_policy(%L, columnstore_after => %L);', kept.relation, kept.refresh_start_offset + interval '1 day')
+        FROM internal.policy_in_force AS kept
+        CROSS JOIN internal.job_workers AS load
+        WHERE kept.columnstore_after <= kept.refresh_start_offset AND load.workers IS NOT NULL
         -- Disk
         UNION ALL
         SELECT
@@ -240,7 +252,7 @@ AS $$
             bloat.relation,
             format('index %s is %s times the size it needs', bloat.index_name, round(bloat.bloat_ratio::numeric, 1)),
             format('REINDEX INDEX CONCURRENTLY %s;', bloat.index_name)
-        FROM api.index_bloat AS bloat
+        FROM internal.index_bloat AS bloat
         WHERE bloat.bloat_ratio > 3 AND bloat.index_bytes > 100000000
         UNION ALL
         SELECT
@@ -251,8 +263,35 @@ AS $$
                 floor(100 * hits.heap_hit_ratio), floor(100 * hits.index_hit_ratio)
             ),
             'More shared_buffers, or a shorter chunk_interval.'
-        FROM api.cache_hits AS hits
+        FROM internal.cache_hits AS hits
         WHERE least(hits.heap_hit_ratio, hits.index_hit_ratio) < 0.9 AND hits.blocks_read > 100000
+        UNION ALL
+        SELECT
+            'warning',
+            'indexes',
+            format(
+                'those of the newest chunks grow to %s, more than a quarter of the memory of the database (effective_cache_size = %s)',
+                pg_size_pretty(hot.bytes), current_setting('effective_cache_size')
+            ),
+            'A shorter chunk_interval (api.set_policy), or more memory, and say so in effective_cache_size.'
+        FROM (
+            SELECT
+                sum(newest.index_bytes_per_second * extract(epoch FROM kept.chunk_interval))::bigint AS bytes
+            FROM (
+                SELECT
+                    chunk.relation,
+                    max(
+                        pg_indexes_size(chunk.chunk)
+                        / greatest(extract(epoch FROM least(chunk.range_to, now()) - chunk.range_from), 3600)
+                    ) AS index_bytes_per_second
+                FROM internal.chunk
+                WHERE NOT chunk.is_compressed AND chunk.range_from < now()
+                GROUP BY chunk.relation
+            ) AS newest
+            JOIN internal.policy_in_force AS kept USING (relation)
+        ) AS hot
+        CROSS JOIN internal.job_workers AS load
+        WHERE hot.bytes > pg_size_bytes(current_setting('effective_cache_size')) / 4 AND load.workers IS NOT NULL
         -- Devices
         UNION ALL
         SELECT
@@ -269,9 +308,9 @@ AS $$
             GROUP BY device.device_type
         ) AS silent
         JOIN (
-            SELECT 'meter' AS device_type, count(*) AS devices FROM api.live_meter_state
+            SELECT 'meter' AS device_type, count(*) AS devices FROM internal.live_meter_state
             UNION ALL
-            SELECT 'vehicle', count(*) FROM api.live_vehicle_state
+            SELECT 'vehicle', count(*) FROM internal.live_vehicle_state
         ) AS fleet USING (device_type)
         UNION ALL
         SELECT
@@ -292,12 +331,12 @@ AS $$
             SELECT
                 daily.relation,
                 coalesce(
-                    sum(daily.readings) FILTER (WHERE daily.day_start = api.day_floor(now()) - interval '24 hours'), 0
+                    sum(daily.readings) FILTER (WHERE daily.day_start = internal.day_floor(now()) - interval '24 hours'), 0
                 ) AS yesterday,
                 avg(daily.readings) FILTER (
                     WHERE
-                        daily.day_start < api.day_floor(now()) - interval '24 hours'
-                        AND daily.day_start >= api.day_floor(now()) - interval '192 hours'
+                        daily.day_start < internal.day_floor(now()) - interval '24 hours'
+                        AND daily.day_start >= internal.day_floor(now()) - interval '192 hours'
                 ) AS usual
             FROM api.readings_per_day AS daily
             GROUP BY daily.relation

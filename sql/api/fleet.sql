@@ -31,12 +31,12 @@ AS $$
     WITH grid AS MATERIALIZED (
         SELECT
             fed.bucket_from, fed.meter_id, fed.vehicle_id, fed.readings, fed.energy_ac_kwh, fed.is_estimated
-        FROM api.fleet_grid(window_from, window_to, bucket, timezone) AS fed
+        FROM internal.fleet_grid(window_from, window_to, bucket, timezone) AS fed
     ),
     battery AS MATERIALIZED (
         SELECT
             charged.bucket_from, charged.vehicle_id, charged.readings, charged.energy_dc_kwh, charged.is_estimated
-        FROM api.fleet_battery(window_from, window_to, bucket, timezone) AS charged
+        FROM internal.fleet_battery(window_from, window_to, bucket, timezone) AS charged
     ),
     drawn AS (
         SELECT
@@ -106,16 +106,16 @@ AS $$
         coalesce(matched.vehicles, 0),
         coalesce(drawn.readings, 0),
         coalesce(delivered.readings, 0),
-        api.coverage(
-            coalesce(drawn.readings, 0), expected.meters * api.seconds_elapsed(slot.bucket_from, slot.bucket_to)
+        internal.coverage(
+            coalesce(drawn.readings, 0), expected.meters * internal.seconds_elapsed(slot.bucket_from, slot.bucket_to)
         ),
-        api.coverage(
-            coalesce(delivered.readings, 0), expected.vehicles * api.seconds_elapsed(slot.bucket_from, slot.bucket_to)
+        internal.coverage(
+            coalesce(delivered.readings, 0), expected.vehicles * internal.seconds_elapsed(slot.bucket_from, slot.bucket_to)
         ),
         coalesce(drawn.is_estimated, false) OR coalesce(delivered.is_estimated, false),
         reason.energy_ac,
         reason.energy_dc,
-        api.ratio_reason(
+        internal.ratio_reason(
             matched.energy_ac_kwh,
             matched.energy_dc_kwh,
             CASE
@@ -125,15 +125,15 @@ AS $$
             END,
             NULL
         )
-    FROM api.buckets(window_from, window_to, bucket, timezone) AS slot
+    FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
     LEFT JOIN drawn ON drawn.bucket_from = slot.bucket_from
     LEFT JOIN delivered ON delivered.bucket_from = slot.bucket_from
     LEFT JOIN matched ON matched.bucket_from = slot.bucket_from
     -- Devices that have been heard from since the window began; those that fell silent before it are not waited for.
     CROSS JOIN (
         SELECT
-            (SELECT count(*) FROM api.live_meter_state AS live WHERE live.recorded_at >= window_from) AS meters,
-            (SELECT count(*) FROM api.live_vehicle_state AS live WHERE live.recorded_at >= window_from) AS vehicles
+            (SELECT count(*) FROM internal.live_meter_state AS live WHERE live.recorded_at >= window_from) AS meters,
+            (SELECT count(*) FROM internal.live_vehicle_state AS live WHERE live.recorded_at >= window_from) AS vehicles
     ) AS expected
     CROSS JOIN LATERAL (
         SELECT

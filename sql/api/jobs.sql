@@ -15,10 +15,5 @@ COMMENT ON COLUMN api.job_health.last_error IS 'Message of its newest failure th
 COMMENT ON COLUMN api.job_health.is_scheduled IS 'Whether it runs by itself; false: somebody switched it off with alter_job.';
 COMMENT ON COLUMN api.job_health.is_known IS 'Whether it is a job that the service makes; one that it does not know is a DBA''s, and left alone.';
 
-COMMENT ON VIEW api.job_workers IS
-'Jobs of the database against the background workers there are for them. Normal: no more jobs than workers. More: jobs wait for each other, or fail to start; raise timescaledb.max_background_workers and max_worker_processes. Postgres profile: no jobs, and no workers for them.';
-COMMENT ON COLUMN api.job_workers.jobs IS 'Jobs that are scheduled.';
-COMMENT ON COLUMN api.job_workers.workers IS 'Jobs that can run at once; null: postgres profile.';
-
 COMMENT ON PROCEDURE api.upkeep() IS
 'What no job of the database does by itself: drops what has expired (postgres profile), completes rollups of readings that came later than the refresh job looks back (timescale profile). The service calls it every hour; CALL it outside a transaction.';

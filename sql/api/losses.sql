@@ -1,27 +1,3 @@
--- What a charge may lose. A vehicle that charges keeps some 0.2 kW of itself running, and its charger loses some 7 %; so
--- a slow socket loses more of each kWh than a fast charger does. ADAC measured losses of 6 to 10 % at 11 kW and of 13 to
--- 24 % at 2.3 kW: the expected ratio lies amid those, the lowest normal one just below the worst of them.
-
-CREATE FUNCTION api.expected_ratio(power_kw float8)
-RETURNS float8
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS $$
-    SELECT CASE WHEN power_kw > 0.2 THEN 0.93 * (1 - 0.2 / power_kw) ELSE 0 END
-$$;
-
-COMMENT ON FUNCTION api.expected_ratio(float8) IS
-'The ratio DC / AC to be expected of a charge with this mean AC power (kW): 0.93 x (1 - 0.2 kW / P).';
-
-CREATE FUNCTION api.lowest_normal_ratio(power_kw float8)
-RETURNS float8
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS $$
-    SELECT greatest(0, api.expected_ratio(power_kw) - 0.02 - 0.15 / power_kw)
-$$;
-
-COMMENT ON FUNCTION api.lowest_normal_ratio(float8) IS
-'The lowest ratio DC / AC that is still normal at this mean AC power (kW): 0.02 + 0.15 kW / P below what is expected, which is 0.88 at 11 kW and 0.76 at 2.3 kW.';
-
 -- Where energy is lost: vehicles and meters whose ratio is below a threshold, those whose ratio cannot be (above 1), and
 -- meters that fed nobody. A vehicle's ratio is the one its performance tells; a meter's is of the vehicles it fed, while
 -- it fed them. A device one of whose sides is silent has no ratio and is none of these.
@@ -57,7 +33,7 @@ SET enable_mergejoin = off
 AS $$
     WITH grid AS MATERIALIZED (
         SELECT fed.bucket_from, fed.meter_id, fed.vehicle_id, fed.readings, fed.energy_ac_kwh, fed.power_sum_kw_kwh
-        FROM api.fleet_grid(window_from, window_to, 'day', 'UTC') AS fed
+        FROM internal.fleet_grid(window_from, window_to, 'day', 'UTC') AS fed
     ),
     device_day AS MATERIALIZED (
         SELECT
@@ -80,7 +56,7 @@ AS $$
             WHERE grid.vehicle_id IS NOT NULL
             GROUP BY grid.vehicle_id, grid.bucket_from
         ) AS drawn
-        FULL JOIN api.fleet_battery(window_from, window_to, 'day', 'UTC') AS battery
+        FULL JOIN internal.fleet_battery(window_from, window_to, 'day', 'UTC') AS battery
             ON battery.vehicle_id = drawn.vehicle_id AND battery.bucket_from = drawn.bucket_from
         UNION ALL
         SELECT
@@ -93,7 +69,7 @@ AS $$
             sum(grid.readings),
             sum(battery.readings)
         FROM grid
-        JOIN api.fleet_fed_battery(window_from, window_to, 'day', 'UTC') AS battery
+        JOIN internal.fleet_fed_battery(window_from, window_to, 'day', 'UTC') AS battery
             ON battery.meter_id = grid.meter_id
             AND battery.vehicle_id = grid.vehicle_id
             AND battery.bucket_from = grid.bucket_from
@@ -134,8 +110,8 @@ AS $$
         FROM device
         CROSS JOIN LATERAL (
             SELECT
-                api.expected_ratio(device.mean_power_kw) AS expected_ratio,
-                api.lowest_normal_ratio(device.mean_power_kw) AS lowest_ratio
+                internal.expected_ratio(device.mean_power_kw) AS expected_ratio,
+                internal.lowest_normal_ratio(device.mean_power_kw) AS lowest_ratio
         ) AS normal
         WHERE device.efficiency_ratio IS NOT NULL
         UNION ALL
@@ -168,8 +144,8 @@ AS $$
             CASE side.device_type WHEN 'meter' THEN feed.meter_id ELSE feed.vehicle_id END AS device_id,
             side.device_type,
             feed.vehicle_id IS NULL AS is_unattributed,
-            sum(api.seconds_elapsed(feed.feed_from, feed.feed_to)) AS seconds
-        FROM api.fleet_feeds(window_from, window_to) AS feed
+            sum(internal.seconds_elapsed(feed.feed_from, feed.feed_to)) AS seconds
+        FROM internal.fleet_feeds(window_from, window_to) AS feed
         CROSS JOIN (VALUES ('meter'), ('vehicle')) AS side (device_type)
         WHERE side.device_type = 'meter' OR feed.vehicle_id IS NOT NULL
         GROUP BY 1, 2, 3
@@ -189,13 +165,13 @@ AS $$
         run.since,
         coalesce(ranked.meter_readings, 0),
         coalesce(ranked.vehicle_readings, 0),
-        api.coverage(ranked.meter_readings, fed.seconds),
+        internal.coverage(ranked.meter_readings, fed.seconds),
         CASE
-            WHEN ranked.list <> 'unattributed' THEN api.coverage(
+            WHEN ranked.list <> 'unattributed' THEN internal.coverage(
                 ranked.vehicle_readings,
                 CASE ranked.device_type
                     WHEN 'meter' THEN fed.seconds
-                    ELSE api.seconds_elapsed(window_from, window_to)
+                    ELSE internal.seconds_elapsed(window_from, window_to)
                 END
             )
         END,
@@ -221,14 +197,14 @@ AS $$
                 ) OVER (PARTITION BY day.device_type, day.device_id) AS last_otherwise
             FROM ranked
             JOIN device_day AS day ON day.device_type = ranked.device_type AND day.device_id = ranked.device_id
-            WHERE ranked.place <= row_limit AND ranked.list <> 'unattributed' AND day.energy_ac_kwh > 0
+            WHERE ranked.place <= coalesce(row_limit, ranked.listed_devices) AND ranked.list <> 'unattributed' AND day.energy_ac_kwh > 0
         ) AS judged_day
         WHERE judged_day.last_otherwise IS NULL OR judged_day.bucket_from > judged_day.last_otherwise
         GROUP BY judged_day.device_type, judged_day.device_id
     ) AS run ON run.device_type = ranked.device_type AND run.device_id = ranked.device_id
-    WHERE ranked.place <= row_limit
+    WHERE ranked.place <= coalesce(row_limit, ranked.listed_devices)
     ORDER BY ranked.list, ranked.place
 $$;
 
 COMMENT ON FUNCTION api.losses(timestamptz, timestamptz, float8, integer) IS
-'Lists of devices in [window_from, window_to), at most row_limit rows each, most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or what is normal for their power), data_faults with a ratio above 1, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';
+'Lists of devices in [window_from, window_to), at most row_limit rows each (null: all), most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or what is normal for their power), data_faults with a ratio above 1, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';

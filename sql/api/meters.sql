@@ -16,22 +16,22 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        EXISTS (SELECT FROM api.live_meter_state AS live WHERE live.meter_id = meter)
-        OR EXISTS (SELECT FROM api.assignment WHERE assignment.meter_id = meter)
-        OR EXISTS (SELECT FROM api.meter AS listed WHERE listed.meter_id = meter),
+        EXISTS (SELECT FROM internal.live_meter_state AS live WHERE live.meter_id = meter)
+        OR EXISTS (SELECT FROM internal.assignment WHERE assignment.meter_id = meter)
+        OR EXISTS (SELECT FROM internal.meter AS listed WHERE listed.meter_id = meter),
         drawn.readings,
         drawn.energy_ac_kwh,
         seen.voltage_mean_v,
         seen.voltage_min_v,
         seen.voltage_max_v,
-        api.coverage(drawn.readings, api.seconds_elapsed(window_from, window_to)),
+        internal.coverage(drawn.readings, internal.seconds_elapsed(window_from, window_to)),
         drawn.resets,
         drawn.is_estimated,
         CASE
             WHEN drawn.readings = 0 THEN 'no_readings'
             WHEN drawn.baselines > 0 THEN 'baseline_missing'
         END
-    FROM api.meter_window(meter, window_from, window_to, window_from, window_to) AS drawn
+    FROM internal.meter_window(meter, window_from, window_to, window_from, window_to) AS drawn
     CROSS JOIN (
         SELECT
             sum(piece.voltage_sum_v) / nullif(sum(piece.readings), 0)::float8 AS voltage_mean_v,
@@ -39,24 +39,24 @@ AS $$
             max(piece.voltage_max_v) AS voltage_max_v
         FROM (
             SELECT hourly.readings, hourly.voltage_sum_v, hourly.voltage_min_v, hourly.voltage_max_v
-            FROM api.meter_hourly AS hourly
+            FROM internal.meter_hourly AS hourly
             WHERE
                 hourly.meter_id = meter
-                AND hourly.bucket_start >= api.hour_ceiling(window_from)
-                AND hourly.bucket_start < api.hour_floor(window_to)
+                AND hourly.bucket_start >= internal.hour_ceiling(window_from)
+                AND hourly.bucket_start < internal.hour_floor(window_to)
             UNION ALL
             SELECT 1, history.voltage_v, history.voltage_v, history.voltage_v
-            FROM api.meter_telemetry_history AS history
+            FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = meter
                 AND history.recorded_at >= window_from
-                AND history.recorded_at < least(window_to, api.hour_ceiling(window_from))
+                AND history.recorded_at < least(window_to, internal.hour_ceiling(window_from))
             UNION ALL
             SELECT 1, history.voltage_v, history.voltage_v, history.voltage_v
-            FROM api.meter_telemetry_history AS history
+            FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = meter
-                AND history.recorded_at >= greatest(api.hour_floor(window_to), api.hour_ceiling(window_from))
+                AND history.recorded_at >= greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
                 AND history.recorded_at < window_to
         ) AS piece
     ) AS seen
@@ -78,11 +78,11 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 AS $$
     SELECT
         feed.vehicle_id,
-        sum(api.seconds_elapsed(feed.feed_from, feed.feed_to)),
+        sum(internal.seconds_elapsed(feed.feed_from, feed.feed_to)),
         sum(fed.readings)::bigint,
         sum(fed.energy_ac_kwh)
-    FROM api.meter_feeds(meter, window_from, window_to) AS feed
-    CROSS JOIN LATERAL api.meter_window(meter, feed.feed_from, feed.feed_to, window_from, window_to) AS fed
+    FROM internal.meter_feeds(meter, window_from, window_to) AS feed
+    CROSS JOIN LATERAL internal.meter_window(meter, feed.feed_from, feed.feed_to, window_from, window_to) AS fed
     GROUP BY feed.vehicle_id
     ORDER BY min(feed.feed_from)
 $$;

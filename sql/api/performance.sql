@@ -26,9 +26,9 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
-        EXISTS (SELECT FROM api.live_vehicle_state AS live WHERE live.vehicle_id = vehicle)
-        OR EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = vehicle)
-        OR EXISTS (SELECT FROM api.vehicle AS listed WHERE listed.vehicle_id = vehicle),
+        EXISTS (SELECT FROM internal.live_vehicle_state AS live WHERE live.vehicle_id = vehicle)
+        OR EXISTS (SELECT FROM internal.assignment WHERE assignment.vehicle_id = vehicle)
+        OR EXISTS (SELECT FROM internal.vehicle AS listed WHERE listed.vehicle_id = vehicle),
         grid.energy_ac_kwh,
         battery.energy_dc_kwh,
         battery.energy_dc_kwh / nullif(grid.energy_ac_kwh, 0),
@@ -36,8 +36,8 @@ AS $$
         grid.meter_ids,
         grid.readings,
         battery.readings,
-        api.coverage(grid.readings, grid.fed_s),
-        api.coverage(battery.readings, api.seconds_elapsed(window_from, window_to)),
+        internal.coverage(grid.readings, grid.fed_s),
+        internal.coverage(battery.readings, internal.seconds_elapsed(window_from, window_to)),
         grid.resets,
         battery.resets,
         grid.rollovers,
@@ -45,21 +45,21 @@ AS $$
         grid.is_estimated OR battery.is_estimated,
         reason.energy_ac,
         reason.energy_dc,
-        api.ratio_reason(grid.energy_ac_kwh, battery.energy_dc_kwh, reason.energy_ac, reason.energy_dc),
+        internal.ratio_reason(grid.energy_ac_kwh, battery.energy_dc_kwh, reason.energy_ac, reason.energy_dc),
         CASE WHEN battery.readings = 0 THEN 'no_readings' END
-    FROM api.vehicle_window(vehicle, window_from, window_to) AS battery
+    FROM internal.vehicle_window(vehicle, window_from, window_to) AS battery
     CROSS JOIN (
         SELECT
             coalesce(array_agg(DISTINCT feed.meter_id ORDER BY feed.meter_id), '{}') AS meter_ids,
             coalesce(sum(fed.readings), 0)::bigint AS readings,
             sum(fed.energy_ac_kwh) AS energy_ac_kwh,
-            sum(api.seconds_elapsed(feed.feed_from, feed.feed_to)) AS fed_s,
+            sum(internal.seconds_elapsed(feed.feed_from, feed.feed_to)) AS fed_s,
             coalesce(sum(fed.baselines), 0)::integer AS baselines,
             coalesce(sum(fed.resets), 0)::integer AS resets,
             coalesce(sum(fed.rollovers), 0)::integer AS rollovers,
             coalesce(bool_or(fed.is_estimated), false) AS is_estimated
-        FROM api.vehicle_feeds(vehicle, window_from, window_to) AS feed
-        CROSS JOIN LATERAL api.meter_window(
+        FROM internal.vehicle_feeds(vehicle, window_from, window_to) AS feed
+        CROSS JOIN LATERAL internal.meter_window(
             feed.meter_id, feed.feed_from, feed.feed_to, window_from, window_to
         ) AS fed
     ) AS grid
@@ -79,102 +79,6 @@ $$;
 
 COMMENT ON FUNCTION api.vehicle_performance(text, timestamptz, timestamptz) IS
 'AC energy through the assignments, DC energy (kWh), their ratio DC / AC, mean battery temperature (degrees C), the meters, reading counts, coverages (share of the expected minutes), register resets and rollovers of one vehicle in [window_from, window_to), and whether any energy is estimated; null where nothing is known, the ratio also where AC is 0. The reasons say why a figure is null, or what is wrong with it.';
-
--- What a device's energy over a window is made of, hour by hour: the rollup of an hour, or readings of the history where
--- the window or a change of kind cuts the hour, or where a register may have been reset in it. In plpgsql, so that it is
--- planned for the window it is asked for, which a caller knows row by row.
-
-CREATE FUNCTION api.energy_parts(
-    kind_of_device text,
-    device text,
-    parts_from timestamptz,
-    parts_to timestamptz
-)
-RETURNS TABLE (
-    bucket_start timestamptz,
-    energy_reading text,
-    source text,
-    first_recorded_at timestamptz,
-    last_recorded_at timestamptz,
-    readings bigint,
-    energy_kwh float8,
-    is_estimated boolean,
-    steps text[],
-    steps_at timestamptz[],
-    steps_before_kwh float8[],
-    steps_to_kwh float8[]
-)
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100
-SET search_path = pg_catalog
-SET plan_cache_mode = force_custom_plan
-SET jit = off
-AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    SELECT
-        piece.bucket_start,
-        piece.energy_reading,
-        CASE
-            WHEN piece.source = 'rollup' THEN 'rollup'
-            WHEN piece.energy_reading = 'register'
-                AND piece.bucket_start >= parts_from
-                AND piece.bucket_start + interval '1 hour' <= parts_to
-                AND NOT EXISTS (
-                    SELECT FROM api.device_kind AS kind
-                    WHERE
-                        kind.device_type = kind_of_device
-                        AND kind.device_id = device
-                        AND kind.kind_from > piece.bucket_start
-                        AND kind.kind_from < piece.bucket_start + interval '1 hour'
-                )
-                THEN 'irregular_hour'
-            ELSE 'cut_hour'
-        END,
-        min(piece.first_recorded_at),
-        max(piece.last_recorded_at),
-        sum(piece.readings)::bigint,
-        sum(piece.energy_kwh),
-        bool_or(piece.is_estimated),
-        coalesce(array_agg(piece.step ORDER BY piece.first_recorded_at) FILTER (WHERE piece.step IS NOT NULL), '{}'),
-        array_agg(piece.first_recorded_at ORDER BY piece.first_recorded_at) FILTER (WHERE piece.step IS NOT NULL),
-        array_agg(piece.previous_kwh ORDER BY piece.first_recorded_at) FILTER (WHERE piece.step IS NOT NULL),
-        array_agg(piece.first_kwh ORDER BY piece.first_recorded_at) FILTER (WHERE piece.step IS NOT NULL)
-    FROM (
-        SELECT
-            'register' AS energy_reading,
-            counted.bucket_start,
-            counted.first_recorded_at,
-            counted.last_recorded_at,
-            counted.readings,
-            counted.energy_kwh,
-            counted.step,
-            counted.previous_kwh,
-            counted.first_kwh,
-            counted.source,
-            counted.is_estimated
-        FROM api.register_pieces(kind_of_device, parts_from, parts_to, device) AS counted
-        UNION ALL
-        SELECT
-            'interval',
-            counted.bucket_start,
-            counted.first_recorded_at,
-            counted.last_recorded_at,
-            counted.readings,
-            counted.energy_kwh,
-            NULL,
-            NULL,
-            NULL,
-            counted.source,
-            false
-        FROM api.interval_pieces(kind_of_device, parts_from, parts_to, device) AS counted
-    ) AS piece
-    GROUP BY piece.bucket_start, piece.energy_reading, piece.source;
-END
-$$;
-
-COMMENT ON FUNCTION api.energy_parts(text, text, timestamptz, timestamptz) IS
-'What the energy (kWh) of a meter or vehicle (kind_of_device) in [parts_from, parts_to) is made of: one row an hour, meaning of its values (interval or register) and source: rollup, cut_hour or irregular_hour (readings of the history). Steps of registers (baseline, reset, rollover) with their instants and the values (kWh) before and at them; null where there are none.';
 
 -- What stands behind api.vehicle_performance: every meter that fed the vehicle, the vehicle itself, and the parts of which
 -- their energies are made. A row without a part is a feed without a reading.
@@ -204,12 +108,12 @@ AS $$
     SELECT side.*, part.*
     FROM (
         SELECT 'meter' AS device_type, feed.meter_id AS device_id, feed.assignment_id, feed.feed_from, feed.feed_to
-        FROM api.vehicle_feeds(vehicle, window_from, window_to) AS feed
+        FROM internal.vehicle_feeds(vehicle, window_from, window_to) AS feed
         UNION ALL
         SELECT 'vehicle', vehicle, NULL, window_from, window_to
     ) AS side
-    LEFT JOIN LATERAL api.energy_parts(side.device_type, side.device_id, side.feed_from, side.feed_to) AS part ON true
+    LEFT JOIN LATERAL internal.energy_parts(side.device_type, side.device_id, side.feed_from, side.feed_to) AS part ON true
 $$;
 
 COMMENT ON FUNCTION api.vehicle_explanation(text, timestamptz, timestamptz) IS
-'The parts (as api.energy_parts gives them) behind the energies (kWh) of a vehicle in [window_from, window_to): those of each meter that fed it, by assignment, and its own.';
+'What the energies (kWh) of a vehicle in [window_from, window_to) are made of: one row an hour of each meter that fed it, by assignment, and of the vehicle, by the meaning of its values (interval or register) and source: rollup, cut_hour or irregular_hour (readings of the history). Steps of registers (baseline, reset, rollover) with their instants and the values (kWh) before and at them; null where there are none.';

@@ -5,8 +5,8 @@ RETURNS TABLE (relation text, setting text, value_now text, value_wanted text)
 LANGUAGE sql STABLE
 AS $$
     SELECT plan.relation, change.setting, coalesce(change.value_now::text, 'never'), coalesce(change.value_wanted::text, 'never')
-    FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy_in_force AS kept USING (relation)
+    FROM internal.policy_wanted(wanted) AS plan
+    JOIN internal.policy_in_force AS kept USING (relation)
     CROSS JOIN LATERAL (
         VALUES
             (1, 'chunk_interval', kept.chunk_interval, plan.chunk_interval),
@@ -36,8 +36,8 @@ DECLARE
 BEGIN
     LOCK TABLE telemetry.policy IN SHARE ROW EXCLUSIVE MODE;
     -- Its errors first: psql quotes the statement in which one is raised, and a short one reads better.
-    PERFORM api.policy_wanted(wanted);
-    FOR fault IN SELECT found.fault, found.message, found.hint FROM api.policy_faults(wanted) AS found LOOP
+    PERFORM internal.policy_wanted(wanted);
+    FOR fault IN SELECT found.fault, found.message, found.hint FROM internal.policy_faults(wanted) AS found LOOP
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
             MESSAGE = fault.message,
@@ -52,14 +52,14 @@ BEGIN
         refresh_start_offset = plan.refresh_start_offset,
         refresh_end_offset = plan.refresh_end_offset,
         refresh_every = plan.refresh_every
-    FROM api.policy_wanted(wanted) AS plan
+    FROM internal.policy_wanted(wanted) AS plan
     WHERE policy.relation = plan.relation AND wanted ? plan.relation;
     CALL api.apply_policies(nullif(relations, '{}'));
 END
 $$;
 
 COMMENT ON PROCEDURE api.set_policies(jsonb) IS
-'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it carries out what telemetry.policy says. Refused as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of api.policy_faults stands in the way.';
+'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it carries out what telemetry.policy says. Refused as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of internal.policy_faults stands in the way.';
 
 -- NULL leaves a setting as it is. Text and not interval, so that "never" can be said.
 CREATE PROCEDURE api.set_policy(
@@ -89,7 +89,7 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.set_policy(text, text, text, text, text, text, text) IS
-'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, what is not named stays. Refused where a guardrail of api.policy_faults stands in the way.';
+'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, what is not named stays. Refused where a guardrail of internal.policy_faults stands in the way.';
 
 CREATE PROCEDURE api.adopt_policies()
 LANGUAGE sql
@@ -102,11 +102,11 @@ AS $$
         refresh_start_offset = found.refresh_start_offset,
         refresh_end_offset = found.refresh_end_offset,
         refresh_every = found.refresh_every
-    FROM api.policy_in_force AS found
+    FROM internal.policy_in_force AS found
     WHERE
         policy.relation = found.relation
         AND EXISTS (SELECT FROM api.policy_plan() AS change WHERE change.relation = found.relation);
-    CALL api.remember_dropped();
+    CALL internal.remember_dropped();
 $$;
 
 COMMENT ON PROCEDURE api.adopt_policies() IS
@@ -116,19 +116,3 @@ COMMENT ON PROCEDURE api.adopt_policies() IS
 
 COMMENT ON PROCEDURE api.apply_policies(text[]) IS
 'Makes the chunk intervals and jobs of this database what telemetry.policy says, of all relations or of those named. SELECT * FROM api.policy_plan(); shows before what it changes. On the postgres profile it only says what is not to be had.';
-
-COMMENT ON FUNCTION api.policy_effects(jsonb) IS
-'What a change of policies would do to data that is there: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, since the rollup that readings are counted from is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
-
-COMMENT ON FUNCTION api.policy_faults(jsonb) IS
-'What stands against a change of policies: the guardrail, the relation, a message and what to do; no row where nothing does. Changes nothing.';
-
-COMMENT ON VIEW api.policy_in_force IS
-'The policies that the database carries out, by its chunk intervals and jobs (postgres profile: telemetry.policy itself). Normal: what telemetry.policy says; api.policy_plan() lists where not.';
-COMMENT ON COLUMN api.policy_in_force.relation IS 'Name of the relation in schema telemetry.';
-COMMENT ON COLUMN api.policy_in_force.chunk_interval IS 'Time range of its next chunk.';
-COMMENT ON COLUMN api.policy_in_force.columnstore_after IS 'Age at which a chunk goes to the columnstore; null: never.';
-COMMENT ON COLUMN api.policy_in_force.drop_after IS 'Age at which data is dropped; null: never.';
-COMMENT ON COLUMN api.policy_in_force.refresh_start_offset IS 'How far back its refresh job looks; null: it has none.';
-COMMENT ON COLUMN api.policy_in_force.refresh_end_offset IS 'Age at which its refresh job materialises a bucket.';
-COMMENT ON COLUMN api.policy_in_force.refresh_every IS 'How often its refresh job runs.';

@@ -1,45 +1,17 @@
--- The tables and rollups of schema telemetry, as views of the same names: what answers are made of. A view is read with
--- the rights of who owns it, so that a role which may use schema api alone reads through it and nothing else; and it is
--- merged into the query around it, so that plans are those of the tables. Functions that answer are SECURITY INVOKER for
--- the same reason: one that changes the role is never inlined, and would be planned without knowing its window.
---
--- What the installation says of itself is nobody's answer. A table that a later migration adds shows here by itself.
---
--- Energies of histories and rollups between 0 and 1e-9 kWh are shown as 0. No meter measures them, and none is accepted
--- any more (app/ingest/decode.py); but where one was kept before, a product or quotient of it could leave the range of float8,
--- which is an error, and fail every answer that counts it. What is left is 0, or 1e-9 to 1e9 times the number of readings,
--- and no arithmetic of answers leaves the range with those.
+-- What outsiders see of tables and rollups: views of views of schema internal, of the same names and columns.
 
 DO $$
 DECLARE
-    relation record;
+    relation text;
 BEGIN
-    FOR relation IN
-        SELECT
-            shown.relname AS name,
-            (
-                SELECT string_agg(
-                    format(
-                        CASE
-                            WHEN shown.relname ~ '_(history|hourly|daily)$' AND attname ~ '^energy_.*_kwh$'
-                                THEN 'CASE WHEN %1$I < 1e-9 THEN 0 ELSE %1$I END AS %1$I'
-                            ELSE '%I'
-                        END,
-                        attname
-                    ),
-                    ', ' ORDER BY attnum
-                )
-                FROM pg_catalog.pg_attribute
-                WHERE attrelid = shown.oid AND attnum > 0 AND NOT attisdropped
-            ) AS columns
-        FROM pg_catalog.pg_class AS shown
-        WHERE
-            shown.relnamespace = 'telemetry'::regnamespace
-            AND shown.relkind IN ('r', 'v')
-            AND shown.relname <> 'installation'
-        ORDER BY shown.relname
-    LOOP
-        EXECUTE format('CREATE VIEW api.%I AS SELECT %s FROM telemetry.%1$I', relation.name, relation.columns);
+    FOREACH relation IN ARRAY ARRAY[
+        'assignment', 'assignment_change',
+        'device_kind', 'meter', 'vehicle',
+        'live_meter_state', 'live_vehicle_state',
+        'meter_telemetry_history', 'vehicle_telemetry_history',
+        'policy', 'policy_change'
+    ] LOOP
+        EXECUTE format('CREATE VIEW api.%I AS SELECT * FROM internal.%1$I', relation);
     END LOOP;
 END
 $$;

@@ -3,12 +3,6 @@
 COMMENT ON PROCEDURE api.complete_load(timestamptz, timestamptz) IS
 'What a load of old readings calls when it is over with [range_from, range_to): completes the rollups there, and moves to the columnstore the chunks that end within it and are old enough (timescale profile; nothing on postgres). CALL it outside a transaction.';
 
-COMMENT ON PROCEDURE api.complete_rollups(timestamptz, timestamptz) IS
-'Makes readings that came late show in the rollups of the hours that [range_from, range_to) touches; unlike refresh_rollups it computes nothing again that is right already. CALL it outside a transaction, after a load.';
-
-COMMENT ON PROCEDURE api.open_rollups() IS
-'Lets rollups show rows that were written into their tables (api.rollup_table) where no refresh has had a reading yet (timescale profile; nothing is to be done on the other). A copy calls it, outside a transaction.';
-
 COMMENT ON VIEW api.refresh_lag IS
 'How far each rollup is behind, and what late readings it does not show yet. Normal: lag below normal_lag, and a backlog that a few runs of the refresh job take away. A lag that grows: the job fails or finds no worker (api.job_health). A backlog older than the job looks back waits for the next upkeep; CALL api.refresh_rollups(backlog_from, backlog_to) completes it at once.';
 COMMENT ON COLUMN api.refresh_lag.relation IS 'Name of the rollup in schema telemetry.';
@@ -23,6 +17,3 @@ COMMENT ON COLUMN api.refresh_lag.backlog_h IS 'Length of these ranges together,
 
 COMMENT ON PROCEDURE api.refresh_rollups(timestamptz, timestamptz) IS
 'Completes the hourly and daily rollups for the hours and days that [range_from, range_to) touches, each where all that it is made of is kept: what is older stays as it is, whoever dropped its history. CALL it outside a transaction. On the timescale profile a refresh of the same hours by somebody else is an error (55P03): call it again.';
-
-COMMENT ON FUNCTION api.rollup_table(text) IS
-'Name of the table, with its schema, that holds the rows of a rollup: where they are written when nothing is left that they could be made of.';

@@ -29,7 +29,7 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
 AS $$
     WITH slot AS MATERIALIZED (
         SELECT part.bucket_from, part.bucket_to
-        FROM api.buckets(window_from, window_to, bucket, timezone) AS part
+        FROM internal.buckets(window_from, window_to, bucket, timezone) AS part
     ),
     stretch AS MATERIALIZED (
         SELECT
@@ -38,18 +38,18 @@ AS $$
             greatest(slot.bucket_from, feed.feed_from) AS stretch_from,
             least(slot.bucket_to, feed.feed_to) AS stretch_to
         FROM slot
-        JOIN api.vehicle_feeds(vehicle, window_from, window_to) AS feed
+        JOIN internal.vehicle_feeds(vehicle, window_from, window_to) AS feed
             ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
     ),
     stretch_hour AS MATERIALIZED (
         SELECT stretch.meter_id, stretch.bucket_from, whole.bucket_start
         FROM stretch
-        CROSS JOIN LATERAL api.whole_hours(stretch.stretch_from, stretch.stretch_to) AS whole
+        CROSS JOIN LATERAL internal.whole_hours(stretch.stretch_from, stretch.stretch_to) AS whole
     ),
     slot_hour AS MATERIALIZED (
         SELECT slot.bucket_from, whole.bucket_start
         FROM slot
-        CROSS JOIN LATERAL api.whole_hours(slot.bucket_from, slot.bucket_to) AS whole
+        CROSS JOIN LATERAL internal.whole_hours(slot.bucket_from, slot.bucket_to) AS whole
     ),
     meter AS MATERIALIZED (
         SELECT DISTINCT stretch.meter_id
@@ -58,7 +58,7 @@ AS $$
     meter_hour AS MATERIALIZED (
         SELECT meter.meter_id, hourly.bucket_start, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated
         FROM meter
-        CROSS JOIN LATERAL api.hours_of_meter(meter.meter_id, window_from, window_to) AS hourly
+        CROSS JOIN LATERAL internal.hours_of_meter(meter.meter_id, window_from, window_to) AS hourly
     ),
     vehicle_hour AS MATERIALIZED (
         SELECT
@@ -67,7 +67,7 @@ AS $$
             hourly.energy_dc_kwh,
             hourly.battery_temp_sum_c,
             hourly.is_estimated
-        FROM api.vehicle_hours(window_from, window_to, vehicle) AS hourly
+        FROM internal.vehicle_hours(window_from, window_to, vehicle) AS hourly
     ),
     grid_piece AS (
         SELECT stretch_hour.bucket_from, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated
@@ -77,8 +77,8 @@ AS $$
         UNION ALL
         SELECT stretch.bucket_from, fed.readings, fed.energy_ac_kwh, fed.is_estimated
         FROM stretch
-        CROSS JOIN LATERAL api.cut_hours(stretch.stretch_from, stretch.stretch_to) AS cut
-        CROSS JOIN LATERAL api.meter_cut(
+        CROSS JOIN LATERAL internal.cut_hours(stretch.stretch_from, stretch.stretch_to) AS cut
+        CROSS JOIN LATERAL internal.meter_cut(
             stretch.meter_id, cut.cut_from, cut.cut_to, window_from, window_to
         ) AS fed
     ),
@@ -99,8 +99,8 @@ AS $$
             charged.battery_temp_sum_c,
             charged.is_estimated
         FROM slot
-        CROSS JOIN LATERAL api.cut_hours(slot.bucket_from, slot.bucket_to) AS cut
-        CROSS JOIN LATERAL api.vehicle_cut(
+        CROSS JOIN LATERAL internal.cut_hours(slot.bucket_from, slot.bucket_to) AS cut
+        CROSS JOIN LATERAL internal.vehicle_cut(
             vehicle, cut.cut_from, cut.cut_to, window_from, window_to
         ) AS charged
     )
@@ -113,17 +113,17 @@ AS $$
         battery.battery_temp_sum_c / nullif(battery.readings, 0)::float8,
         coalesce(grid.readings, 0)::bigint,
         coalesce(battery.readings, 0)::bigint,
-        api.coverage(coalesce(grid.readings, 0), fed.seconds),
-        api.coverage(coalesce(battery.readings, 0), api.seconds_elapsed(slot.bucket_from, slot.bucket_to)),
+        internal.coverage(coalesce(grid.readings, 0), fed.seconds),
+        internal.coverage(coalesce(battery.readings, 0), internal.seconds_elapsed(slot.bucket_from, slot.bucket_to)),
         coalesce(grid.is_estimated, false) OR coalesce(battery.is_estimated, false),
         reason.energy_ac,
         reason.energy_dc,
-        api.ratio_reason(grid.energy_ac_kwh, battery.energy_dc_kwh, reason.energy_ac, reason.energy_dc)
+        internal.ratio_reason(grid.energy_ac_kwh, battery.energy_dc_kwh, reason.energy_ac, reason.energy_dc)
     FROM slot
     LEFT JOIN (
         SELECT
             stretch.bucket_from,
-            sum(api.seconds_elapsed(stretch.stretch_from, stretch.stretch_to)) AS seconds
+            sum(internal.seconds_elapsed(stretch.stretch_from, stretch.stretch_to)) AS seconds
         FROM stretch
         GROUP BY stretch.bucket_from
     ) AS fed ON fed.bucket_from = slot.bucket_from

@@ -5,7 +5,7 @@
 -- The locks are of 256 numbers that devices share (DEVICE_LOCKS), and are taken in order: a transaction holds no more
 -- than so many, and no two wait for each other.
 
-CREATE FUNCTION api.lock_assignments_of(meters text[], vehicles text[])
+CREATE FUNCTION internal.lock_assignments_of(meters text[], vehicles text[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog
@@ -25,33 +25,33 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api.lock_assignments_of(text[], text[]) IS
+COMMENT ON FUNCTION internal.lock_assignments_of(text[], text[]) IS
 'Waits until nobody else writes assignments of these meters and vehicles, and keeps others waiting until the transaction ends.';
 
 -- The assignments of a meter and those of a vehicle that touch a span of time. Asked for one side after the other: with
 -- OR between them, the planner may prefer to read whatever is in force at that time, of all devices.
 
-CREATE FUNCTION api.assignments_of(meter text, vehicle text, span tstzrange)
+CREATE FUNCTION internal.assignments_of(meter text, vehicle text, span tstzrange)
 RETURNS TABLE (id bigint, meter_id text, vehicle_id text, during tstzrange)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 2
 AS $$
     SELECT fed.id, fed.meter_id, fed.vehicle_id, fed.during
-    FROM api.assignment AS fed
+    FROM internal.assignment AS fed
     WHERE fed.meter_id = meter AND fed.during && span
     UNION
     SELECT drawn.id, drawn.meter_id, drawn.vehicle_id, drawn.during
-    FROM api.assignment AS drawn
+    FROM internal.assignment AS drawn
     WHERE drawn.vehicle_id = vehicle AND drawn.during && span
 $$;
 
-COMMENT ON FUNCTION api.assignments_of(text, text, tstzrange) IS
+COMMENT ON FUNCTION internal.assignments_of(text, text, tstzrange) IS
 'Assignments of a meter, and those of a vehicle, that are in force at some time of a span.';
 
 -- The meters that fed a vehicle within a window, each with the part of the window in which it did: its assignments,
 -- clipped. A vehicle that never had an assignment is paired with the meter that bears its own id, if there is one, for
 -- the time in which that meter was assigned to no other vehicle: what it drew for another one is that one's.
 
-CREATE FUNCTION api.vehicle_feeds(vehicle text, window_from timestamptz, window_to timestamptz)
+CREATE FUNCTION internal.vehicle_feeds(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (meter_id text, feed_from timestamptz, feed_to timestamptz, assignment_id bigint)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 AS $$
@@ -60,17 +60,17 @@ AS $$
         greatest(lower(assignment.during), window_from),
         least(upper(assignment.during), window_to),
         assignment.id
-    FROM api.assignment
+    FROM internal.assignment
     WHERE assignment.vehicle_id = vehicle AND assignment.during && tstzrange(window_from, window_to)
     UNION ALL
     SELECT live.meter_id, lower(rest.during), upper(rest.during), NULL
-    FROM api.live_meter_state AS live
+    FROM internal.live_meter_state AS live
     CROSS JOIN LATERAL unnest(
         tstzmultirange(tstzrange(window_from, window_to))
         - coalesce(
             (
                 SELECT range_agg(assignment.during)
-                FROM api.assignment
+                FROM internal.assignment
                 WHERE assignment.meter_id = vehicle AND assignment.during && tstzrange(window_from, window_to)
             ),
             '{}'::tstzmultirange
@@ -78,21 +78,21 @@ AS $$
     ) AS rest (during)
     WHERE
         live.meter_id = vehicle
-        AND NOT EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = vehicle)
+        AND NOT EXISTS (SELECT FROM internal.assignment WHERE assignment.vehicle_id = vehicle)
 $$;
 
-COMMENT ON FUNCTION api.vehicle_feeds(text, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.vehicle_feeds(text, timestamptz, timestamptz) IS
 'Meters that fed a vehicle in [window_from, window_to), each with its part of the window: assignments, clipped, with their ids; for a vehicle never assigned, the meter of the same id where that was not assigned to another, without one.';
 
--- The vehicles that a meter fed within a window, each with its part of it: api.vehicle_feeds seen from the other side.
+-- The vehicles that a meter fed within a window, each with its part of it: internal.vehicle_feeds seen from the other side.
 
-CREATE FUNCTION api.meter_feeds(meter text, window_from timestamptz, window_to timestamptz)
+CREATE FUNCTION internal.meter_feeds(meter text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (vehicle_id text, feed_from timestamptz, feed_to timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 AS $$
     WITH assigned AS MATERIALIZED (
         SELECT assignment.vehicle_id, assignment.during * tstzrange(window_from, window_to) AS during
-        FROM api.assignment
+        FROM internal.assignment
         WHERE assignment.meter_id = meter AND assignment.during && tstzrange(window_from, window_to)
     )
     SELECT assigned.vehicle_id, lower(assigned.during), upper(assigned.during)
@@ -105,20 +105,20 @@ AS $$
     ) AS rest (during)
     WHERE
         (
-            EXISTS (SELECT FROM api.live_vehicle_state AS live WHERE live.vehicle_id = meter)
-            OR EXISTS (SELECT FROM api.vehicle AS listed WHERE listed.vehicle_id = meter)
+            EXISTS (SELECT FROM internal.live_vehicle_state AS live WHERE live.vehicle_id = meter)
+            OR EXISTS (SELECT FROM internal.vehicle AS listed WHERE listed.vehicle_id = meter)
         )
-        AND NOT EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = meter)
+        AND NOT EXISTS (SELECT FROM internal.assignment WHERE assignment.vehicle_id = meter)
 $$;
 
-COMMENT ON FUNCTION api.meter_feeds(text, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.meter_feeds(text, timestamptz, timestamptz) IS
 'Vehicles that a meter fed in [window_from, window_to), each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, heard from or listed, where that one was never assigned.';
 
 -- The time of every meter that was ever heard from, shared out: to the vehicles it was assigned to, to the vehicle of its
 -- own id where that one was never assigned, and for the rest to nobody. The stretches of a meter neither overlap nor leave
 -- a gap, so that what they hold adds up to what the meter drew.
 
-CREATE FUNCTION api.fleet_feeds(window_from timestamptz, window_to timestamptz)
+CREATE FUNCTION internal.fleet_feeds(window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (meter_id text, vehicle_id text, feed_from timestamptz, feed_to timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 AS $$
@@ -127,7 +127,7 @@ AS $$
             assignment.meter_id,
             assignment.vehicle_id,
             assignment.during * tstzrange(window_from, window_to) AS during
-        FROM api.assignment
+        FROM internal.assignment
         WHERE assignment.during && tstzrange(window_from, window_to)
     ),
     -- Vehicles, heard from or listed, that bear a meter's id and were never assigned; OFFSET 0 has each of them looked up
@@ -136,23 +136,23 @@ AS $$
         SELECT namesake.vehicle_id
         FROM (
             SELECT vehicle.vehicle_id
-            FROM api.live_meter_state AS meter
-            JOIN api.live_vehicle_state AS vehicle ON vehicle.vehicle_id = meter.meter_id
+            FROM internal.live_meter_state AS meter
+            JOIN internal.live_vehicle_state AS vehicle ON vehicle.vehicle_id = meter.meter_id
             UNION
             SELECT listed.vehicle_id
-            FROM api.live_meter_state AS meter
-            JOIN api.vehicle AS listed ON listed.vehicle_id = meter.meter_id
+            FROM internal.live_meter_state AS meter
+            JOIN internal.vehicle AS listed ON listed.vehicle_id = meter.meter_id
             OFFSET 0
         ) AS namesake
         WHERE NOT EXISTS (
-            SELECT FROM api.assignment WHERE assignment.vehicle_id = namesake.vehicle_id OFFSET 0
+            SELECT FROM internal.assignment WHERE assignment.vehicle_id = namesake.vehicle_id OFFSET 0
         )
     )
     SELECT assigned.meter_id, assigned.vehicle_id, lower(assigned.during), upper(assigned.during)
     FROM assigned
     UNION ALL
     SELECT live.meter_id, pair.vehicle_id, window_from, window_to
-    FROM api.live_meter_state AS live
+    FROM internal.live_meter_state AS live
     LEFT JOIN pair ON pair.vehicle_id = live.meter_id
     WHERE NOT EXISTS (SELECT FROM assigned WHERE assigned.meter_id = live.meter_id)
     UNION ALL
@@ -167,5 +167,5 @@ AS $$
     CROSS JOIN LATERAL unnest(tstzmultirange(tstzrange(window_from, window_to)) - busy.during) AS rest (during)
 $$;
 
-COMMENT ON FUNCTION api.fleet_feeds(timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.fleet_feeds(timestamptz, timestamptz) IS
 'Whom each meter fed in [window_from, window_to), stretch by stretch: assignments, clipped; besides them the vehicle of the same id, heard from or listed, where that was never assigned, else null. A meter''s stretches make up the window.';

@@ -1,14 +1,14 @@
-CREATE FUNCTION api.coverage(readings numeric, expected_s float8)
+CREATE FUNCTION internal.coverage(readings numeric, expected_s float8)
 RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT CASE WHEN expected_s > 0 THEN least(1, readings::float8 * 60 / expected_s) END
 $$;
 
-COMMENT ON FUNCTION api.coverage(numeric, float8) IS
+COMMENT ON FUNCTION internal.coverage(numeric, float8) IS
 'Share of the expected minutes with a reading: readings over minutes, 1 at most; null where none was expected.';
 
-CREATE FUNCTION api.ratio_reason(energy_ac_kwh float8, energy_dc_kwh float8, ac_reason text, dc_reason text)
+CREATE FUNCTION internal.ratio_reason(energy_ac_kwh float8, energy_dc_kwh float8, ac_reason text, dc_reason text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -21,5 +21,5 @@ AS $$
     END
 $$;
 
-COMMENT ON FUNCTION api.ratio_reason(float8, float8, text, text) IS
+COMMENT ON FUNCTION internal.ratio_reason(float8, float8, text, text) IS
 'Why the ratio of two energies (kWh) is null, or what is wrong with it: the reason of the energy that is not known; data_fault where more reached the battery than came from the grid; no_energy where neither moved; else what is wrong with either energy.';

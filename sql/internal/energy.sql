@@ -2,7 +2,7 @@
 -- meters row by row, one call each: there the meter is known only when the statement runs, and an "or" over all meters
 -- could not be looked up by index.
 
-CREATE FUNCTION api.hours_of_meter(meter text, hours_from timestamptz, hours_to timestamptz)
+CREATE FUNCTION internal.hours_of_meter(meter text, hours_from timestamptz, hours_to timestamptz)
 RETURNS TABLE (
     bucket_start timestamptz,
     readings bigint,
@@ -16,19 +16,19 @@ AS $$
         hourly.readings,
         CASE WHEN register.device_id IS NULL THEN hourly.energy_ac_sum_kwh ELSE register.energy_kwh END,
         coalesce(register.is_estimated, false)
-    FROM api.meter_hourly AS hourly
-    LEFT JOIN api.register_hours(
-        'meter', api.hour_ceiling(hours_from), api.hour_floor(hours_to), meter
+    FROM internal.meter_hourly AS hourly
+    LEFT JOIN internal.register_hours(
+        'meter', internal.hour_ceiling(hours_from), internal.hour_floor(hours_to), meter
     ) AS register ON register.bucket_start = hourly.bucket_start
     WHERE
         hourly.meter_id = meter
-        AND hourly.bucket_start >= api.hour_ceiling(hours_from)
-        AND hourly.bucket_start < api.hour_floor(hours_to)
+        AND hourly.bucket_start >= internal.hour_ceiling(hours_from)
+        AND hourly.bucket_start < internal.hour_floor(hours_to)
     -- Keeps it apart in the plan: looked up once a meter, never scanned for all of them together.
     OFFSET 0
 $$;
 
-COMMENT ON FUNCTION api.hours_of_meter(text, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.hours_of_meter(text, timestamptz, timestamptz) IS
 'One row a whole hour of [hours_from, hours_to) in which a meter has a reading: readings, AC energy (kWh), and whether the energy rests on a rollup alone where the history would have been asked.';
 
 -- One meter over a half-open window, to the exact instant: whole hours from the rollup, the cut hours at both ends from
@@ -40,7 +40,7 @@ COMMENT ON FUNCTION api.hours_of_meter(text, timestamptz, timestamptz) IS
 -- window per row (one call an assignment) passes its own outer window, and the planner still leaves out every chunk
 -- outside it; a caller with a single window passes it twice.
 
-CREATE FUNCTION api.meter_window(
+CREATE FUNCTION internal.meter_window(
     meter text,
     window_from timestamptz,
     window_to timestamptz,
@@ -68,28 +68,28 @@ AS $$
         SELECT coalesce(sum(piece.readings), 0)::bigint AS readings, sum(piece.energy_ac_kwh) AS energy_ac_kwh
         FROM (
             SELECT count(*) AS readings, sum(history.energy_ac_kwh) AS energy_ac_kwh
-            FROM api.meter_telemetry_history AS history
+            FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = meter
                 AND history.recorded_at >= window_from
-                AND history.recorded_at < least(window_to, api.hour_ceiling(window_from))
+                AND history.recorded_at < least(window_to, internal.hour_ceiling(window_from))
                 AND history.recorded_at >= within_from
                 AND history.recorded_at < within_to
             UNION ALL
             SELECT sum(hourly.readings), sum(hourly.energy_ac_sum_kwh)
-            FROM api.meter_hourly AS hourly
+            FROM internal.meter_hourly AS hourly
             WHERE
                 hourly.meter_id = meter
-                AND hourly.bucket_start >= api.hour_ceiling(window_from)
-                AND hourly.bucket_start < api.hour_floor(window_to)
-                AND hourly.bucket_start >= api.hour_ceiling(within_from)
-                AND hourly.bucket_start < api.hour_floor(within_to)
+                AND hourly.bucket_start >= internal.hour_ceiling(window_from)
+                AND hourly.bucket_start < internal.hour_floor(window_to)
+                AND hourly.bucket_start >= internal.hour_ceiling(within_from)
+                AND hourly.bucket_start < internal.hour_floor(within_to)
             UNION ALL
             SELECT count(*), sum(history.energy_ac_kwh)
-            FROM api.meter_telemetry_history AS history
+            FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = meter
-                AND history.recorded_at >= greatest(api.hour_floor(window_to), api.hour_ceiling(window_from))
+                AND history.recorded_at >= greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
                 AND history.recorded_at < window_to
                 AND history.recorded_at >= within_from
                 AND history.recorded_at < within_to
@@ -97,19 +97,19 @@ AS $$
     ) AS interval_sum
     LEFT JOIN LATERAL (
         SELECT true AS is_one, counted.*
-        FROM api.register_window(
-            'meter', CASE WHEN (SELECT api.has_registers('meter')) THEN meter END, window_from, window_to
+        FROM internal.register_window(
+            'meter', CASE WHEN (SELECT internal.has_registers('meter')) THEN meter END, window_from, window_to
         ) AS counted
     ) AS register ON true
 $$;
 
-COMMENT ON FUNCTION api.meter_window(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.meter_window(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
 'Readings and AC energy (kWh, null where nothing is known) of one meter in [window_from, window_to); of a register the baselines (first readings, which count nothing), resets and rollovers, and whether the energy rests on a rollup whose history was dropped. within_from and within_to are planning bounds that hold the window; pass the window itself.';
 
 -- One row a vehicle and whole hour: the rollup, its energy by what the vehicle's kWh values mean. only_vehicle is written
 -- so that the planner folds it away, where it is null as where it is given.
 
-CREATE FUNCTION api.vehicle_hours(hours_from timestamptz, hours_to timestamptz, only_vehicle text DEFAULT NULL)
+CREATE FUNCTION internal.vehicle_hours(hours_from timestamptz, hours_to timestamptz, only_vehicle text DEFAULT NULL)
 RETURNS TABLE (
     vehicle_id text,
     bucket_start timestamptz,
@@ -141,23 +141,23 @@ AS $$
         hourly.battery_temp_max_c,
         coalesce(register.is_estimated, false),
         coalesce(register.resets, 0)
-    FROM api.vehicle_hourly AS hourly
-    LEFT JOIN api.register_hours(
-        'vehicle', api.hour_ceiling(hours_from), api.hour_floor(hours_to), only_vehicle
+    FROM internal.vehicle_hourly AS hourly
+    LEFT JOIN internal.register_hours(
+        'vehicle', internal.hour_ceiling(hours_from), internal.hour_floor(hours_to), only_vehicle
     ) AS register
         ON register.device_id = hourly.vehicle_id AND register.bucket_start = hourly.bucket_start
     WHERE
         (only_vehicle IS NULL OR hourly.vehicle_id = only_vehicle)
-        AND hourly.bucket_start >= api.hour_ceiling(hours_from)
-        AND hourly.bucket_start < api.hour_floor(hours_to)
+        AND hourly.bucket_start >= internal.hour_ceiling(hours_from)
+        AND hourly.bucket_start < internal.hour_floor(hours_to)
 $$;
 
-COMMENT ON FUNCTION api.vehicle_hours(timestamptz, timestamptz, text) IS
+COMMENT ON FUNCTION internal.vehicle_hours(timestamptz, timestamptz, text) IS
 'One row a vehicle (or the one named) and whole hour of [hours_from, hours_to) in which it has a reading: readings, DC energy (kWh), states of charge (percent), battery temperatures (degrees C), whether the energy rests on a rollup alone where the history would have been asked, and resets of the register.';
 
--- One vehicle over a half-open window, to the exact instant, as api.meter_window does it for a meter.
+-- One vehicle over a half-open window, to the exact instant, as internal.meter_window does it for a meter.
 
-CREATE FUNCTION api.vehicle_window(vehicle text, window_from timestamptz, window_to timestamptz)
+CREATE FUNCTION internal.vehicle_window(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
     readings bigint,
     energy_dc_kwh float8,
@@ -187,43 +187,44 @@ AS $$
                 count(*) AS readings,
                 sum(history.energy_dc_kwh) AS energy_dc_kwh,
                 sum(history.battery_temp_c::float8) AS battery_temp_sum_c
-            FROM api.vehicle_telemetry_history AS history
+            FROM internal.vehicle_telemetry_history AS history
             WHERE
                 history.vehicle_id = vehicle
                 AND history.recorded_at >= window_from
-                AND history.recorded_at < least(window_to, api.hour_ceiling(window_from))
+                AND history.recorded_at < least(window_to, internal.hour_ceiling(window_from))
             UNION ALL
             SELECT sum(hourly.readings), sum(hourly.energy_dc_sum_kwh), sum(hourly.battery_temp_sum_c)
-            FROM api.vehicle_hourly AS hourly
+            FROM internal.vehicle_hourly AS hourly
             WHERE
                 hourly.vehicle_id = vehicle
-                AND hourly.bucket_start >= api.hour_ceiling(window_from)
-                AND hourly.bucket_start < api.hour_floor(window_to)
+                AND hourly.bucket_start >= internal.hour_ceiling(window_from)
+                AND hourly.bucket_start < internal.hour_floor(window_to)
             UNION ALL
             SELECT count(*), sum(history.energy_dc_kwh), sum(history.battery_temp_c::float8)
-            FROM api.vehicle_telemetry_history AS history
+            FROM internal.vehicle_telemetry_history AS history
             WHERE
                 history.vehicle_id = vehicle
-                AND history.recorded_at >= greatest(api.hour_floor(window_to), api.hour_ceiling(window_from))
+                AND history.recorded_at >= greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
                 AND history.recorded_at < window_to
         ) AS piece
     ) AS interval_sum
     LEFT JOIN LATERAL (
         SELECT true AS is_one, counted.*
-        FROM api.register_window(
-            'vehicle', CASE WHEN (SELECT api.has_registers('vehicle')) THEN vehicle END, window_from, window_to
+        FROM internal.register_window(
+            'vehicle', CASE WHEN (SELECT internal.has_registers('vehicle')) THEN vehicle END, window_from, window_to
         ) AS counted
     ) AS register ON true
 $$;
 
-COMMENT ON FUNCTION api.vehicle_window(text, timestamptz, timestamptz) IS
-'Readings, DC energy (kWh) and mean battery temperature (degrees C) of one vehicle in [window_from, window_to), null where nothing is known; of a register the baselines, resets and rollovers, and whether the energy rests on a rollup whose history was dropped, as api.meter_window says them.';
+COMMENT ON FUNCTION internal.vehicle_window(text, timestamptz, timestamptz) IS
+'Readings, DC energy (kWh) and mean battery temperature (degrees C) of one vehicle in [window_from, window_to), null where nothing is known; of a register the baselines, resets and rollovers, and whether the energy rests on a rollup whose history was dropped, as internal.meter_window says them.';
 
--- One device in a part of an hour, read from the history by its index: what api.meter_window and api.vehicle_window do for
--- the cut hours at the ends of a window, for callers that have many such parts. within_from and within_to bound them with
--- values known when the statement is planned, so that the planner leaves out every chunk outside.
+-- One device in a part of an hour, read from the history by its index: what internal.meter_window and
+-- internal.vehicle_window do for the cut hours at the ends of a window, for callers that have many such parts. within_from
+-- and within_to bound them with values known when the statement is planned, so that the planner leaves out every chunk
+-- outside.
 
-CREATE FUNCTION api.meter_cut(
+CREATE FUNCTION internal.meter_cut(
     meter text,
     cut_from timestamptz,
     cut_to timestamptz,
@@ -240,7 +241,7 @@ AS $$
         coalesce(register.resets, 0)
     FROM (
         SELECT count(*) AS readings, sum(history.energy_ac_kwh) AS energy_ac_kwh
-        FROM api.meter_telemetry_history AS history
+        FROM internal.meter_telemetry_history AS history
         WHERE
             history.meter_id = meter
             AND history.recorded_at >= cut_from
@@ -250,16 +251,16 @@ AS $$
     ) AS interval_sum
     LEFT JOIN LATERAL (
         SELECT true AS is_one, counted.energy_kwh, counted.is_estimated, counted.resets
-        FROM api.register_window(
-            'meter', CASE WHEN (SELECT api.has_registers('meter')) THEN meter END, cut_from, cut_to
+        FROM internal.register_window(
+            'meter', CASE WHEN (SELECT internal.has_registers('meter')) THEN meter END, cut_from, cut_to
         ) AS counted
     ) AS register ON true
 $$;
 
-COMMENT ON FUNCTION api.meter_cut(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.meter_cut(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
 'Readings and AC energy (kWh, null where nothing is known) of one meter in [cut_from, cut_to), a part of an hour; whether it is estimated, and register resets. within_from and within_to are planning bounds that hold the part.';
 
-CREATE FUNCTION api.vehicle_cut(
+CREATE FUNCTION internal.vehicle_cut(
     vehicle text,
     cut_from timestamptz,
     cut_to timestamptz,
@@ -279,7 +280,7 @@ AS $$
             count(*) AS readings,
             sum(history.energy_dc_kwh) AS energy_dc_kwh,
             sum(history.battery_temp_c::float8) AS battery_temp_sum_c
-        FROM api.vehicle_telemetry_history AS history
+        FROM internal.vehicle_telemetry_history AS history
         WHERE
             history.vehicle_id = vehicle
             AND history.recorded_at >= cut_from
@@ -289,11 +290,11 @@ AS $$
     ) AS interval_sum
     LEFT JOIN LATERAL (
         SELECT true AS is_one, counted.energy_kwh, counted.is_estimated
-        FROM api.register_window(
-            'vehicle', CASE WHEN (SELECT api.has_registers('vehicle')) THEN vehicle END, cut_from, cut_to
+        FROM internal.register_window(
+            'vehicle', CASE WHEN (SELECT internal.has_registers('vehicle')) THEN vehicle END, cut_from, cut_to
         ) AS counted
     ) AS register ON true
 $$;
 
-COMMENT ON FUNCTION api.vehicle_cut(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
-'Readings, DC energy (kWh, null where nothing is known) and sum of battery temperatures (degrees C) of one vehicle in [cut_from, cut_to), a part of an hour, as api.meter_cut gives it for a meter.';
+COMMENT ON FUNCTION internal.vehicle_cut(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
+'Readings, DC energy (kWh, null where nothing is known) and sum of battery temperatures (degrees C) of one vehicle in [cut_from, cut_to), a part of an hour, as internal.meter_cut gives it for a meter.';

@@ -1,6 +1,6 @@
--- The battery's side of the fleet, by bucket and vehicle, as api.fleet_grid has the grid's and in plpgsql for its reasons.
+-- The battery's side of the fleet, by bucket and vehicle, as internal.fleet_grid has the grid's and in plpgsql for its reasons.
 
-CREATE FUNCTION api.fleet_battery(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
+CREATE FUNCTION internal.fleet_battery(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (
     bucket_from timestamptz,
     vehicle_id text,
@@ -17,29 +17,29 @@ SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    hours_from CONSTANT timestamptz := api.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := api.hour_floor(window_to);
-    register_vehicles CONSTANT text[] := api.register_devices('vehicle', window_from, window_to);
+    hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
+    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
+    register_vehicles CONSTANT text[] := internal.register_devices('vehicle', window_from, window_to);
     -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
-        FROM api.buckets(window_from, window_to, bucket, timezone) AS slot
+        FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
         ORDER BY slot.bucket_from
     );
     cut_hours CONSTANT timestamptz[] := ARRAY(
-        SELECT api.hour_floor(slot.bucket_from)
+        SELECT internal.hour_floor(slot.bucket_from)
         FROM unnest(slots) AS slot (bucket_from)
-        WHERE slot.bucket_from <> api.hour_floor(slot.bucket_from)
+        WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
     apart_vehicles text[];
     apart_hours timestamptz[];
 BEGIN
-    SELECT array_agg(register.vehicle_id), array_agg(api.hour_floor(slot.bucket_from))
+    SELECT array_agg(register.vehicle_id), array_agg(internal.hour_floor(slot.bucket_from))
     INTO apart_vehicles, apart_hours
     FROM unnest(register_vehicles) AS register (vehicle_id)
     CROSS JOIN unnest(slots) AS slot (bucket_from)
     -- What the window cuts is in one piece within it.
-    WHERE slot.bucket_from > window_from AND slot.bucket_from <> api.hour_floor(slot.bucket_from);
+    WHERE slot.bucket_from > window_from AND slot.bucket_from <> internal.hour_floor(slot.bucket_from);
     RETURN QUERY
     SELECT
         slots[piece.slot],
@@ -56,7 +56,7 @@ BEGIN
                 WHEN hourly.vehicle_id <> ALL (register_vehicles) THEN hourly.energy_dc_sum_kwh
             END AS energy_dc_kwh,
             false AS is_estimated
-        FROM api.vehicle_hourly AS hourly
+        FROM internal.vehicle_hourly AS hourly
         WHERE
             hourly.bucket_start >= hours_from
             AND hourly.bucket_start < hours_to
@@ -70,13 +70,13 @@ BEGIN
             false
         FROM (
             SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
-            FROM api.buckets(window_from, window_to, bucket, timezone) AS part
+            FROM internal.buckets(window_from, window_to, bucket, timezone) AS part
         ) AS slot
-        CROSS JOIN LATERAL api.cut_hours(slot.bucket_from, slot.bucket_to) AS edge
-        CROSS JOIN api.live_vehicle_state AS live
+        CROSS JOIN LATERAL internal.cut_hours(slot.bucket_from, slot.bucket_to) AS edge
+        CROSS JOIN internal.live_vehicle_state AS live
         CROSS JOIN LATERAL (
             SELECT count(*) AS readings, sum(history.energy_dc_kwh) AS energy_dc_kwh
-            FROM api.vehicle_telemetry_history AS history
+            FROM internal.vehicle_telemetry_history AS history
             WHERE
                 history.vehicle_id = live.vehicle_id
                 AND history.recorded_at >= edge.cut_from
@@ -92,20 +92,20 @@ BEGIN
             0,
             counted.energy_kwh,
             counted.is_estimated
-        FROM api.register_moments('vehicle', window_from, window_to, apart_vehicles, apart_hours) AS counted
+        FROM internal.register_moments('vehicle', window_from, window_to, apart_vehicles, apart_hours) AS counted
         WHERE cardinality(register_vehicles) > 0
     ) AS piece
     GROUP BY piece.slot, piece.vehicle_id;
 END
 $$;
 
-COMMENT ON FUNCTION api.fleet_battery(timestamptz, timestamptz, text, text) IS
+COMMENT ON FUNCTION internal.fleet_battery(timestamptz, timestamptz, text, text) IS
 'Readings and DC energy (kWh) of every vehicle in [window_from, window_to), by bucket (hour, day or window). Without a reading no row.';
 
 -- What arrived in vehicles while a meter fed them, by bucket, meter and vehicle: the other side of a meter's ratio, as
--- api.fleet_grid has the first, and in plpgsql for its reasons.
+-- internal.fleet_grid has the first, and in plpgsql for its reasons.
 
-CREATE FUNCTION api.fleet_fed_battery(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
+CREATE FUNCTION internal.fleet_fed_battery(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (
     bucket_from timestamptz,
     meter_id text,
@@ -122,19 +122,19 @@ SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    hours_from CONSTANT timestamptz := api.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := api.hour_floor(window_to);
-    register_vehicles CONSTANT text[] := api.register_devices('vehicle', window_from, window_to);
+    hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
+    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
+    register_vehicles CONSTANT text[] := internal.register_devices('vehicle', window_from, window_to);
     -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
-        FROM api.buckets(window_from, window_to, bucket, timezone) AS slot
+        FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
         ORDER BY slot.bucket_from
     );
     cut_hours CONSTANT timestamptz[] := ARRAY(
-        SELECT api.hour_floor(slot.bucket_from)
+        SELECT internal.hour_floor(slot.bucket_from)
         FROM unnest(slots) AS slot (bucket_from)
-        WHERE slot.bucket_from <> api.hour_floor(slot.bucket_from)
+        WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
     apart_vehicles text[];
     apart_hours timestamptz[];
@@ -143,10 +143,10 @@ BEGIN
         SELECT array_agg(apart.vehicle_id), array_agg(apart.bucket_start)
         INTO apart_vehicles, apart_hours
         FROM (
-            SELECT part.vehicle_id, api.hour_floor(edge.instant) AS bucket_start
-            FROM api.fleet_feeds(window_from, window_to) AS part
+            SELECT part.vehicle_id, internal.hour_floor(edge.instant) AS bucket_start
+            FROM internal.fleet_feeds(window_from, window_to) AS part
             CROSS JOIN LATERAL (VALUES (part.feed_from), (part.feed_to)) AS edge (instant)
-            WHERE part.vehicle_id = ANY (register_vehicles) AND edge.instant <> api.hour_floor(edge.instant)
+            WHERE part.vehicle_id = ANY (register_vehicles) AND edge.instant <> internal.hour_floor(edge.instant)
             UNION
             SELECT register.vehicle_id, cut.bucket_start
             FROM unnest(register_vehicles) AS register (vehicle_id)
@@ -160,9 +160,9 @@ BEGIN
             part.vehicle_id,
             part.feed_from,
             part.feed_to,
-            api.hour_ceiling(part.feed_from) AS whole_from,
-            api.hour_floor(part.feed_to) AS whole_to
-        FROM api.fleet_feeds(window_from, window_to) AS part
+            internal.hour_ceiling(part.feed_from) AS whole_from,
+            internal.hour_floor(part.feed_to) AS whole_to
+        FROM internal.fleet_feeds(window_from, window_to) AS part
         WHERE part.vehicle_id IS NOT NULL
     )
     SELECT
@@ -180,7 +180,7 @@ BEGIN
             CASE
                 WHEN hourly.vehicle_id <> ALL (register_vehicles) THEN hourly.energy_dc_sum_kwh
             END AS energy_dc_kwh
-        FROM api.vehicle_hourly AS hourly
+        FROM internal.vehicle_hourly AS hourly
         JOIN feed
             ON feed.vehicle_id = hourly.vehicle_id
             AND hourly.bucket_start >= feed.whole_from
@@ -198,15 +198,15 @@ BEGIN
             CASE WHEN feed.vehicle_id <> ALL (register_vehicles) THEN cut.energy_dc_kwh END
         FROM (
             SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
-            FROM api.buckets(window_from, window_to, bucket, timezone) AS part
+            FROM internal.buckets(window_from, window_to, bucket, timezone) AS part
         ) AS slot
         JOIN feed ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
-        CROSS JOIN LATERAL api.cut_hours(
+        CROSS JOIN LATERAL internal.cut_hours(
             greatest(slot.bucket_from, feed.feed_from), least(slot.bucket_to, feed.feed_to)
         ) AS edge
         CROSS JOIN LATERAL (
             SELECT count(*) AS readings, sum(history.energy_dc_kwh) AS energy_dc_kwh
-            FROM api.vehicle_telemetry_history AS history
+            FROM internal.vehicle_telemetry_history AS history
             WHERE
                 history.vehicle_id = feed.vehicle_id
                 AND history.recorded_at >= edge.cut_from
@@ -217,7 +217,7 @@ BEGIN
         WHERE cut.readings > 0
         UNION ALL
         SELECT width_bucket(counted.instant, slots), feed.meter_id, feed.vehicle_id, 0, counted.energy_kwh
-        FROM api.register_moments('vehicle', window_from, window_to, apart_vehicles, apart_hours) AS counted
+        FROM internal.register_moments('vehicle', window_from, window_to, apart_vehicles, apart_hours) AS counted
         JOIN feed
             ON feed.vehicle_id = counted.device_id
             AND counted.instant >= feed.feed_from
@@ -228,5 +228,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api.fleet_fed_battery(timestamptz, timestamptz, text, text) IS
+COMMENT ON FUNCTION internal.fleet_fed_battery(timestamptz, timestamptz, text, text) IS
 'Readings and DC energy (kWh) of vehicles while a meter fed them, in [window_from, window_to), by bucket (hour, day or window), meter and vehicle. Without a reading no row.';

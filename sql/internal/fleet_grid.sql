@@ -10,7 +10,7 @@
 -- power_sum is the sum of energy squared over duration: divided by the energy it is the mean power, weighted by energy,
 -- of the hours; idle hours do not lower it, an hour half used counts as half the power.
 
-CREATE FUNCTION api.fleet_grid(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
+CREATE FUNCTION internal.fleet_grid(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (
     bucket_from timestamptz,
     meter_id text,
@@ -29,20 +29,20 @@ SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    hours_from CONSTANT timestamptz := api.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := api.hour_floor(window_to);
+    hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
+    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
     -- Meters that are registers at some time of the window: their energy is not in the sums of the rollup.
-    register_meters CONSTANT text[] := api.register_devices('meter', window_from, window_to);
+    register_meters CONSTANT text[] := internal.register_devices('meter', window_from, window_to);
     -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
-        FROM api.buckets(window_from, window_to, bucket, timezone) AS slot
+        FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
         ORDER BY slot.bucket_from
     );
     cut_hours CONSTANT timestamptz[] := ARRAY(
-        SELECT api.hour_floor(slot.bucket_from)
+        SELECT internal.hour_floor(slot.bucket_from)
         FROM unnest(slots) AS slot (bucket_from)
-        WHERE slot.bucket_from <> api.hour_floor(slot.bucket_from)
+        WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
     -- Meters whose hours have to be told apart.
     shared_meters text[];
@@ -52,7 +52,7 @@ DECLARE
 BEGIN
     shared_meters := ARRAY(
         SELECT part.meter_id
-        FROM api.fleet_feeds(window_from, window_to) AS part
+        FROM internal.fleet_feeds(window_from, window_to) AS part
         GROUP BY part.meter_id
         HAVING count(*) > 1
     );
@@ -60,20 +60,20 @@ BEGIN
         SELECT array_agg(apart.meter_id), array_agg(apart.bucket_start)
         INTO apart_meters, apart_hours
         FROM (
-            SELECT part.meter_id, api.hour_floor(edge.instant) AS bucket_start
-            FROM api.fleet_feeds(window_from, window_to) AS part
+            SELECT part.meter_id, internal.hour_floor(edge.instant) AS bucket_start
+            FROM internal.fleet_feeds(window_from, window_to) AS part
             CROSS JOIN LATERAL (VALUES (part.feed_from), (part.feed_to)) AS edge (instant)
             WHERE
                 part.meter_id = ANY (register_meters)
-                AND edge.instant <> api.hour_floor(edge.instant)
+                AND edge.instant <> internal.hour_floor(edge.instant)
                 -- What the window cuts is in one piece within it.
                 AND edge.instant > window_from
                 AND edge.instant < window_to
             UNION
-            SELECT register.meter_id, api.hour_floor(slot.bucket_from)
+            SELECT register.meter_id, internal.hour_floor(slot.bucket_from)
             FROM unnest(register_meters) AS register (meter_id)
             CROSS JOIN unnest(slots) AS slot (bucket_from)
-            WHERE slot.bucket_from > window_from AND slot.bucket_from <> api.hour_floor(slot.bucket_from)
+            WHERE slot.bucket_from > window_from AND slot.bucket_from <> internal.hour_floor(slot.bucket_from)
         ) AS apart;
     END IF;
     RETURN QUERY
@@ -83,9 +83,9 @@ BEGIN
             part.vehicle_id,
             part.feed_from,
             part.feed_to,
-            api.hour_ceiling(part.feed_from) AS whole_from,
-            api.hour_floor(part.feed_to) AS whole_to
-        FROM api.fleet_feeds(window_from, window_to) AS part
+            internal.hour_ceiling(part.feed_from) AS whole_from,
+            internal.hour_floor(part.feed_to) AS whole_to
+        FROM internal.fleet_feeds(window_from, window_to) AS part
     ),
     hour AS NOT MATERIALIZED (
         SELECT
@@ -93,7 +93,7 @@ BEGIN
             hourly.bucket_start,
             hourly.readings,
             CASE WHEN hourly.meter_id <> ALL (register_meters) THEN hourly.energy_ac_sum_kwh END AS energy_ac_kwh
-        FROM api.meter_hourly AS hourly
+        FROM internal.meter_hourly AS hourly
         WHERE
             hourly.bucket_start >= hours_from
             AND hourly.bucket_start < hours_to
@@ -157,15 +157,15 @@ BEGIN
             false
         FROM (
             SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
-            FROM api.buckets(window_from, window_to, bucket, timezone) AS part
+            FROM internal.buckets(window_from, window_to, bucket, timezone) AS part
         ) AS slot
         JOIN feed ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
-        CROSS JOIN LATERAL api.cut_hours(
+        CROSS JOIN LATERAL internal.cut_hours(
             greatest(slot.bucket_from, feed.feed_from), least(slot.bucket_to, feed.feed_to)
         ) AS edge
         CROSS JOIN LATERAL (
             SELECT count(*) AS readings, sum(history.energy_ac_kwh) AS energy_ac_kwh
-            FROM api.meter_telemetry_history AS history
+            FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = feed.meter_id
                 AND history.recorded_at >= edge.cut_from
@@ -183,17 +183,17 @@ BEGIN
             sum(counted.energy_kwh),
             sum(counted.energy_kwh) ^ 2,
             bool_or(counted.is_estimated)
-        FROM api.register_moments('meter', window_from, window_to, apart_meters, apart_hours) AS counted
+        FROM internal.register_moments('meter', window_from, window_to, apart_meters, apart_hours) AS counted
         JOIN feed
             ON feed.meter_id = counted.device_id
             AND counted.instant >= feed.feed_from
             AND counted.instant < feed.feed_to
         WHERE cardinality(register_meters) > 0
-        GROUP BY 1, 2, 3, api.hour_floor(counted.instant)
+        GROUP BY 1, 2, 3, internal.hour_floor(counted.instant)
     ) AS piece
     GROUP BY piece.slot, piece.meter_id, piece.vehicle_id;
 END
 $$;
 
-COMMENT ON FUNCTION api.fleet_grid(timestamptz, timestamptz, text, text) IS
+COMMENT ON FUNCTION internal.fleet_grid(timestamptz, timestamptz, text, text) IS
 'Readings and AC energy (kWh) of every meter in [window_from, window_to), by bucket (hour, day or window) and by the vehicle it fed (null: nobody); power_sum_kw_kwh over energy is the mean power in kW, weighted by energy. Without a reading no row.';

@@ -1,8 +1,8 @@
--- Interval energy of a window, piece by piece, as api.register_pieces gives that of registers: whole hours from the
+-- Interval energy of a window, piece by piece, as internal.register_pieces gives that of registers: whole hours from the
 -- rollup, the hours that the window or a change of kind cuts from the history by index. Of all devices, only those that
 -- are registers at some time of the window: the hours of all others are rollup rows, and need no taking apart.
 
-CREATE FUNCTION api.interval_pieces(
+CREATE FUNCTION internal.interval_pieces(
     kind_of_device text,
     pieces_from timestamptz,
     pieces_to timestamptz,
@@ -24,7 +24,7 @@ AS $$
             kind.device_id,
             greatest(kind.kind_from, pieces_from) AS counted_from,
             least(kind.kind_to, pieces_to) AS counted_to
-        FROM api.device_kind AS kind
+        FROM internal.device_kind AS kind
         WHERE
             kind.device_type = kind_of_device
             AND (only_device IS NULL OR kind.device_id = only_device)
@@ -35,7 +35,7 @@ AS $$
                 only_device IS NOT NULL
                 OR kind.device_id IN (
                     SELECT register.device_id
-                    FROM api.device_kind AS register
+                    FROM internal.device_kind AS register
                     WHERE
                         register.device_type = kind_of_device
                         AND register.energy_reading = 'register'
@@ -53,18 +53,18 @@ AS $$
         hourly.energy_sum_kwh,
         'rollup'
     FROM counter
-    JOIN api.device_hourly AS hourly ON hourly.device_id = counter.device_id
+    JOIN internal.device_hourly AS hourly ON hourly.device_id = counter.device_id
     WHERE
         hourly.device_type = kind_of_device
         AND (only_device IS NULL OR hourly.device_id = only_device)
-        AND hourly.bucket_start >= api.hour_ceiling(counter.counted_from)
-        AND hourly.bucket_start < api.hour_floor(counter.counted_to)
-        AND hourly.bucket_start >= api.hour_ceiling(pieces_from)
-        AND hourly.bucket_start < api.hour_floor(pieces_to)
+        AND hourly.bucket_start >= internal.hour_ceiling(counter.counted_from)
+        AND hourly.bucket_start < internal.hour_floor(counter.counted_to)
+        AND hourly.bucket_start >= internal.hour_ceiling(pieces_from)
+        AND hourly.bucket_start < internal.hour_floor(pieces_to)
     UNION ALL
     SELECT
         cut.device_id,
-        api.hour_floor(cut.cut_from),
+        internal.hour_floor(cut.cut_from),
         reading.first_recorded_at,
         reading.last_recorded_at,
         reading.readings,
@@ -73,11 +73,11 @@ AS $$
     FROM (
         SELECT DISTINCT
             counter.device_id,
-            greatest(api.hour_floor(edge.at), counter.counted_from) AS cut_from,
-            least(api.hour_floor(edge.at) + interval '1 hour', counter.counted_to) AS cut_to
+            greatest(internal.hour_floor(edge.at), counter.counted_from) AS cut_from,
+            least(internal.hour_floor(edge.at) + interval '1 hour', counter.counted_to) AS cut_to
         FROM counter
         CROSS JOIN LATERAL (VALUES (counter.counted_from), (counter.counted_to)) AS edge (at)
-        WHERE edge.at <> api.hour_floor(edge.at)
+        WHERE edge.at <> internal.hour_floor(edge.at)
     ) AS cut
     CROSS JOIN LATERAL (
         SELECT
@@ -85,7 +85,7 @@ AS $$
             max(history.recorded_at) AS last_recorded_at,
             count(*) AS readings,
             sum(history.energy_kwh) AS energy_kwh
-        FROM api.device_reading AS history
+        FROM internal.device_reading AS history
         WHERE
             history.device_type = kind_of_device
             AND history.device_id = cut.device_id
@@ -97,5 +97,5 @@ AS $$
     WHERE reading.readings > 0
 $$;
 
-COMMENT ON FUNCTION api.interval_pieces(text, timestamptz, timestamptz, text) IS
+COMMENT ON FUNCTION internal.interval_pieces(text, timestamptz, timestamptz, text) IS
 'Interval energy (kWh) of meters or vehicles (kind_of_device) in [pieces_from, pieces_to), of one device or all that are registers at some time of it: one row a whole hour (source rollup) or a cut hour''s readings together (source history).';

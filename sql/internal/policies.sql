@@ -6,7 +6,7 @@
 -- An interval has to say one length and no other: a number without a unit would be seconds, and months are compared as 30
 -- days each but are 28 to 31 where they count, so that a guardrail would let pass what erases a rollup a day later.
 
-CREATE FUNCTION api.policy_wanted(wanted jsonb)
+CREATE FUNCTION internal.policy_wanted(wanted jsonb)
 RETURNS TABLE (
     relation text,
     chunk_interval interval,
@@ -29,12 +29,12 @@ BEGIN
     SELECT string_agg(format('"%s"', named.relation), ', ')
     INTO unknown
     FROM jsonb_object_keys(wanted) AS named (relation)
-    WHERE NOT EXISTS (SELECT FROM api.policy WHERE policy.relation = named.relation);
+    WHERE NOT EXISTS (SELECT FROM internal.policy WHERE policy.relation = named.relation);
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION 'no relation with a policy is named %', unknown
             USING
                 ERRCODE = 'invalid_parameter_value',
-                HINT = 'Relations: ' || (SELECT string_agg(policy.relation, ', ' ORDER BY policy.relation) FROM api.policy);
+                HINT = 'Relations: ' || (SELECT string_agg(policy.relation, ', ' ORDER BY policy.relation) FROM internal.policy);
     END IF;
     SELECT string_agg(format('%s.%s', named.relation, setting.name), ', ')
     INTO unknown
@@ -75,13 +75,13 @@ BEGIN
     RETURN QUERY
     SELECT
         policy.relation,
-        api.policy_setting(wanted -> policy.relation, 'chunk_interval', policy.chunk_interval),
-        api.policy_setting(wanted -> policy.relation, 'columnstore_after', policy.columnstore_after),
-        api.policy_setting(wanted -> policy.relation, 'drop_after', policy.drop_after),
-        api.policy_setting(wanted -> policy.relation, 'refresh_start_offset', policy.refresh_start_offset),
-        api.policy_setting(wanted -> policy.relation, 'refresh_end_offset', policy.refresh_end_offset),
-        api.policy_setting(wanted -> policy.relation, 'refresh_every', policy.refresh_every)
-    FROM api.policy
+        internal.policy_setting(wanted -> policy.relation, 'chunk_interval', policy.chunk_interval),
+        internal.policy_setting(wanted -> policy.relation, 'columnstore_after', policy.columnstore_after),
+        internal.policy_setting(wanted -> policy.relation, 'drop_after', policy.drop_after),
+        internal.policy_setting(wanted -> policy.relation, 'refresh_start_offset', policy.refresh_start_offset),
+        internal.policy_setting(wanted -> policy.relation, 'refresh_end_offset', policy.refresh_end_offset),
+        internal.policy_setting(wanted -> policy.relation, 'refresh_every', policy.refresh_every)
+    FROM internal.policy
     WHERE wanted = '{}' OR wanted ? policy.relation
     UNION ALL
     SELECT
@@ -92,16 +92,16 @@ BEGIN
         kept.refresh_start_offset,
         kept.refresh_end_offset,
         kept.refresh_every
-    FROM api.policy_in_force AS kept
+    FROM internal.policy_in_force AS kept
     WHERE wanted <> '{}' AND NOT wanted ? kept.relation
     ORDER BY 1;
 END
 $$;
 
-COMMENT ON FUNCTION api.policy_wanted(jsonb) IS
+COMMENT ON FUNCTION internal.policy_wanted(jsonb) IS
 'The policies as a change would leave them, of relations that it does not name as the database carries them out: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
 
-CREATE FUNCTION api.policy_setting(settings jsonb, setting text, value_now interval)
+CREATE FUNCTION internal.policy_setting(settings jsonb, setting text, value_now interval)
 RETURNS interval
 LANGUAGE sql STABLE
 AS $$
@@ -111,13 +111,13 @@ AS $$
     END
 $$;
 
-COMMENT ON FUNCTION api.policy_setting(jsonb, text, interval) IS
+COMMENT ON FUNCTION internal.policy_setting(jsonb, text, interval) IS
 'One setting of a wanted policy: what is wanted, null where that is "never", what it is now where it is not named.';
 
 -- Guardrails of both profiles. On the postgres one nothing is refreshed over dropped data; what would be wrong on the other
 -- is refused there too, so that a file of policies means the same on both, and a copy finds policies it can apply.
 
-CREATE FUNCTION api.policy_contradictions(wanted jsonb)
+CREATE FUNCTION internal.policy_contradictions(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
@@ -143,8 +143,8 @@ BEGIN
             WHEN change.wanted > longest THEN 'What is kept for ever is "never" dropped.'
             ELSE format('A setting that is not named stays as it is: %s.', coalesce(change.kept::text, 'never'))
         END
-    FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
+    FROM internal.policy_wanted(wanted) AS plan
+    JOIN internal.policy_in_force AS kept ON kept.relation = plan.relation
     CROSS JOIN LATERAL (
         VALUES
             ('chunk_interval', plan.chunk_interval, kept.chunk_interval, interval '1 hour'),
@@ -162,53 +162,36 @@ BEGIN
         RETURN;
     END IF;
 
-    -- The settings of a relation together, as the constraints of the table have it.
     RETURN QUERY
-    SELECT broken.fault, plan.relation, broken.message, broken.hint
-    FROM api.policy_wanted(wanted) AS plan
-    CROSS JOIN LATERAL (
-        VALUES
-            (
-                plan.chunk_interval IS NULL,
-                'chunk_interval_is_given',
-                format('%s would have no chunk_interval: chunks are always of some length', plan.relation),
-                'A chunk_interval that is not named stays as it is.'
+    SELECT
+        'chunk_interval_is_given',
+        plan.relation,
+        format('%s: chunks are always of some length, and chunk_interval cannot be "never"', plan.relation),
+        'A chunk_interval that is not named stays as it is.'::text
+    FROM internal.policy_wanted(wanted) AS plan
+    WHERE plan.chunk_interval IS NULL;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+
+    -- The settings of a relation together, by the constraints of the table, whose comments say what they want.
+    RETURN QUERY EXECUTE (
+        SELECT string_agg(
+            format(
+                'SELECT %L, plan.relation, plan.relation || %L, %L FROM internal.policy_wanted($1) AS plan WHERE (%s) IS FALSE',
+                rule.conname,
+                ': ' || obj_description(rule.oid, 'pg_constraint'),
+                'A setting that is not named stays as it is.',
+                pg_get_expr(rule.conbin, rule.conrelid)
             ),
-            (
-                plan.relation LIKE '%\_history'
-                AND num_nonnulls(plan.refresh_start_offset, plan.refresh_end_offset, plan.refresh_every) > 0,
-                'only_rollups_are_refreshed',
-                format('%s would be refreshed, but it is a history', plan.relation),
-                'Its hourly rollup is refreshed.'
-            ),
-            (
-                plan.relation NOT LIKE '%\_history'
-                AND num_nulls(plan.refresh_start_offset, plan.refresh_end_offset, plan.refresh_every) IN (1, 2),
-                'refresh_is_given_whole_or_not_at_all',
-                format('%s would have a part of a refresh', plan.relation),
-                'Give refresh_start_offset, refresh_end_offset and refresh_every, or "never" for all three.'
-            ),
-            (
-                plan.refresh_start_offset < plan.refresh_end_offset + interval '2 hours',
-                'refresh_starts_before_it_ends',
-                format(
-                    'the refresh of %s would look back %s and end %s ago, without two whole hours in between',
-                    plan.relation, plan.refresh_start_offset, plan.refresh_end_offset
-                ),
-                'Make refresh_start_offset longer than refresh_end_offset by 2 hours at least.'
-            ),
-            (
-                plan.relation LIKE '%\_daily'
-                AND plan.refresh_start_offset < plan.refresh_end_offset + interval '2 days',
-                'daily_refresh_spans_two_days',
-                format(
-                    'the refresh of %s would look back %s and end %s ago, without two whole days in between',
-                    plan.relation, plan.refresh_start_offset, plan.refresh_end_offset
-                ),
-                'Make refresh_start_offset longer than refresh_end_offset by 2 days at least.'
-            )
-    ) AS broken (is_broken, fault, message, hint)
-    WHERE broken.is_broken;
+            ' UNION ALL '
+        )
+        FROM pg_constraint AS rule
+        JOIN pg_class AS named ON named.oid = rule.conrelid AND named.relname = 'policy'
+        JOIN pg_namespace AS schema ON schema.oid = named.relnamespace AND schema.nspname = 'telemetry'
+        WHERE rule.contype = 'c'
+    )
+    USING wanted;
     IF FOUND THEN
         RETURN;
     END IF;
@@ -222,10 +205,10 @@ BEGIN
             source.relation, source.drop_after, rollup.relation, rollup.refresh_start_offset
         ),
         format('Make drop_after of %s longer than refresh_start_offset of %s.', source.relation, rollup.relation)
-    FROM api.policy_wanted(wanted) AS rollup
-    JOIN api.policy_in_force AS rollup_kept ON rollup_kept.relation = rollup.relation
-    JOIN api.policy_wanted(wanted) AS source ON source.relation = api.source_relation(rollup.relation)
-    JOIN api.policy_in_force AS kept ON kept.relation = source.relation
+    FROM internal.policy_wanted(wanted) AS rollup
+    JOIN internal.policy_in_force AS rollup_kept ON rollup_kept.relation = rollup.relation
+    JOIN internal.policy_wanted(wanted) AS source ON source.relation = internal.source_relation(rollup.relation)
+    JOIN internal.policy_in_force AS kept ON kept.relation = source.relation
     WHERE
         source.drop_after <= rollup.refresh_start_offset
         AND (source.drop_after, rollup.refresh_start_offset)
@@ -240,30 +223,32 @@ BEGIN
             plan.relation, plan.drop_after, plan.refresh_start_offset
         ),
         'Make drop_after longer than refresh_start_offset.'::text
-    FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
+    FROM internal.policy_wanted(wanted) AS plan
+    JOIN internal.policy_in_force AS kept ON kept.relation = plan.relation
     WHERE
         plan.drop_after <= plan.refresh_start_offset
         AND (plan.drop_after, plan.refresh_start_offset)
             IS DISTINCT FROM (kept.drop_after, kept.refresh_start_offset);
-
-    RETURN QUERY
-    SELECT
-        'columnstore_inside_the_refresh_window',
-        plan.relation,
-        format(
-            '%s would go to the columnstore after %s, but its refresh looks back %s and would write there',
-            plan.relation, plan.columnstore_after, plan.refresh_start_offset
-        ),
-        'Make columnstore_after longer than refresh_start_offset.'::text
-    FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
-    WHERE
-        plan.columnstore_after <= plan.refresh_start_offset
-        AND (plan.columnstore_after, plan.refresh_start_offset)
-            IS DISTINCT FROM (kept.columnstore_after, kept.refresh_start_offset);
 END
 $$;
 
-COMMENT ON FUNCTION api.policy_contradictions(jsonb) IS
-'Of api.policy_faults, what is refused on both storage profiles: settings that contradict each other, or what was dropped.';
+COMMENT ON FUNCTION internal.policy_contradictions(jsonb) IS
+'Of internal.policy_faults, what is refused on both storage profiles: settings that contradict each other.';
+
+-- What each profile makes in a way of its own, in sql/timescale/policies.sql and sql/postgres/policies.sql, and means alike.
+
+COMMENT ON FUNCTION internal.policy_effects(jsonb) IS
+'What a change of policies would do to data that is there: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, since the rollup that readings are counted from is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
+
+COMMENT ON FUNCTION internal.policy_faults(jsonb) IS
+'What stands against a change of policies: the guardrail, the relation, a message and what to do; no row where nothing does. Changes nothing.';
+
+COMMENT ON VIEW internal.policy_in_force IS
+'The policies that the database carries out, by its chunk intervals and jobs (postgres profile: telemetry.policy itself). Normal: what telemetry.policy says; api.policy_plan() lists where not.';
+COMMENT ON COLUMN internal.policy_in_force.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN internal.policy_in_force.chunk_interval IS 'Time range of its next chunk.';
+COMMENT ON COLUMN internal.policy_in_force.columnstore_after IS 'Age at which a chunk goes to the columnstore; null: never.';
+COMMENT ON COLUMN internal.policy_in_force.drop_after IS 'Age at which data is dropped; null: never.';
+COMMENT ON COLUMN internal.policy_in_force.refresh_start_offset IS 'How far back its refresh job looks; null: it has none.';
+COMMENT ON COLUMN internal.policy_in_force.refresh_end_offset IS 'Age at which its refresh job materialises a bucket.';
+COMMENT ON COLUMN internal.policy_in_force.refresh_every IS 'How often its refresh job runs.';

@@ -1,20 +1,20 @@
 -- Meters and vehicles side by side, as far as their energy goes, so that what is said of registers is said once. A query
 -- names one device_type; the planner leaves the other out.
 
-CREATE VIEW api.device_reading AS
+CREATE VIEW internal.device_reading AS
 SELECT 'meter' AS device_type, history.meter_id AS device_id, history.recorded_at, history.energy_ac_kwh AS energy_kwh
-FROM api.meter_telemetry_history AS history
+FROM internal.meter_telemetry_history AS history
 UNION ALL
 SELECT 'vehicle', history.vehicle_id, history.recorded_at, history.energy_dc_kwh
-FROM api.vehicle_telemetry_history AS history;
+FROM internal.vehicle_telemetry_history AS history;
 
-COMMENT ON VIEW api.device_reading IS 'The kWh value of every reading, of meters and of vehicles.';
-COMMENT ON COLUMN api.device_reading.device_type IS 'meter or vehicle.';
-COMMENT ON COLUMN api.device_reading.device_id IS 'The device, as it names itself.';
-COMMENT ON COLUMN api.device_reading.recorded_at IS 'When the reading was taken.';
-COMMENT ON COLUMN api.device_reading.energy_kwh IS 'AC energy of a meter, DC energy of a vehicle, kWh.';
+COMMENT ON VIEW internal.device_reading IS 'The kWh value of every reading, of meters and of vehicles.';
+COMMENT ON COLUMN internal.device_reading.device_type IS 'meter or vehicle.';
+COMMENT ON COLUMN internal.device_reading.device_id IS 'The device, as it names itself.';
+COMMENT ON COLUMN internal.device_reading.recorded_at IS 'When the reading was taken.';
+COMMENT ON COLUMN internal.device_reading.energy_kwh IS 'AC energy of a meter, DC energy of a vehicle, kWh.';
 
-CREATE VIEW api.device_hourly AS
+CREATE VIEW internal.device_hourly AS
 SELECT
     'meter' AS device_type,
     hourly.meter_id AS device_id,
@@ -27,7 +27,7 @@ SELECT
     hourly.energy_ac_last_kwh AS energy_last_kwh,
     hourly.first_recorded_at,
     hourly.last_recorded_at
-FROM api.meter_hourly AS hourly
+FROM internal.meter_hourly AS hourly
 UNION ALL
 SELECT
     'vehicle',
@@ -41,22 +41,22 @@ SELECT
     hourly.energy_dc_last_kwh,
     hourly.first_recorded_at,
     hourly.last_recorded_at
-FROM api.vehicle_hourly AS hourly;
+FROM internal.vehicle_hourly AS hourly;
 
-COMMENT ON VIEW api.device_hourly IS 'The energy columns of the hourly rollups, of meters and of vehicles.';
-COMMENT ON COLUMN api.device_hourly.device_type IS 'meter or vehicle.';
-COMMENT ON COLUMN api.device_hourly.device_id IS 'The device, as it names itself.';
-COMMENT ON COLUMN api.device_hourly.bucket_start IS 'The whole hour (UTC) the bucket begins with.';
-COMMENT ON COLUMN api.device_hourly.readings IS 'Readings in the hour.';
-COMMENT ON COLUMN api.device_hourly.energy_sum_kwh IS 'Sum of the kWh values: the total of interval readings.';
-COMMENT ON COLUMN api.device_hourly.energy_min_kwh IS 'Smallest kWh value of the hour.';
-COMMENT ON COLUMN api.device_hourly.energy_max_kwh IS 'Largest kWh value of the hour.';
-COMMENT ON COLUMN api.device_hourly.energy_first_kwh IS 'kWh value of the first reading.';
-COMMENT ON COLUMN api.device_hourly.energy_last_kwh IS 'kWh value of the last reading.';
-COMMENT ON COLUMN api.device_hourly.first_recorded_at IS 'When the first reading of the hour was taken.';
-COMMENT ON COLUMN api.device_hourly.last_recorded_at IS 'When the last reading of the hour was taken.';
+COMMENT ON VIEW internal.device_hourly IS 'The energy columns of the hourly rollups, of meters and of vehicles.';
+COMMENT ON COLUMN internal.device_hourly.device_type IS 'meter or vehicle.';
+COMMENT ON COLUMN internal.device_hourly.device_id IS 'The device, as it names itself.';
+COMMENT ON COLUMN internal.device_hourly.bucket_start IS 'The whole hour (UTC) the bucket begins with.';
+COMMENT ON COLUMN internal.device_hourly.readings IS 'Readings in the hour.';
+COMMENT ON COLUMN internal.device_hourly.energy_sum_kwh IS 'Sum of the kWh values: the total of interval readings.';
+COMMENT ON COLUMN internal.device_hourly.energy_min_kwh IS 'Smallest kWh value of the hour.';
+COMMENT ON COLUMN internal.device_hourly.energy_max_kwh IS 'Largest kWh value of the hour.';
+COMMENT ON COLUMN internal.device_hourly.energy_first_kwh IS 'kWh value of the first reading.';
+COMMENT ON COLUMN internal.device_hourly.energy_last_kwh IS 'kWh value of the last reading.';
+COMMENT ON COLUMN internal.device_hourly.first_recorded_at IS 'When the first reading of the hour was taken.';
+COMMENT ON COLUMN internal.device_hourly.last_recorded_at IS 'When the last reading of the hour was taken.';
 
-CREATE VIEW api.device_daily AS
+CREATE VIEW internal.device_daily AS
 SELECT
     'meter' AS device_type,
     daily.meter_id AS device_id,
@@ -69,7 +69,7 @@ SELECT
     daily.energy_ac_last_kwh AS energy_last_kwh,
     daily.first_recorded_at,
     daily.last_recorded_at
-FROM api.meter_daily AS daily
+FROM internal.meter_daily AS daily
 UNION ALL
 SELECT
     'vehicle',
@@ -83,17 +83,17 @@ SELECT
     daily.energy_dc_last_kwh,
     daily.first_recorded_at,
     daily.last_recorded_at
-FROM api.vehicle_daily AS daily;
+FROM internal.vehicle_daily AS daily;
 
-COMMENT ON VIEW api.device_daily IS 'The energy columns of the daily rollups, of meters and of vehicles.';
-COMMENT ON COLUMN api.device_daily.device_type IS 'meter or vehicle.';
-COMMENT ON COLUMN api.device_daily.device_id IS 'The device, as it names itself.';
-COMMENT ON COLUMN api.device_daily.bucket_start IS 'The midnight (UTC) the bucket begins with.';
-COMMENT ON COLUMN api.device_daily.readings IS 'Readings on the day.';
-COMMENT ON COLUMN api.device_daily.energy_sum_kwh IS 'Sum of the kWh values: the total of interval readings.';
-COMMENT ON COLUMN api.device_daily.energy_min_kwh IS 'Smallest kWh value of the day.';
-COMMENT ON COLUMN api.device_daily.energy_max_kwh IS 'Largest kWh value of the day.';
-COMMENT ON COLUMN api.device_daily.energy_first_kwh IS 'kWh value of the first reading.';
-COMMENT ON COLUMN api.device_daily.energy_last_kwh IS 'kWh value of the last reading.';
-COMMENT ON COLUMN api.device_daily.first_recorded_at IS 'When the first reading of the day was taken.';
-COMMENT ON COLUMN api.device_daily.last_recorded_at IS 'When the last reading of the day was taken.';
+COMMENT ON VIEW internal.device_daily IS 'The energy columns of the daily rollups, of meters and of vehicles.';
+COMMENT ON COLUMN internal.device_daily.device_type IS 'meter or vehicle.';
+COMMENT ON COLUMN internal.device_daily.device_id IS 'The device, as it names itself.';
+COMMENT ON COLUMN internal.device_daily.bucket_start IS 'The midnight (UTC) the bucket begins with.';
+COMMENT ON COLUMN internal.device_daily.readings IS 'Readings on the day.';
+COMMENT ON COLUMN internal.device_daily.energy_sum_kwh IS 'Sum of the kWh values: the total of interval readings.';
+COMMENT ON COLUMN internal.device_daily.energy_min_kwh IS 'Smallest kWh value of the day.';
+COMMENT ON COLUMN internal.device_daily.energy_max_kwh IS 'Largest kWh value of the day.';
+COMMENT ON COLUMN internal.device_daily.energy_first_kwh IS 'kWh value of the first reading.';
+COMMENT ON COLUMN internal.device_daily.energy_last_kwh IS 'kWh value of the last reading.';
+COMMENT ON COLUMN internal.device_daily.first_recorded_at IS 'When the first reading of the day was taken.';
+COMMENT ON COLUMN internal.device_daily.last_recorded_at IS 'When the last reading of the day was taken.';

@@ -2,7 +2,7 @@
 -- rollup's sum is the energy. In plpgsql, so that where no device is a register nothing of it is planned, and where one
 -- is, it is planned for the hours that are asked.
 
-CREATE FUNCTION api.register_hours(
+CREATE FUNCTION internal.register_hours(
     kind_of_device text,
     hours_from timestamptz,
     hours_to timestamptz,
@@ -22,7 +22,7 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT api.has_registers(kind_of_device, only_device) THEN
+    IF NOT internal.has_registers(kind_of_device, only_device) THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -34,34 +34,34 @@ BEGIN
         (count(*) FILTER (WHERE piece.step = 'reset'))::integer
     FROM (
         SELECT counted.device_id, counted.bucket_start, counted.energy_kwh, counted.is_estimated, counted.step
-        FROM api.register_pieces(kind_of_device, hours_from, hours_to, only_device) AS counted
+        FROM internal.register_pieces(kind_of_device, hours_from, hours_to, only_device) AS counted
         UNION ALL
         SELECT counted.device_id, counted.bucket_start, counted.energy_kwh, false, NULL
-        FROM api.interval_pieces(kind_of_device, hours_from, hours_to, only_device) AS counted
+        FROM internal.interval_pieces(kind_of_device, hours_from, hours_to, only_device) AS counted
         UNION ALL
         -- An hour in which the kind changes and whose history was dropped: nobody can tell its values apart any more.
-        SELECT kind.device_id, api.hour_floor(kind.kind_from), NULL, true, NULL
-        FROM api.device_kind AS kind
+        SELECT kind.device_id, internal.hour_floor(kind.kind_from), NULL, true, NULL
+        FROM internal.device_kind AS kind
         WHERE
             kind.device_type = kind_of_device
             AND (only_device IS NULL OR kind.device_id = only_device)
             AND kind.kind_from > hours_from
             AND kind.kind_from < hours_to
-            AND kind.kind_from <> api.hour_floor(kind.kind_from)
-            AND kind.kind_from < api.history_horizon(kind_of_device || '_telemetry_history') + interval '1 hour'
+            AND kind.kind_from <> internal.hour_floor(kind.kind_from)
+            AND kind.kind_from < internal.history_horizon(kind_of_device || '_telemetry_history') + interval '1 hour'
     ) AS piece
     GROUP BY piece.device_id, piece.bucket_start;
 END
 $$;
 
-COMMENT ON FUNCTION api.register_hours(text, timestamptz, timestamptz, text) IS
+COMMENT ON FUNCTION internal.register_hours(text, timestamptz, timestamptz, text) IS
 'Energy (kWh; null where a register''s first reading is all there is) by device and whole hour between two whole hours, of meters or vehicles (kind_of_device) that are registers at some time of them, or of one; whether it rests on a rollup whose history was dropped; resets.';
 
 -- Energy of one device, a register at some time, over a window to the exact instant. In plpgsql for the same reasons as
--- api.register_hours. Strict, and without a row for a device that was never a register: a caller that passes no device is
+-- internal.register_hours. Strict, and without a row for a device that was never a register: a caller that passes no device is
 -- answered without a call. A condition beside the call would not do, for the planner is free to ask it afterwards.
 
-CREATE FUNCTION api.register_window(
+CREATE FUNCTION internal.register_window(
     kind_of_device text,
     device text,
     window_from timestamptz,
@@ -81,7 +81,7 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT api.has_registers(kind_of_device, device) THEN
+    IF NOT internal.has_registers(kind_of_device, device) THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -93,25 +93,25 @@ BEGIN
         coalesce(bool_or(piece.is_estimated), false)
     FROM (
         SELECT counted.energy_kwh, counted.step, counted.is_estimated
-        FROM api.register_pieces(kind_of_device, window_from, window_to, device) AS counted
+        FROM internal.register_pieces(kind_of_device, window_from, window_to, device) AS counted
         UNION ALL
         SELECT counted.energy_kwh, NULL, false
-        FROM api.interval_pieces(kind_of_device, window_from, window_to, device) AS counted
+        FROM internal.interval_pieces(kind_of_device, window_from, window_to, device) AS counted
     ) AS piece;
 END
 $$;
 
-COMMENT ON FUNCTION api.register_window(text, text, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.register_window(text, text, timestamptz, timestamptz) IS
 'Energy (kWh; null where nothing is known) of a meter or vehicle (kind_of_device) that is a register at some time, in [window_from, window_to); its baselines (first readings, which count nothing), resets and rollovers there, and whether it rests on a rollup whose history was dropped. No row for a device that was never a register.';
 
--- Energy of registers at instants: what api.register_hours adds up by hour, for callers to whom an hour can belong to
+-- Energy of registers at instants: what internal.register_hours adds up by hour, for callers to whom an hour can belong to
 -- several. Whole hours stand at their first reading; an hour that is to be taken apart has its readings one by one.
 --
 -- Of such an hour the rollup has told the energy; its readings tell when it came. A register without a reset in the hour
 -- has counted, up to a reading, its highest value so far less its mark before; and the mark is what the whole hour's
 -- highest value exceeds by the whole hour's energy. Hours with a reset inside come reading by reading anyway.
 
-CREATE FUNCTION api.register_moments(
+CREATE FUNCTION internal.register_moments(
     kind_of_device text,
     moments_from timestamptz,
     moments_to timestamptz,
@@ -126,7 +126,7 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT api.has_registers(kind_of_device) THEN
+    IF NOT internal.has_registers(kind_of_device) THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -147,7 +147,7 @@ BEGIN
             AND NOT counted.is_estimated
             AND counted.energy_kwh IS NOT NULL
             AND apart.device_id IS NOT NULL AS is_apart
-        FROM api.register_pieces(kind_of_device, moments_from, moments_to) AS counted
+        FROM internal.register_pieces(kind_of_device, moments_from, moments_to) AS counted
         LEFT JOIN apart ON apart.device_id = counted.device_id AND apart.bucket_start = counted.bucket_start
         UNION ALL
         SELECT
@@ -159,7 +159,7 @@ BEGIN
             false,
             false,
             apart.device_id IS NOT NULL
-        FROM api.interval_pieces(kind_of_device, moments_from, moments_to) AS counted
+        FROM internal.interval_pieces(kind_of_device, moments_from, moments_to) AS counted
         LEFT JOIN apart ON apart.device_id = counted.device_id AND apart.bucket_start = counted.bucket_start
     )
     SELECT piece.device_id, piece.first_recorded_at, piece.energy_kwh, piece.is_estimated
@@ -186,7 +186,7 @@ BEGIN
                 ORDER BY history.recorded_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ) AS highest_before_kwh,
             max(history.energy_kwh) OVER () AS hour_highest_kwh
-        FROM api.device_reading AS history
+        FROM internal.device_reading AS history
         WHERE
             history.device_type = kind_of_device
             AND history.device_id = piece.device_id
@@ -199,5 +199,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api.register_moments(text, timestamptz, timestamptz, text[], timestamptz[]) IS
+COMMENT ON FUNCTION internal.register_moments(text, timestamptz, timestamptz, text[], timestamptz[]) IS
 'Energy (kWh; null where nothing is known) in [moments_from, moments_to) of meters or vehicles (kind_of_device) that are registers at some time of it, by device and instant of a reading; whole hours stand at their first reading, but for the hours of devices that are to be taken apart. Whether it rests on a rollup whose history was dropped.';

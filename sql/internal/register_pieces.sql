@@ -22,7 +22,7 @@
 -- An hour whose history was dropped is taken for the simplest course that its rollup allows: rising, or with one reset,
 -- after its largest value or before its smallest. It is flagged.
 
-CREATE FUNCTION api.register_pieces(
+CREATE FUNCTION internal.register_pieces(
     kind_of_device text,
     pieces_from timestamptz,
     pieces_to timestamptz,
@@ -53,7 +53,7 @@ DECLARE
     found record;
     -- Hours before this are known from their rollups alone.
     kept_from CONSTANT timestamptz := coalesce(
-        api.hour_ceiling(api.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
+        internal.hour_ceiling(internal.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
     );
 BEGIN
     SELECT
@@ -64,7 +64,7 @@ BEGIN
         array_agg(register.counted_to) AS counted_to,
         array_agg(register.looked_from) AS looked_from
     INTO found
-    FROM api.registers(kind_of_device, pieces_from, pieces_to, only_device) AS register;
+    FROM internal.registers(kind_of_device, pieces_from, pieces_to, only_device) AS register;
     IF found.device_ids IS NULL THEN
         RETURN;
     END IF;
@@ -89,41 +89,41 @@ BEGIN
             daily.energy_first_kwh AS first_kwh,
             daily.energy_last_kwh AS last_kwh,
             daily.energy_max_kwh AS max_kwh,
-            daily.energy_min_kwh >= api.register_tolerance() * daily.energy_max_kwh
+            daily.energy_min_kwh >= internal.register_tolerance() * daily.energy_max_kwh
             AND daily.bucket_start >= register.looked_from AS is_regular
         FROM register
-        JOIN api.device_daily AS daily ON daily.device_id = register.device_id
+        JOIN internal.device_daily AS daily ON daily.device_id = register.device_id
         WHERE
             daily.device_type = kind_of_device
             AND (only_device IS NULL OR daily.device_id = only_device)
             AND daily.bucket_start + interval '24 hours' > register.looked_from
             AND daily.bucket_start + interval '24 hours' <= register.counted_from
-            AND daily.bucket_start >= api.register_look_from(pieces_from)
-            AND daily.bucket_start < api.day_floor(pieces_from)
+            AND daily.bucket_start >= internal.register_look_from(pieces_from)
+            AND daily.bucket_start < internal.day_floor(pieces_from)
     ),
     hourly AS (
         SELECT register.number, register.looked_from, register.counted_from, register.counted_to, hourly.*
         FROM register
-        JOIN api.device_hourly AS hourly ON hourly.device_id = register.device_id
+        JOIN internal.device_hourly AS hourly ON hourly.device_id = register.device_id
         WHERE
             hourly.device_type = kind_of_device
             AND (only_device IS NULL OR hourly.device_id = only_device)
-            AND hourly.bucket_start >= api.day_floor(pieces_from)
-            AND hourly.bucket_start < api.hour_floor(pieces_to)
+            AND hourly.bucket_start >= internal.day_floor(pieces_from)
+            AND hourly.bucket_start < internal.hour_floor(pieces_to)
         UNION ALL
         SELECT register.number, register.looked_from, register.counted_from, register.counted_to, hourly.*
         FROM day
         JOIN register ON register.number = day.number
         CROSS JOIN LATERAL (
             SELECT *
-            FROM api.device_hourly AS hourly
+            FROM internal.device_hourly AS hourly
             WHERE
                 hourly.device_type = kind_of_device
                 AND hourly.device_id = register.device_id
                 AND hourly.bucket_start >= day.bucket_start
                 AND hourly.bucket_start < day.bucket_start + interval '24 hours'
-                AND hourly.bucket_start >= api.register_look_from(pieces_from)
-                AND hourly.bucket_start < api.day_floor(pieces_from)
+                AND hourly.bucket_start >= internal.register_look_from(pieces_from)
+                AND hourly.bucket_start < internal.day_floor(pieces_from)
             -- By index for each day, however many hours the planner takes all days to hold.
             OFFSET 0
         ) AS hourly
@@ -141,18 +141,18 @@ BEGIN
             hourly.energy_min_kwh AS min_kwh,
             hourly.energy_max_kwh AS max_kwh,
             CASE
-                WHEN hourly.energy_min_kwh >= api.register_tolerance() * hourly.energy_max_kwh THEN 'regular'
+                WHEN hourly.energy_min_kwh >= internal.register_tolerance() * hourly.energy_max_kwh THEN 'regular'
                 WHEN hourly.bucket_start >= kept_from THEN 'read'
-                WHEN hourly.energy_last_kwh < api.register_tolerance() * hourly.energy_max_kwh
+                WHEN hourly.energy_last_kwh < internal.register_tolerance() * hourly.energy_max_kwh
                     THEN 'reset after largest'
-                WHEN hourly.energy_min_kwh < api.register_tolerance() * hourly.energy_first_kwh
+                WHEN hourly.energy_min_kwh < internal.register_tolerance() * hourly.energy_first_kwh
                     THEN 'reset before smallest'
                 ELSE 'rising'
             END AS course
         FROM hourly
         WHERE
-            hourly.bucket_start >= api.hour_ceiling(hourly.looked_from)
-            AND hourly.bucket_start < api.hour_floor(hourly.counted_to)
+            hourly.bucket_start >= internal.hour_ceiling(hourly.looked_from)
+            AND hourly.bucket_start < internal.hour_floor(hourly.counted_to)
             -- The hour that counted_from cuts is read from the history.
             AND (
                 hourly.bucket_start >= hourly.counted_from
@@ -172,15 +172,15 @@ BEGIN
                 cut.instant AS read_from,
                 lead(cut.instant) OVER (PARTITION BY cut.number, cut.hour ORDER BY cut.instant) AS read_to
             FROM (
-                SELECT DISTINCT register.number, api.hour_floor(edge.at) AS hour, point.instant
+                SELECT DISTINCT register.number, internal.hour_floor(edge.at) AS hour, point.instant
                 FROM register
                 CROSS JOIN LATERAL (
                     VALUES (register.looked_from), (register.counted_from), (register.counted_to)
                 ) AS edge (at)
                 CROSS JOIN LATERAL (
-                    VALUES (api.hour_floor(edge.at)), (edge.at), (api.hour_floor(edge.at) + interval '1 hour')
+                    VALUES (internal.hour_floor(edge.at)), (edge.at), (internal.hour_floor(edge.at) + interval '1 hour')
                 ) AS point (instant)
-                WHERE edge.at <> api.hour_floor(edge.at)
+                WHERE edge.at <> internal.hour_floor(edge.at)
             ) AS cut
         ) AS part
         JOIN register ON register.number = part.number
@@ -237,17 +237,17 @@ BEGIN
             JOIN register ON register.number = stretch.number
             CROSS JOIN LATERAL (
                 SELECT
-                    min(history.energy_kwh) >= api.register_tolerance() * max(history.energy_kwh) AS is_regular,
+                    min(history.energy_kwh) >= internal.register_tolerance() * max(history.energy_kwh) AS is_regular,
                     max(history.energy_kwh) AS max_kwh,
                     array_agg(history.recorded_at ORDER BY history.recorded_at) AS instants,
                     array_agg(history.energy_kwh ORDER BY history.recorded_at) AS kwh
-                FROM api.device_reading AS history
+                FROM internal.device_reading AS history
                 WHERE
                     history.device_type = kind_of_device
                     AND history.device_id = register.device_id
                     AND history.recorded_at >= stretch.read_from
                     AND history.recorded_at < stretch.read_to
-                    AND history.recorded_at >= api.register_look_from(pieces_from)
+                    AND history.recorded_at >= internal.register_look_from(pieces_from)
                     AND history.recorded_at < pieces_to
             ) AS read
             CROSS JOIN LATERAL (
@@ -285,16 +285,16 @@ BEGIN
         SELECT ordered.number
         FROM ordered
         WHERE
-            ordered.first_kwh < api.register_tolerance() * ordered.previous_kwh
+            ordered.first_kwh < internal.register_tolerance() * ordered.previous_kwh
             OR ordered.max_kwh < ordered.previous_max_kwh
-            OR ordered.first_recorded_at - ordered.previous_at > api.register_look_back()
+            OR ordered.first_recorded_at - ordered.previous_at > internal.register_look_back()
     ),
     stepped AS (
         SELECT
             entered.*,
             date_trunc('day', entered.first_recorded_at, 'UTC') AS day,
-            coalesce(entered.first_kwh < api.register_tolerance() * entered.entered_kwh, false) AS is_reset,
-            count(*) FILTER (WHERE entered.first_kwh < api.register_tolerance() * entered.entered_kwh) OVER (
+            coalesce(entered.first_kwh < internal.register_tolerance() * entered.entered_kwh, false) AS is_reset,
+            count(*) FILTER (WHERE entered.first_kwh < internal.register_tolerance() * entered.entered_kwh) OVER (
                 PARTITION BY entered.number ORDER BY entered.first_recorded_at
             ) AS epoch
         FROM (
@@ -316,7 +316,7 @@ BEGIN
                         array_agg(silent.looked_from) AS before
                     FROM silent
                 ) AS wanted
-                CROSS JOIN LATERAL api.registers_before(
+                CROSS JOIN LATERAL internal.registers_before(
                     kind_of_device, wanted.device_ids, wanted.since, wanted.before
                 ) AS before
             ) AS last
@@ -334,7 +334,7 @@ BEGIN
                 max(stepped.max_kwh) OVER (
                     PARTITION BY stepped.number, stepped.epoch
                     ORDER BY stepped.day
-                    RANGE BETWEEN api.register_look_back() PRECEDING AND interval '1 hour' PRECEDING
+                    RANGE BETWEEN internal.register_look_back() PRECEDING AND interval '1 hour' PRECEDING
                 ),
                 max(stepped.max_kwh) OVER (
                     PARTITION BY stepped.number, stepped.epoch, stepped.day
@@ -353,13 +353,13 @@ BEGIN
         LEFT JOIN marked AS before
             ON before.number = after.number
             AND before.epoch = after.epoch - 1
-            AND before.day >= after.day - api.register_look_back()
-        WHERE after.is_reset AND after.entered_kwh >= api.register_tolerance() * after.modulus_kwh
+            AND before.day >= after.day - internal.register_look_back()
+        WHERE after.is_reset AND after.entered_kwh >= internal.register_tolerance() * after.modulus_kwh
         GROUP BY after.number, after.epoch
     )
     SELECT
         register.device_id,
-        api.hour_floor(ordered.first_recorded_at),
+        internal.hour_floor(ordered.first_recorded_at),
         ordered.first_recorded_at,
         ordered.last_recorded_at,
         ordered.readings,
@@ -380,7 +380,7 @@ BEGIN
     UNION ALL
     SELECT
         marked.device_id,
-        api.hour_floor(marked.first_recorded_at),
+        internal.hour_floor(marked.first_recorded_at),
         marked.first_recorded_at,
         marked.last_recorded_at,
         marked.readings,
@@ -389,7 +389,7 @@ BEGIN
             WHEN marked.entered_kwh IS NULL THEN marked.max_kwh - marked.first_kwh
             WHEN marked.is_reset THEN marked.max_kwh + coalesce(rolled.rest_kwh, 0)
             -- A reading before that is no longer remembered counts for the piece's first reading and no other.
-            WHEN marked.entered_at < api.register_look_from(marked.first_recorded_at)
+            WHEN marked.entered_at < internal.register_look_from(marked.first_recorded_at)
                 THEN greatest(0, marked.first_kwh - marked.entered_kwh) + marked.max_kwh - marked.first_kwh
             ELSE greatest(0, marked.max_kwh - marked.mark_kwh)
         END,
@@ -408,5 +408,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api.register_pieces(text, timestamptz, timestamptz, text) IS
+COMMENT ON FUNCTION internal.register_pieces(text, timestamptz, timestamptz, text) IS
 'Register energy (kWh) of meters or vehicles (kind_of_device) in [pieces_from, pieces_to), of one device or all that have a register then: one row a whole hour without a reset (source rollup), what the window or a change of kind leaves of one, or a reading (source history). step is baseline (nothing before it: what it stands on counts nothing; null where that is all), reset, rollover or null; previous_kwh and first_kwh are the register before the piece and at its first reading.';

@@ -1,86 +1,86 @@
 -- Whether any device, or the one named, has ever been a register: a few look-ups by key, asked before anything else.
 
-CREATE FUNCTION api.has_registers(kind_of_device text, only_device text DEFAULT NULL)
+CREATE FUNCTION internal.has_registers(kind_of_device text, only_device text DEFAULT NULL)
 RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT CASE kind_of_device
         WHEN 'meter' THEN
             EXISTS (
-                SELECT FROM api.meter AS listed
+                SELECT FROM internal.meter AS listed
                 WHERE
                     listed.energy_reading = 'register'
                     AND (only_device IS NULL OR listed.meter_id = only_device)
             )
             OR EXISTS (
-                SELECT FROM api.meter_kind_past AS past
+                SELECT FROM internal.meter_kind_past AS past
                 WHERE
                     past.energy_reading = 'register'
                     AND (only_device IS NULL OR past.meter_id = only_device)
             )
         ELSE
             EXISTS (
-                SELECT FROM api.vehicle AS listed
+                SELECT FROM internal.vehicle AS listed
                 WHERE
                     listed.energy_reading = 'register'
                     AND (only_device IS NULL OR listed.vehicle_id = only_device)
             )
             OR EXISTS (
-                SELECT FROM api.vehicle_kind_past AS past
+                SELECT FROM internal.vehicle_kind_past AS past
                 WHERE
                     past.energy_reading = 'register'
                     AND (only_device IS NULL OR past.vehicle_id = only_device)
             )
     END
     OR EXISTS (
-        SELECT FROM api.fleet_default AS fleet
+        SELECT FROM internal.fleet_default AS fleet
         WHERE fleet.device_type = kind_of_device AND fleet.energy_reading = 'register'
     )
 $$;
 
-COMMENT ON FUNCTION api.has_registers(text, text) IS
+COMMENT ON FUNCTION internal.has_registers(text, text) IS
 'Whether a meter or vehicle (kind_of_device), any or the one named, may be a register at some time; false is certain.';
 
 -- The numbers by which registers are read, each with its name. Strict, so that a strict function that names one can be
 -- inlined: register_look_from is asked of every row of a fleet.
 
-CREATE FUNCTION api.register_look_back()
+CREATE FUNCTION internal.register_look_back()
 RETURNS interval
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT interval '168 hours'
 $$;
 
-COMMENT ON FUNCTION api.register_look_back() IS
+COMMENT ON FUNCTION internal.register_look_back() IS
 'How long the high-water mark of a register is remembered: the day (UTC) of the reading, and this much before it. The previous reading counts however old it is.';
 
-CREATE FUNCTION api.register_tolerance()
+CREATE FUNCTION internal.register_tolerance()
 RETURNS float8
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT float8 '0.9'
 $$;
 
-COMMENT ON FUNCTION api.register_tolerance() IS
+COMMENT ON FUNCTION internal.register_tolerance() IS
 'A register that steps down to no less than this share of its previous value jitters; deeper, it was reset. One that was at this share of its modulus or above has rolled over.';
 
 -- Immutable down to its last term, as the functions of time.sql are, so that the planner knows which chunks it needs.
-CREATE FUNCTION api.register_look_from(instant timestamptz)
+CREATE FUNCTION internal.register_look_from(instant timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT to_timestamp(
         floor(date_part('epoch', instant - timestamptz '1970-01-01 00:00:00+00') / 86400) * 86400
-        - date_part('epoch', api.register_look_back())
+        - date_part('epoch', internal.register_look_back())
     )
 $$;
 
-COMMENT ON FUNCTION api.register_look_from(timestamptz) IS
+COMMENT ON FUNCTION internal.register_look_from(timestamptz) IS
 'From when on the readings of a register count for the high-water mark of a reading: the start of its day (UTC), less register_look_back.';
 
 -- Registers of a window, each with the part of the window in which it is one, and from when on its readings matter.
 
-CREATE FUNCTION api.registers(
+CREATE FUNCTION internal.registers(
     kind_of_device text,
     pieces_from timestamptz,
     pieces_to timestamptz,
@@ -103,7 +103,7 @@ AS $$
         said.register_modulus_kwh,
         greatest(min(said.kind_from), pieces_from),
         least(max(said.kind_to), pieces_to),
-        greatest(min(said.kind_from), api.register_look_from(greatest(min(said.kind_from), pieces_from)))
+        greatest(min(said.kind_from), internal.register_look_from(greatest(min(said.kind_from), pieces_from)))
     FROM (
         SELECT
             stretch.*,
@@ -119,7 +119,7 @@ AS $$
                 (kind.kind_from, kind.register_modulus_kwh) IS DISTINCT FROM (
                     lag(kind.kind_to) OVER in_time, lag(kind.register_modulus_kwh) OVER in_time
                 ) AS is_new
-            FROM api.device_kind AS kind
+            FROM internal.device_kind AS kind
             WHERE
                 kind.device_type = kind_of_device
                 AND (only_device IS NULL OR kind.device_id = only_device)
@@ -131,14 +131,14 @@ AS $$
     HAVING min(said.kind_from) < pieces_to AND max(said.kind_to) > pieces_from
 $$;
 
-COMMENT ON FUNCTION api.registers(text, timestamptz, timestamptz, text) IS
+COMMENT ON FUNCTION internal.registers(text, timestamptz, timestamptz, text) IS
 'Meters or vehicles (kind_of_device), all or the one named, that are registers at some time of [pieces_from, pieces_to): since when, with which modulus (kWh; null: none), the part of the window in which they are, and from when on their readings matter for it.';
 
 -- The last values of registers before an instant each, for those that were silent throughout the look-back. Through the
 -- rollup, newest first and in strides that grow, so that a register silent for a week does not open the chunks of years.
 -- In plpgsql, so that nothing of it is planned where no register needs it.
 
-CREATE FUNCTION api.registers_before(
+CREATE FUNCTION internal.registers_before(
     kind_of_device text,
     device_ids text[],
     since timestamptz[],
@@ -168,7 +168,7 @@ BEGIN
             FROM unnest(wanted_ids, wanted_since, wanted_before) AS wanted (device_id, since, before)
             CROSS JOIN LATERAL (
                 SELECT hourly.last_recorded_at, hourly.energy_last_kwh
-                FROM api.device_hourly AS hourly
+                FROM internal.device_hourly AS hourly
                 WHERE
                     hourly.device_type = kind_of_device
                     AND hourly.device_id = wanted.device_id
@@ -195,19 +195,19 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api.registers_before(text, text[], timestamptz[], timestamptz[]) IS
+COMMENT ON FUNCTION internal.registers_before(text, text[], timestamptz[], timestamptz[]) IS
 'The last reading of each register named before its instant and not before since: when, and its value (kWh). No row where there is none.';
 
 -- Which devices are registers at some time of a window: an array, to be asked of each row of a fleet.
 
-CREATE FUNCTION api.register_devices(kind_of_device text, window_from timestamptz, window_to timestamptz)
+CREATE FUNCTION internal.register_devices(kind_of_device text, window_from timestamptz, window_to timestamptz)
 RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT CASE
-        WHEN api.has_registers(kind_of_device) THEN ARRAY(
+        WHEN internal.has_registers(kind_of_device) THEN ARRAY(
             SELECT DISTINCT kind.device_id
-            FROM api.device_kind AS kind
+            FROM internal.device_kind AS kind
             WHERE
                 kind.device_type = kind_of_device
                 AND kind.energy_reading = 'register'
@@ -218,5 +218,5 @@ AS $$
     END
 $$;
 
-COMMENT ON FUNCTION api.register_devices(text, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.register_devices(text, timestamptz, timestamptz) IS
 'Ids of the meters or vehicles (kind_of_device) that are registers at some time of [window_from, window_to); an empty array where none is.';

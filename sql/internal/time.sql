@@ -1,117 +1,120 @@
 -- Hours begin at whole hours of UTC, as the rollups' buckets do. Both functions are immutable down to their last term, so
 -- that the planner folds them to constants and leaves out the chunks that a window does not touch.
 
-CREATE FUNCTION api.hour_floor(instant timestamptz)
+CREATE FUNCTION internal.hour_floor(instant timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT date_bin(interval '1 hour', instant, timestamptz '2000-01-01 00:00:00+00')
 $$;
 
-COMMENT ON FUNCTION api.hour_floor(timestamptz) IS
+COMMENT ON FUNCTION internal.hour_floor(timestamptz) IS
 'The whole hour (UTC) at or before an instant: the start of its rollup bucket.';
 
-CREATE FUNCTION api.hour_ceiling(instant timestamptz)
+CREATE FUNCTION internal.hour_ceiling(instant timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT to_timestamp(ceil(date_part('epoch', instant - timestamptz '1970-01-01 00:00:00+00') / 3600) * 3600)
 $$;
 
-COMMENT ON FUNCTION api.hour_ceiling(timestamptz) IS
+COMMENT ON FUNCTION internal.hour_ceiling(timestamptz) IS
 'The whole hour (UTC) at or after an instant: the first rollup bucket that lies wholly after it.';
 
 -- Days begin at midnight UTC, as the daily rollups' buckets do. Immutable down to their last term, for the same reason as
 -- the hours.
 
-CREATE FUNCTION api.day_floor(instant timestamptz)
+CREATE FUNCTION internal.day_floor(instant timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT date_bin(interval '24 hours', instant, timestamptz '2000-01-01 00:00:00+00')
 $$;
 
-COMMENT ON FUNCTION api.day_floor(timestamptz) IS
+COMMENT ON FUNCTION internal.day_floor(timestamptz) IS
 'The midnight (UTC) at or before an instant: the start of its daily rollup bucket.';
 
-CREATE FUNCTION api.day_ceiling(instant timestamptz)
+CREATE FUNCTION internal.day_ceiling(instant timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
     SELECT to_timestamp(ceil(date_part('epoch', instant - timestamptz '1970-01-01 00:00:00+00') / 86400) * 86400)
 $$;
 
-COMMENT ON FUNCTION api.day_ceiling(timestamptz) IS
+COMMENT ON FUNCTION internal.day_ceiling(timestamptz) IS
 'The midnight (UTC) at or after an instant: the first daily rollup bucket that lies wholly after it.';
 
 -- What a stretch of time is made of: whole hours, which are in the rollup, and beside them the rest of the hour in which it
 -- begins and the start of the hour in which it ends. A stretch within one hour is one cut hour; one of whole hours has none.
 
-CREATE FUNCTION api.whole_hours(stretch_from timestamptz, stretch_to timestamptz)
+CREATE FUNCTION internal.whole_hours(stretch_from timestamptz, stretch_to timestamptz)
 RETURNS TABLE (bucket_start timestamptz)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 24
 AS $$
     SELECT hour.bucket_start
     FROM generate_series(
-        api.hour_ceiling(stretch_from), api.hour_floor(stretch_to) - interval '1 hour', interval '1 hour'
+        internal.hour_ceiling(stretch_from), internal.hour_floor(stretch_to) - interval '1 hour', interval '1 hour'
     ) AS hour (bucket_start)
 $$;
 
-COMMENT ON FUNCTION api.whole_hours(timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.whole_hours(timestamptz, timestamptz) IS
 'The whole hours of [stretch_from, stretch_to), as the rollups name them.';
 
-CREATE FUNCTION api.cut_hours(stretch_from timestamptz, stretch_to timestamptz)
+CREATE FUNCTION internal.cut_hours(stretch_from timestamptz, stretch_to timestamptz)
 RETURNS TABLE (cut_from timestamptz, cut_to timestamptz)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT piece.piece_from, piece.piece_to
     FROM (
         VALUES
-            (stretch_from, least(stretch_to, api.hour_ceiling(stretch_from))),
-            (greatest(api.hour_floor(stretch_to), api.hour_ceiling(stretch_from)), stretch_to)
+            (stretch_from, least(stretch_to, internal.hour_ceiling(stretch_from))),
+            (greatest(internal.hour_floor(stretch_to), internal.hour_ceiling(stretch_from)), stretch_to)
     ) AS piece (piece_from, piece_to)
     WHERE piece.piece_from < piece.piece_to
 $$;
 
-COMMENT ON FUNCTION api.cut_hours(timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.cut_hours(timestamptz, timestamptz) IS
 'The parts of [stretch_from, stretch_to) that are no whole hours: at most two, one at either end.';
 
 -- The buckets of a window: hours or days as a clock in a time zone shows them, the first and the last cut by the window.
 -- A day is the time between two midnights, 23 or 25 hours where the clocks are changed. An hour begins where the minute
 -- hand stands at 0; every zone in use is a multiple of 15 minutes away from UTC.
 
-CREATE FUNCTION api.buckets(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
+CREATE FUNCTION internal.buckets(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (bucket_from timestamptz, bucket_to timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
 AS $$
     SELECT edge.instant, lead(edge.instant, 1, window_to) OVER (ORDER BY edge.instant)
     FROM (
         SELECT window_from AS instant
+        WHERE
+            internal.one_of('bucket', bucket, ARRAY['hour', 'day', 'window']) IS NOT NULL
+            AND internal.time_zone(timezone) IS NOT NULL
         UNION
         SELECT (date_trunc('day', window_from AT TIME ZONE timezone) + day * interval '1 day') AT TIME ZONE timezone
         FROM generate_series(0, date_part('day', window_to - window_from)::integer + 2) AS day
         WHERE bucket = 'day'
         UNION
-        SELECT api.hour_floor(window_from) + quarter * interval '15 minutes'
+        SELECT internal.hour_floor(window_from) + quarter * interval '15 minutes'
         FROM generate_series(0, (date_part('epoch', window_to - window_from) / 900)::integer + 4) AS quarter
         WHERE
             bucket = 'hour'
-            AND date_part('minute', (api.hour_floor(window_from) + quarter * interval '15 minutes') AT TIME ZONE timezone) = 0
+            AND date_part('minute', (internal.hour_floor(window_from) + quarter * interval '15 minutes') AT TIME ZONE timezone) = 0
     ) AS edge
     WHERE edge.instant >= window_from AND edge.instant < window_to
 $$;
 
-COMMENT ON FUNCTION api.buckets(timestamptz, timestamptz, text, text) IS
+COMMENT ON FUNCTION internal.buckets(timestamptz, timestamptz, text, text) IS
 'The hours or days (bucket: hour, day, or window for a single one) of [window_from, window_to) by the clock of a time zone, in order, without gaps; the first and the last are cut by the window.';
 
 -- What every answer says of its figures: how much of the time they rest on, and why one is not known.
 
-CREATE FUNCTION api.seconds_elapsed(stretch_from timestamptz, stretch_to timestamptz)
+CREATE FUNCTION internal.seconds_elapsed(stretch_from timestamptz, stretch_to timestamptz)
 RETURNS float8
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT greatest(0, extract(epoch FROM least(stretch_to, now()) - stretch_from)::float8)
 $$;
 
-COMMENT ON FUNCTION api.seconds_elapsed(timestamptz, timestamptz) IS
+COMMENT ON FUNCTION internal.seconds_elapsed(timestamptz, timestamptz) IS
 'Seconds of a stretch of time, as far as it has passed.';

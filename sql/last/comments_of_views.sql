@@ -1,29 +1,38 @@
--- What a table and its columns say, the view of it in schema api says too (sql/api/relations.sql). Applied last, when
--- the comments it copies are there.
+-- What a table and its columns say, the view of it in schema internal says too (sql/internal/relations.sql); and what a view
+-- there says, one of the same name in schema api that says nothing of its own. Applied last, when the comments it copies
+-- are there.
 
 DO $$
 DECLARE
+    copied record;
     said record;
 BEGIN
-    FOR said IN
-        SELECT
-            format(
-                CASE WHEN description.objsubid = 0 THEN 'VIEW api.%I' ELSE 'COLUMN api.%I.%I' END,
-                relation.relname, attribute.attname
-            ) AS thing,
-            description.description AS words
-        FROM pg_catalog.pg_description AS description
-        JOIN pg_catalog.pg_class AS relation ON relation.oid = description.objoid
-        JOIN pg_catalog.pg_class AS shown
-            ON shown.relname = relation.relname AND shown.relnamespace = 'api'::regnamespace AND shown.relkind = 'v'
-        LEFT JOIN pg_catalog.pg_attribute AS attribute
-            ON attribute.attrelid = relation.oid AND attribute.attnum = description.objsubid
-        WHERE
-            description.classoid = 'pg_catalog.pg_class'::regclass
-            AND relation.relnamespace = 'telemetry'::regnamespace
-            AND relation.relkind IN ('r', 'v')
+    FOR copied IN
+        SELECT step.source::regnamespace, step.target::regnamespace
+        FROM (VALUES (1, 'telemetry', 'internal'), (2, 'internal', 'api')) AS step (number, source, target)
+        ORDER BY step.number
     LOOP
-        EXECUTE format('COMMENT ON %s IS %L', said.thing, said.words);
+        FOR said IN
+            SELECT
+                format(
+                    CASE WHEN description.objsubid = 0 THEN 'VIEW %I.%I' ELSE 'COLUMN %I.%I.%I' END,
+                    copied.target, relation.relname, attribute.attname
+                ) AS thing,
+                description.description AS words
+            FROM pg_catalog.pg_description AS description
+            JOIN pg_catalog.pg_class AS relation ON relation.oid = description.objoid
+            JOIN pg_catalog.pg_class AS shown
+                ON shown.relname = relation.relname AND shown.relnamespace = copied.target AND shown.relkind = 'v'
+            LEFT JOIN pg_catalog.pg_attribute AS attribute
+                ON attribute.attrelid = relation.oid AND attribute.attnum = description.objsubid
+            WHERE
+                description.classoid = 'pg_catalog.pg_class'::regclass
+                AND relation.relnamespace = copied.source
+                AND relation.relkind IN ('r', 'v')
+                AND obj_description(shown.oid, 'pg_class') IS NULL
+        LOOP
+            EXECUTE format('COMMENT ON %s IS %L', said.thing, said.words);
+        END LOOP;
     END LOOP;
 END
 $$;

@@ -3,7 +3,8 @@
 --
 -- Only what differs is granted or taken away: on a hypertable, each grant is one on every chunk.
 --
--- The reader has no right in schema telemetry, with one exception: TimescaleDB asks for a right on a continuous aggregate
+-- The reader uses schema internal, because functions of schema api that answer are inlined, and it calls what they call.
+-- It has no right in schema telemetry, with one exception: TimescaleDB asks for a right on a continuous aggregate
 -- even of one who reads it through a view. Without the schema, the reader cannot name it all the same.
 
 CREATE FUNCTION pg_temp.wanted_rights(role_name text, relation name, is_continuous_aggregate boolean)
@@ -33,10 +34,10 @@ BEGIN
         RETURN;
     END IF;
 
-    GRANT USAGE ON SCHEMA api TO energy_writer, energy_reader;
+    GRANT USAGE ON SCHEMA api, internal TO energy_writer, energy_reader;
     GRANT USAGE ON SCHEMA telemetry, migration_log TO energy_writer;
     REVOKE ALL ON SCHEMA telemetry, migration_log FROM energy_reader;
-    GRANT SELECT ON ALL TABLES IN SCHEMA api TO energy_writer, energy_reader;
+    GRANT SELECT ON ALL TABLES IN SCHEMA api, internal TO energy_writer, energy_reader;
     GRANT SELECT ON ALL TABLES IN SCHEMA migration_log TO energy_writer;
 
     FOR change IN
@@ -81,7 +82,7 @@ BEGIN
         SELECT oid::regprocedure AS signature
         FROM pg_catalog.pg_proc
         WHERE
-            pronamespace IN ('api'::regnamespace, 'telemetry'::regnamespace)
+            pronamespace IN ('api'::regnamespace, 'internal'::regnamespace, 'telemetry'::regnamespace)
             AND provolatile = 'v'
             AND prorettype <> 'trigger'::regtype
     LOOP

@@ -21,7 +21,7 @@ BEGIN
     -- Who changes the policy waits for this batch, and the next one goes by the change. The table comes before the row,
     -- as it does in api.set_policies().
     LOCK TABLE telemetry.policy IN ROW EXCLUSIVE MODE;
-    SELECT api.expired_before(policy.drop_after)
+    SELECT internal.expired_before(policy.drop_after)
     INTO expired_before
     FROM telemetry.policy
     WHERE policy.relation = relation_name
@@ -72,7 +72,7 @@ BEGIN
     IF NOT pg_try_advisory_lock(hashtext('api.upkeep')) THEN
         RETURN;
     END IF;
-    CALL api.note_upkeep(is_over => false);
+    CALL internal.note_upkeep(is_over => false);
     COMMIT;
     FOR expiring IN
         SELECT relation
@@ -86,7 +86,7 @@ BEGIN
             EXIT WHEN deleted = 0;
         END LOOP;
     END LOOP;
-    CALL api.note_upkeep(is_over => true);
+    CALL internal.note_upkeep(is_over => true);
     COMMIT;
     PERFORM pg_advisory_unlock(hashtext('api.upkeep'));
 END
@@ -117,5 +117,5 @@ LEFT JOIN telemetry.upkeep_run AS run USING (is_the_only_row);
 
 -- Differs by necessity because there are no background jobs here, nor workers for them.
 
-CREATE VIEW api.job_workers AS
+CREATE VIEW internal.job_workers AS
 SELECT 0::bigint AS jobs, NULL::bigint AS workers;

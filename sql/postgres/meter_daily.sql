@@ -77,7 +77,7 @@ BEGIN
     )
     SELECT
         hourly.meter_id,
-        api.day_floor(hourly.bucket_start),
+        internal.day_floor(hourly.bucket_start),
         sum(hourly.readings)::bigint,
         sum(hourly.energy_ac_sum_kwh),
         min(hourly.energy_ac_min_kwh),

@@ -6,13 +6,15 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
+    PERFORM internal.one_of('relation', named, ARRAY(SELECT policy.relation FROM internal.policy ORDER BY 1))
+    FROM unnest(relations) AS named;
     RAISE NOTICE 'postgres profile: drop_after is carried out by api.upkeep(); chunks, columnstore and refresh need TimescaleDB';
 END
 $$;
 
 -- Differs by necessity because here api.upkeep() reads telemetry.policy itself: what stands there is in force.
 
-CREATE VIEW api.policy_in_force AS
+CREATE VIEW internal.policy_in_force AS
 SELECT
     policy.relation,
     policy.chunk_interval,
@@ -26,7 +28,7 @@ FROM telemetry.policy;
 -- Differs by necessity because there are no chunks and no columnstore here: upkeep deletes rows one batch after another,
 -- and the space they leave goes to new ones. Readings are counted from the hourly rollup, rows of a rollup one by one.
 
-CREATE FUNCTION api.policy_effects(wanted jsonb)
+CREATE FUNCTION internal.policy_effects(wanted jsonb)
 RETURNS TABLE (
     relation text,
     effect text,
@@ -48,15 +50,15 @@ BEGIN
     FOR relation, gone_before, range_to IN
         SELECT
             plan.relation,
-            api.already_dropped(plan.relation),
-            api.expired_before(plan.drop_after)
-        FROM api.policy_wanted(wanted) AS plan
-        JOIN api.policy_in_force AS kept USING (relation)
-        WHERE plan.drop_after IS DISTINCT FROM kept.drop_after AND api.expired_before(plan.drop_after) IS NOT NULL
+            internal.already_dropped(plan.relation),
+            internal.expired_before(plan.drop_after)
+        FROM internal.policy_wanted(wanted) AS plan
+        JOIN internal.policy_in_force AS kept USING (relation)
+        WHERE plan.drop_after IS DISTINCT FROM kept.drop_after AND internal.expired_before(plan.drop_after) IS NOT NULL
         ORDER BY plan.relation
     LOOP
         EXECUTE format(
-            'SELECT %s, min(bucket_start) FROM api.%I WHERE bucket_start < $1 AND bucket_start >= coalesce($2, ''-infinity'')',
+            'SELECT %s, min(bucket_start) FROM internal.%I WHERE bucket_start < $1 AND bucket_start >= coalesce($2, ''-infinity'')',
             CASE WHEN relation LIKE '%\_history' THEN 'sum(readings)::bigint' ELSE 'count(*)' END,
             replace(relation, '_telemetry_history', '_hourly')
         )
@@ -69,17 +71,16 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because all other guardrails guard what only TimescaleDB has. Here rollups are right at every commit
--- and nothing is refreshed over dropped data.
+-- Differs by necessity because here rollups are right at every commit: what is dropped shows in them.
 
-CREATE FUNCTION api.policy_faults(wanted jsonb)
+CREATE FUNCTION internal.policy_faults(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM api.policy_wanted(wanted);
-    RETURN QUERY SELECT found.* FROM api.policy_contradictions(wanted) AS found;
+    PERFORM internal.policy_wanted(wanted);
+    RETURN QUERY SELECT found.* FROM internal.policy_contradictions(wanted) AS found;
 END
 $$;

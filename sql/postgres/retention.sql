@@ -1,16 +1,16 @@
 -- Differs by necessity because there are no chunks here: rows go by DELETE or TRUNCATE alone. That they did shows: a rollup
 -- of some device is older than the oldest row that is left of any.
 
-CREATE FUNCTION api.deleted_before(relation_name text)
+CREATE FUNCTION internal.deleted_before(relation_name text)
 RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$
 DECLARE
-    remembered CONSTANT timestamptz := (SELECT dropped_before FROM api.policy WHERE policy.relation = relation_name);
+    remembered CONSTANT timestamptz := (SELECT dropped_before FROM internal.policy WHERE policy.relation = relation_name);
     device CONSTANT text := split_part(relation_name, '_', 1);
     rollup CONSTANT text := (
-        SELECT policy.relation FROM api.policy WHERE api.source_relation(policy.relation) = relation_name
+        SELECT policy.relation FROM internal.policy WHERE internal.source_relation(policy.relation) = relation_name
     );
     bucket CONSTANT text := CASE WHEN rollup LIKE '%\_daily' THEN 'day' ELSE 'hour' END;
     instant CONSTANT text := CASE WHEN relation_name LIKE '%\_history' THEN 'recorded_at' ELSE 'bucket_start' END;
@@ -23,10 +23,10 @@ BEGIN
     EXECUTE format(
         $oldest$
         SELECT min(kept.instant)
-        FROM api.live_%1$s_state AS device
+        FROM internal.live_%1$s_state AS device
         CROSS JOIN LATERAL (
             SELECT source.%3$I AS instant
-            FROM api.%2$I AS source
+            FROM internal.%2$I AS source
             WHERE source.%1$s_id = device.%1$s_id
             ORDER BY source.%3$I
             LIMIT 1
@@ -35,25 +35,25 @@ BEGIN
         device, relation_name, instant
     )
     INTO oldest;
-    oldest := coalesce(oldest, api.newest_known(relation_name));
+    oldest := coalesce(oldest, internal.newest_known(relation_name));
     EXECUTE format(
         $known$
         SELECT EXISTS (
             SELECT
-            FROM api.live_%1$s_state AS device
+            FROM internal.live_%1$s_state AS device
             CROSS JOIN LATERAL (
                 SELECT made.bucket_start, made.first_recorded_at
-                FROM api.%2$I AS made
+                FROM internal.%2$I AS made
                 WHERE
                     made.%1$s_id = device.%1$s_id
-                    AND made.bucket_start >= coalesce(api.%3$s_ceiling($1), '-infinity')
+                    AND made.bucket_start >= coalesce(internal.%3$s_ceiling($1), '-infinity')
                 ORDER BY made.bucket_start
                 LIMIT 1
             ) AS first
             WHERE
                 first.first_recorded_at < $2
                 -- That a part of the very first bucket is gone may be a correction; a later edge is retention that goes on.
-                AND ($1 IS NOT NULL OR first.bucket_start < api.%3$s_floor($2))
+                AND ($1 IS NOT NULL OR first.bucket_start < internal.%3$s_floor($2))
         )
         $known$,
         device, rollup, bucket
@@ -64,17 +64,17 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION api.already_dropped(relation_name text)
+CREATE FUNCTION internal.already_dropped(relation_name text)
 RETURNS timestamptz
 LANGUAGE sql STABLE
 AS $$
-    SELECT api.deleted_before(relation_name)
+    SELECT internal.deleted_before(relation_name)
 $$;
 
 -- Differs by necessity because there are no chunks here: the oldest row is found by index, device by device, of relations
 -- that drop anything.
 
-CREATE VIEW api.retention_lag AS
+CREATE VIEW internal.retention_lag AS
 SELECT
     policy.relation,
     policy.drop_after,

@@ -13,7 +13,7 @@ DECLARE
     day_to timestamptz;
     refresh_to timestamptz;
 BEGIN
-    CALL api.remember_dropped();
+    CALL internal.remember_dropped();
     COMMIT;
     FOR refreshed IN
         SELECT made.rollup, made.bucket, made.source, made.instant, split_part(made.rollup, '_', 1) AS device
@@ -29,12 +29,12 @@ BEGIN
             $ends$
             SELECT
                 greatest(
-                    api.%1$s_floor($1),
-                    api.%1$s_floor(min(oldest.instant)),
-                    api.%1$s_ceiling(api.history_horizon(%2$L)),
-                    api.%1$s_ceiling(api.history_horizon(%3$L))
+                    internal.%1$s_floor($1),
+                    internal.%1$s_floor(min(oldest.instant)),
+                    internal.%1$s_ceiling(internal.history_horizon(%2$L)),
+                    internal.%1$s_ceiling(internal.history_horizon(%3$L))
                 ),
-                api.%1$s_ceiling(least($2, now() + interval '1 day'))
+                internal.%1$s_ceiling(least($2, now() + interval '1 day'))
             FROM telemetry.live_%4$s_state AS device
             CROSS JOIN LATERAL (
                 SELECT made_from.%5$I AS instant
@@ -61,7 +61,7 @@ $$;
 
 -- Differs by necessity because here the rollups are right at every commit: there is nothing left to complete.
 
-CREATE PROCEDURE api.complete_rollups(range_from timestamptz, range_to timestamptz)
+CREATE PROCEDURE internal.complete_rollups(range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -82,7 +82,7 @@ $$;
 
 -- Differs by necessity because here a rollup is a table, which shows its rows.
 
-CREATE PROCEDURE api.open_rollups()
+CREATE PROCEDURE internal.open_rollups()
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -92,7 +92,7 @@ $$;
 
 -- Differs by necessity because here a rollup is a table.
 
-CREATE FUNCTION api.rollup_table(relation_name text)
+CREATE FUNCTION internal.rollup_table(relation_name text)
 RETURNS text
 LANGUAGE sql STABLE
 AS $$

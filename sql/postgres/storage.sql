@@ -1,7 +1,7 @@
 -- Differs by necessity because there are no chunks here: each relation is one table, which stands for its only chunk. Names
 -- are looked up in the catalog and not cast: a cast asks for a right on the schema, which who reads schema api alone has not.
 
-CREATE VIEW api.chunk AS
+CREATE VIEW internal.chunk AS
 WITH oldest AS (
     SELECT
         (
@@ -31,7 +31,7 @@ SELECT
     policy.relation,
     kept.oid::regclass AS chunk,
     -- Null where nothing was ever kept.
-    CASE WHEN first.day IS NOT NULL THEN greatest(first.day, api.history_horizon(policy.relation)) END AS range_from,
+    CASE WHEN first.day IS NOT NULL THEN greatest(first.day, internal.history_horizon(policy.relation)) END AS range_from,
     now() AS range_to,
     false AS is_compressed
 FROM telemetry.policy
@@ -55,7 +55,7 @@ SELECT
     pg_indexes_size(chunk.chunk) AS index_bytes,
     pg_total_relation_size(chunk.chunk) AS uncompressed_bytes,
     NULL::float8 AS compression_ratio
-FROM api.chunk;
+FROM internal.chunk;
 
 -- Differs by necessity because there are no chunks here: what a day takes is the size of a row, by the statistics of the
 -- newest ANALYZE, times the rows of a day of the last week, those of the hours reckoned from the days. The average over all
@@ -65,11 +65,11 @@ CREATE VIEW api.relation_size AS
 WITH rolled_up AS (
     SELECT 'meter' AS device_type, daily.bucket_start, daily.readings
     FROM telemetry.meter_daily AS daily
-    WHERE daily.bucket_start >= api.day_floor(now()) - interval '168 hours'
+    WHERE daily.bucket_start >= internal.day_floor(now()) - interval '168 hours'
     UNION ALL
     SELECT 'vehicle', daily.bucket_start, daily.readings
     FROM telemetry.vehicle_daily AS daily
-    WHERE daily.bucket_start >= api.day_floor(now()) - interval '168 hours'
+    WHERE daily.bucket_start >= internal.day_floor(now()) - interval '168 hours'
 ),
 day AS (
     SELECT
@@ -78,7 +78,7 @@ day AS (
         sum(rolled_up.readings)::float8 / count(DISTINCT rolled_up.bucket_start) AS readings
     FROM rolled_up
     -- The day that is not over tells too little.
-    WHERE rolled_up.bucket_start < api.day_floor(now())
+    WHERE rolled_up.bucket_start < internal.day_floor(now())
     GROUP BY rolled_up.device_type
 )
 SELECT

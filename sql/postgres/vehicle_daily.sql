@@ -91,7 +91,7 @@ BEGIN
     )
     SELECT
         hourly.vehicle_id,
-        api.day_floor(hourly.bucket_start),
+        internal.day_floor(hourly.bucket_start),
         sum(hourly.readings)::bigint,
         sum(hourly.energy_dc_sum_kwh),
         min(hourly.energy_dc_min_kwh),

@@ -95,7 +95,7 @@ BEGIN
     )
     SELECT
         history.vehicle_id,
-        api.hour_floor(history.recorded_at),
+        internal.hour_floor(history.recorded_at),
         count(*),
         sum(history.energy_dc_kwh),
         min(history.energy_dc_kwh),

@@ -1,16 +1,16 @@
 -- name: say_who
 SELECT
-    set_config('energy.operator', coalesce(%(operator)s, ''), true),
-    set_config('energy.reason', coalesce(%(reason)s, ''), true);
+    set_config('energy.operator', coalesce(%(operator)s, ''), true) AS operator,
+    set_config('energy.reason', coalesce(%(reason)s, ''), true) AS reason;
 
 -- name: lock_assignments_of
-SELECT api.lock_assignments_of(%(meters)s, %(vehicles)s);
+SELECT internal.lock_assignments_of(%(meters)s, %(vehicles)s);
 
 -- name: add_assignment
 INSERT INTO telemetry.assignment (meter_id, vehicle_id, during)
 VALUES (%(meter_id)s, %(vehicle_id)s, tstzrange(%(from)s, %(to)s))
 ON CONFLICT DO NOTHING
-RETURNING id, meter_id, vehicle_id, lower(during), upper(during);
+RETURNING id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends;
 
 -- name: plug_in
 SELECT outcome, id, meter_id, vehicle_id, begins, ends
@@ -25,15 +25,15 @@ SELECT outcome, id, meter_id, vehicle_id, begins, ends
 FROM api.hand_over(%(meter_id)s, %(vehicle_id)s, %(at)s);
 
 -- name: overlapping_assignments
-SELECT id, meter_id, vehicle_id, lower(during), upper(during)
-FROM api.assignments_of(%(meter_id)s, %(vehicle_id)s, tstzrange(%(from)s, %(to)s))
+SELECT id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends
+FROM internal.assignments_of(%(meter_id)s, %(vehicle_id)s, tstzrange(%(from)s, %(to)s))
 WHERE id IS DISTINCT FROM %(except_id)s
 ORDER BY lower(during), id
 -- OVERLAPS_NAMED: enough to act on.
 LIMIT 10;
 
 -- name: lock_assignment
-SELECT id, meter_id, vehicle_id, lower(during), upper(during)
+SELECT id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends
 FROM telemetry.assignment
 WHERE id = %(id)s
 FOR UPDATE;
@@ -45,21 +45,21 @@ SET
     vehicle_id = %(vehicle_id)s,
     during = tstzrange(%(from)s, %(to)s)
 WHERE id = %(id)s
-RETURNING id, meter_id, vehicle_id, lower(during), upper(during);
+RETURNING id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends;
 
 -- name: void_assignment
 SELECT api.void_assignment(%(id)s);
 
 -- name: assignment
-SELECT id, meter_id, vehicle_id, lower(during), upper(during)
+SELECT id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends
 FROM api.assignment
 WHERE id = %(id)s;
 
 -- name: changes_of_assignment
 SELECT
     id, assignment_id, changed_at, action, database_role, operator, reason,
-    old_meter_id, old_vehicle_id, lower(old_during), upper(old_during),
-    new_meter_id, new_vehicle_id, lower(new_during), upper(new_during)
+    old_meter_id, old_vehicle_id, lower(old_during) AS old_begins, upper(old_during) AS old_ends,
+    new_meter_id, new_vehicle_id, lower(new_during) AS new_begins, upper(new_during) AS new_ends
 FROM api.assignment_change
 WHERE assignment_id = %(id)s
 ORDER BY id DESC
@@ -69,15 +69,15 @@ LIMIT 100;
 -- name: assignment_changes
 SELECT
     id, assignment_id, changed_at, action, database_role, operator, reason,
-    old_meter_id, old_vehicle_id, lower(old_during), upper(old_during),
-    new_meter_id, new_vehicle_id, lower(new_during), upper(new_during)
+    old_meter_id, old_vehicle_id, lower(old_during) AS old_begins, upper(old_during) AS old_ends,
+    new_meter_id, new_vehicle_id, lower(new_during) AS new_begins, upper(new_during) AS new_ends
 FROM api.assignment_change
 WHERE id > %(after)s
 ORDER BY id
 LIMIT %(row_limit)s;
 
 -- name: assignments
-SELECT id, meter_id, vehicle_id, lower(during), upper(during)
+SELECT id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends
 FROM api.assignment
 WHERE id > %(after)s AND during && tstzrange(%(from)s, %(to)s)
 ORDER BY id
@@ -85,14 +85,14 @@ LIMIT %(row_limit)s;
 
 -- name: assignments_of_meter
 -- In the order of the index over both columns, which no other index has: a plan cannot read other meters' assignments.
-SELECT id, meter_id, vehicle_id, lower(during), upper(during)
+SELECT id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends
 FROM api.assignment
 WHERE (meter_id, id) > (%(meter_id)s, %(after)s) AND meter_id <= %(meter_id)s
 ORDER BY meter_id, id
 LIMIT %(row_limit)s;
 
 -- name: assignments_of_vehicle
-SELECT id, meter_id, vehicle_id, lower(during), upper(during)
+SELECT id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends
 FROM api.assignment
 WHERE
     (vehicle_id, id) > (%(vehicle_id)s, %(after)s)
@@ -115,7 +115,7 @@ WITH in_force AS MATERIALIZED (
             ELSE tstzrange(%(at)s, %(at)s, '[]')
         END
 )
-SELECT id, meter_id, vehicle_id, lower(during), upper(during)
+SELECT id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends
 FROM in_force
 WHERE id > %(after)s AND during && tstzrange(%(from)s, %(to)s)
 ORDER BY id

@@ -23,17 +23,20 @@ WITH RECURSIVE assigned (meter_id, place) AS (
 )
 SELECT
     page.meter_id,
-    listed.meter_id IS NOT NULL,
-    coalesce(listed.energy_reading, fleet.energy_reading),
-    CASE WHEN listed.energy_reading IS NULL THEN fleet.register_modulus_kwh ELSE listed.register_modulus_kwh END,
-    listed.energy_reading IS NULL,
+    listed.meter_id IS NOT NULL AS is_listed,
+    coalesce(listed.energy_reading, fleet.energy_reading) AS energy_reading,
+    CASE
+        WHEN listed.energy_reading IS NULL THEN fleet.register_modulus_kwh
+        ELSE listed.register_modulus_kwh
+    END AS register_modulus_kwh,
+    listed.energy_reading IS NULL AS is_fleet_default,
     nullif(
         greatest(
-            (SELECT max(past.until) FROM api.meter_kind_past AS past WHERE past.meter_id = page.meter_id),
+            (SELECT max(past.until) FROM internal.meter_kind_past AS past WHERE past.meter_id = page.meter_id),
             CASE WHEN listed.energy_reading IS NULL THEN fleet.kind_from END
         ),
         '-infinity'
-    ),
+    ) AS kind_from,
     listed.rated_power_kw
 FROM (
     (
@@ -59,7 +62,7 @@ FROM (
 ) AS page
 LEFT JOIN api.meter AS listed
     ON listed.meter_id = page.meter_id
-JOIN api.fleet_default_kind AS fleet
+JOIN internal.fleet_default_kind AS fleet
     ON fleet.device_type = 'meter' AND fleet.kind_from <= now() AND fleet.kind_to > now()
 ORDER BY page.meter_id;
 
@@ -88,17 +91,20 @@ WITH RECURSIVE assigned (vehicle_id, place) AS (
 )
 SELECT
     page.vehicle_id,
-    listed.vehicle_id IS NOT NULL,
-    coalesce(listed.energy_reading, fleet.energy_reading),
-    CASE WHEN listed.energy_reading IS NULL THEN fleet.register_modulus_kwh ELSE listed.register_modulus_kwh END,
-    listed.energy_reading IS NULL,
+    listed.vehicle_id IS NOT NULL AS is_listed,
+    coalesce(listed.energy_reading, fleet.energy_reading) AS energy_reading,
+    CASE
+        WHEN listed.energy_reading IS NULL THEN fleet.register_modulus_kwh
+        ELSE listed.register_modulus_kwh
+    END AS register_modulus_kwh,
+    listed.energy_reading IS NULL AS is_fleet_default,
     nullif(
         greatest(
-            (SELECT max(past.until) FROM api.vehicle_kind_past AS past WHERE past.vehicle_id = page.vehicle_id),
+            (SELECT max(past.until) FROM internal.vehicle_kind_past AS past WHERE past.vehicle_id = page.vehicle_id),
             CASE WHEN listed.energy_reading IS NULL THEN fleet.kind_from END
         ),
         '-infinity'
-    ),
+    ) AS kind_from,
     listed.rated_power_kw,
     listed.battery_capacity_kwh
 FROM (
@@ -125,7 +131,7 @@ FROM (
 ) AS page
 LEFT JOIN api.vehicle AS listed
     ON listed.vehicle_id = page.vehicle_id
-JOIN api.fleet_default_kind AS fleet
+JOIN internal.fleet_default_kind AS fleet
     ON fleet.device_type = 'vehicle' AND fleet.kind_from <= now() AND fleet.kind_to > now()
 ORDER BY page.vehicle_id;
 
@@ -138,7 +144,7 @@ WITH said AS (
 unsaid AS (
     -- Of a device that is known by an assignment alone, nothing is said.
     SELECT fleet.energy_reading, fleet.register_modulus_kwh, true AS is_fleet_default, fleet.kind_from, fleet.kind_to
-    FROM api.fleet_default_kind AS fleet
+    FROM internal.fleet_default_kind AS fleet
     WHERE
         fleet.device_type = %(device_type)s
         AND NOT EXISTS (SELECT FROM said)
@@ -148,13 +154,17 @@ unsaid AS (
         END
 )
 SELECT
-    energy_reading, register_modulus_kwh, is_fleet_default, nullif(kind_from, '-infinity'), nullif(kind_to, 'infinity')
+    energy_reading,
+    register_modulus_kwh,
+    is_fleet_default,
+    nullif(kind_from, '-infinity') AS kind_from,
+    nullif(kind_to, 'infinity') AS kind_to
 FROM (
     SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to FROM said
     UNION ALL
     SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to FROM unsaid
 ) AS kind
-ORDER BY kind_from;
+ORDER BY kind.kind_from;
 
 -- name: listed_meter
 SELECT rated_power_kw FROM api.meter WHERE meter_id = %(device_id)s;
@@ -172,7 +182,7 @@ INSERT INTO telemetry.vehicle (vehicle_id) VALUES (%(device_id)s) ON CONFLICT DO
 SELECT
     energy_reading,
     register_modulus_kwh,
-    (SELECT max(past.until) FROM telemetry.meter_kind_past AS past WHERE past.meter_id = listed.meter_id),
+    (SELECT max(past.until) FROM telemetry.meter_kind_past AS past WHERE past.meter_id = listed.meter_id) AS kind_from,
     rated_power_kw
 FROM telemetry.meter AS listed
 WHERE meter_id = %(device_id)s
@@ -182,7 +192,7 @@ FOR UPDATE;
 SELECT
     energy_reading,
     register_modulus_kwh,
-    (SELECT max(past.until) FROM telemetry.vehicle_kind_past AS past WHERE past.vehicle_id = listed.vehicle_id),
+    (SELECT max(past.until) FROM telemetry.vehicle_kind_past AS past WHERE past.vehicle_id = listed.vehicle_id) AS kind_from,
     rated_power_kw,
     battery_capacity_kwh
 FROM telemetry.vehicle AS listed
@@ -209,10 +219,14 @@ WHERE vehicle_id = %(device_id)s;
 
 -- name: fleet_defaults
 SELECT
-    device_type,
-    energy_reading, register_modulus_kwh, true, nullif(kind_from, '-infinity'), nullif(kind_to, 'infinity')
-FROM api.fleet_default_kind
-ORDER BY device_type, kind_from;
+    fleet.device_type,
+    fleet.energy_reading,
+    fleet.register_modulus_kwh,
+    true AS is_fleet_default,
+    nullif(fleet.kind_from, '-infinity') AS kind_from,
+    nullif(fleet.kind_to, 'infinity') AS kind_to
+FROM internal.fleet_default_kind AS fleet
+ORDER BY fleet.device_type, fleet.kind_from;
 
 -- name: lock_fleet_default
 LOCK TABLE telemetry.fleet_default IN SHARE ROW EXCLUSIVE MODE;

@@ -1,6 +1,9 @@
 -- name: doctor_findings
 SELECT severity, subject, message, action FROM api.findings(%(silent_for)s::interval, %(free_bytes)s::bigint);
 
+-- name: doctor_has_chunks
+SELECT job_workers.workers IS NOT NULL FROM api.job_workers;
+
 -- name: doctor_disk
 SELECT database_bytes, growing_bytes_per_day, disk_free_bytes, days_left
 FROM api.disk_outlook(%(free_bytes)s::bigint);
@@ -23,11 +26,11 @@ SELECT relation, day_start, readings FROM api.readings_per_day ORDER BY relation
 
 -- name: doctor_columnstore
 SELECT relation, columnstore_after, oldest_uncompressed_from, oldest_uncompressed_age, chunks_overdue, overdue_by
-FROM api.columnstore_lag
+FROM internal.columnstore_lag
 ORDER BY relation;
 
 -- name: doctor_retention
-SELECT relation, drop_after, oldest_from, overdue_by, normal_lag FROM api.retention_lag ORDER BY relation;
+SELECT relation, drop_after, oldest_from, overdue_by, normal_lag FROM internal.retention_lag ORDER BY relation;
 
 -- name: doctor_rollups
 SELECT relation, materialised_before, lag, normal_lag, backlog_ranges, backlog_from, backlog_to, backlog_h
@@ -35,7 +38,7 @@ FROM api.refresh_lag
 ORDER BY relation;
 
 -- name: doctor_lateness
-SELECT relation, readings, late_readings, late_p50, late_p90, late_p99 FROM api.lateness();
+SELECT relation, readings, late_readings, late_p50, late_p90, late_p99 FROM internal.lateness();
 
 -- name: doctor_jobs
 SELECT relation, job, last_status, runs, failures, last_started_at, last_succeeded_at, last_error
@@ -44,12 +47,12 @@ ORDER BY relation NULLS FIRST, job;
 
 -- name: doctor_indexes
 SELECT relation, index_name::text, index_bytes, estimated_bytes, bloat_ratio
-FROM api.index_bloat
+FROM internal.index_bloat
 ORDER BY index_bytes DESC
 LIMIT %(chunks)s;
 
 -- name: doctor_cache
-SELECT relation, chunk::text, blocks_read, heap_hit_ratio, index_hit_ratio FROM api.cache_hits ORDER BY relation;
+SELECT relation, chunk::text, blocks_read, heap_hit_ratio, index_hit_ratio FROM internal.cache_hits ORDER BY relation;
 
 -- name: doctor_silent
 SELECT device_type, device_id, last_recorded_at, silent_for

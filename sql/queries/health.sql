@@ -10,7 +10,7 @@ FROM api.vehicle_condition(%(vehicle_id)s, %(window_from)s, %(window_to)s);
 
 -- name: battery_months
 SELECT
-    to_char(month_from AT TIME ZONE 'UTC', 'YYYY-MM'),
+    to_char(month_from AT TIME ZONE 'UTC', 'YYYY-MM') AS month,
     stretches,
     capacity_kwh,
     capacity_error_kwh,
@@ -22,9 +22,8 @@ FROM api.battery_months(%(vehicle_id)s, %(window_from)s, %(window_to)s);
 SELECT
     EXISTS (SELECT FROM api.live_meter_state AS live WHERE live.meter_id = %(meter_id)s)
     OR EXISTS (SELECT FROM api.assignment WHERE assignment.meter_id = %(meter_id)s)
-    OR EXISTS (SELECT FROM api.meter AS listed WHERE listed.meter_id = %(meter_id)s),
+    OR EXISTS (SELECT FROM api.meter AS listed WHERE listed.meter_id = %(meter_id)s) AS is_known,
     has_fed,
-    days,
     baseline_ratio,
     recent_ratio,
     changed_from,

@@ -7,21 +7,21 @@ SELECT
 FROM pg_catalog.pg_proc AS routine
 JOIN pg_catalog.pg_language AS language ON language.oid = routine.prolang
 JOIN pg_catalog.pg_proc AS validator ON validator.oid = language.lanvalidator
-WHERE routine.pronamespace IN ('api'::regnamespace, 'telemetry'::regnamespace)
+WHERE routine.pronamespace IN ('api'::regnamespace, 'internal'::regnamespace, 'telemetry'::regnamespace)
 ORDER BY 2;
 
 -- name: names_missing
--- What functions in PL/pgSQL name in these two schemas and is not there. A name that goes on with % is a part of one.
+-- What functions in PL/pgSQL name in these schemas and is not there. A name that goes on with % is a part of one.
 SELECT
     format('%s.%s', routine.pronamespace::regnamespace, routine.proname),
     string_agg(DISTINCT format('%s.%s', named.parts[1], named.parts[2]), ', ')
 FROM pg_catalog.pg_proc AS routine
 JOIN pg_catalog.pg_language AS language ON language.oid = routine.prolang
 CROSS JOIN regexp_matches(
-    regexp_replace(routine.prosrc, '--[^\n]*', '', 'g'), '\m(api|telemetry)\.([a-z0-9_]+)\M(?!%)', 'g'
+    regexp_replace(routine.prosrc, '--[^\n]*', '', 'g'), '\m(api|internal|telemetry)\.([a-z0-9_]+)\M(?!%)', 'g'
 ) AS named (parts)
 WHERE
-    routine.pronamespace IN ('api'::regnamespace, 'telemetry'::regnamespace)
+    routine.pronamespace IN ('api'::regnamespace, 'internal'::regnamespace, 'telemetry'::regnamespace)
     AND language.lanname = 'plpgsql'
     AND NOT EXISTS (
         SELECT

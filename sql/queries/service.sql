@@ -1,13 +1,16 @@
 -- name: ping
 SELECT 1;
 
+-- name: clock
+SELECT clock_timestamp() AS clock;
+
 -- name: oldest_timestamps_kept
 SELECT
-    api.history_horizon('meter_telemetry_history'),
-    api.history_horizon('vehicle_telemetry_history');
+    internal.history_horizon('meter_telemetry_history') AS of_meters,
+    internal.history_horizon('vehicle_telemetry_history') AS of_vehicles;
 
 -- name: complete_rollups
-CALL api.complete_rollups(%(from)s, %(to)s);
+CALL internal.complete_rollups(%(from)s, %(to)s);
 
 -- name: remember_import
 WITH remembered AS (
@@ -16,7 +19,7 @@ WITH remembered AS (
     ON CONFLICT (fingerprint) DO NOTHING
     RETURNING shifted_by
 )
-SELECT shifted_by, true FROM remembered
+SELECT shifted_by, true AS is_new FROM remembered
 UNION ALL
 SELECT shifted_by, false FROM telemetry.import_source WHERE fingerprint = %(fingerprint)s;
 
@@ -27,7 +30,7 @@ CALL api.upkeep();
 CALL api.complete_load(%(from)s, %(to)s);
 
 -- name: days_imported
-SELECT day_start FROM api.import_progress WHERE fingerprint = %(fingerprint)s;
+SELECT day_start FROM internal.import_progress WHERE fingerprint = %(fingerprint)s;
 
 -- name: remember_day_imported
 INSERT INTO telemetry.import_progress (fingerprint, day_start, readings, started_at, finished_at)
@@ -58,7 +61,7 @@ lacking (wanted, object) AS (
     SELECT 'EXECUTE', oid::regprocedure::text
     FROM pg_catalog.pg_proc
     WHERE
-        pronamespace = 'api'::regnamespace
+        pronamespace IN ('api'::regnamespace, 'internal'::regnamespace)
         AND proname IN (
             'lock_assignments_of', 'plug_in', 'plug_out', 'hand_over', 'void_assignment',
             'set_meter_kind', 'set_vehicle_kind', 'set_fleet_default', 'upkeep'
@@ -74,18 +77,22 @@ SELECT current_user, wanted, object FROM lacking ORDER BY right(object, 8) <> '_
 -- The first right that this role lacks of those that the service answers with. TimescaleDB asks for a right on a continuous
 -- aggregate even of one who reads it through a view.
 WITH lacking (wanted, object) AS (
-    SELECT 'USAGE', 'schema api'
-    WHERE NOT has_schema_privilege('api', 'USAGE')
+    SELECT 'USAGE', 'schema ' || used
+    FROM (VALUES ('api'), ('internal')) AS schema (used)
+    WHERE NOT has_schema_privilege(used, 'USAGE')
     UNION ALL
     SELECT 'SELECT', oid::regclass::text
     FROM pg_catalog.pg_class
     WHERE
-        relnamespace IN ('api'::regnamespace, 'telemetry'::regnamespace)
+        relnamespace IN ('api'::regnamespace, 'internal'::regnamespace, 'telemetry'::regnamespace)
         AND relkind = 'v'
         AND NOT has_table_privilege(oid, 'SELECT')
     UNION ALL
     SELECT 'EXECUTE', oid::regprocedure::text
     FROM pg_catalog.pg_proc
-    WHERE pronamespace = 'api'::regnamespace AND provolatile <> 'v' AND NOT has_function_privilege(oid, 'EXECUTE')
+    WHERE
+        pronamespace IN ('api'::regnamespace, 'internal'::regnamespace)
+        AND provolatile <> 'v'
+        AND NOT has_function_privilege(oid, 'EXECUTE')
 )
 SELECT current_user, wanted, object FROM lacking ORDER BY object, wanted LIMIT 1;

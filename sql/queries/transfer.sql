@@ -2,47 +2,47 @@
 
 -- name: relations_to_copy
 SELECT name, kind, column_names, key_columns, identity_column
-FROM api.copied_relation
+FROM internal.copied_relation
 ORDER BY refers_to, name;
 
 -- name: fingerprints
 SELECT relation, day, row_count, checksum, sums
-FROM api.fingerprints(%(from)s, %(to)s, %(kept_from)s);
+FROM internal.fingerprints(%(from)s, %(to)s, %(kept_from)s);
 
 -- name: horizons
 SELECT kept.relation, kept.kept_from
 FROM (
-    SELECT relation, greatest(api.history_horizon(relation), api.already_dropped(relation)) AS kept_from
+    SELECT relation, greatest(internal.history_horizon(relation), internal.already_dropped(relation)) AS kept_from
     FROM api.policy
 ) AS kept
 WHERE kept.kept_from IS NOT NULL;
 
 -- name: days_of_history
 SELECT
-    api.day_floor(least(
+    internal.day_floor(least(
         (SELECT min(recorded_at) FROM telemetry.meter_telemetry_history),
         (SELECT min(recorded_at) FROM telemetry.vehicle_telemetry_history)
     )),
-    api.day_ceiling(greatest(
+    internal.day_ceiling(greatest(
         (SELECT max(recorded_at) FROM telemetry.live_meter_state),
         (SELECT max(recorded_at) FROM telemetry.live_vehicle_state)
     ) + interval '1 microsecond');
 
 -- name: rollup_is_made_from
 SELECT CASE
-    WHEN %(rollup)s LIKE '%%\_daily' THEN api.day_ceiling(history.horizon)
-    ELSE api.hour_ceiling(history.horizon)
+    WHEN %(rollup)s LIKE '%%\_daily' THEN internal.day_ceiling(history.horizon)
+    ELSE internal.hour_ceiling(history.horizon)
 END
 FROM (
-    SELECT greatest(api.history_horizon(made_of.relation), api.already_dropped(made_of.relation)) AS horizon
+    SELECT greatest(internal.history_horizon(made_of.relation), internal.already_dropped(made_of.relation)) AS horizon
     FROM (VALUES (split_part(%(rollup)s, '_', 1) || '_telemetry_history')) AS made_of (relation)
 ) AS history;
 
 -- name: rollup_table
-SELECT api.rollup_table(%(rollup)s);
+SELECT internal.rollup_table(%(rollup)s);
 
 -- name: open_rollups
-CALL api.open_rollups();
+CALL internal.open_rollups();
 
 -- name: refresh_rollups
 CALL api.refresh_rollups(%(from)s, %(to)s);

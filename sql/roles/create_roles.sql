@@ -12,9 +12,9 @@ BEGIN
         END IF;
     END LOOP;
 
-    COMMENT ON ROLE energy_owner IS 'Migrates, sets policies, completes rollups: owns schemas telemetry and api.';
+    COMMENT ON ROLE energy_owner IS 'Migrates, sets policies, completes rollups: owns schemas telemetry, internal and api.';
     COMMENT ON ROLE energy_writer IS 'The service: adds readings, assignments and devices, and deletes nothing.';
-    COMMENT ON ROLE energy_reader IS 'Answers and dashboards: reads schema api and nothing else.';
+    COMMENT ON ROLE energy_reader IS 'Answers and dashboards: reads schema api, and what that is made of in schema internal.';
 
     -- The owner of a database may make schemas and trusted extensions in it, which is all that a migration needs. One
     -- that was migrated already stays with the role that did: that one is the owner.

@@ -1,5 +1,5 @@
 -- Makes energy_owner the owner of a database that another role migrated or restored, once, as that role or a superuser:
--- psql --file=sql/roles/hand_over.sql. Afterwards energy_owner migrates: that makes schema api anew, and the jobs of the
+-- psql --file=sql/roles/hand_over.sql. Afterwards energy_owner migrates: that makes schemas api and internal anew, and the jobs of the
 -- timescale profile, which would otherwise go on with the rights of the former owner.
 
 DO $$
@@ -7,7 +7,7 @@ DECLARE
     handed_over record;
 BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO energy_owner', current_database());
-    DROP SCHEMA IF EXISTS api, api_before CASCADE;
+    DROP SCHEMA IF EXISTS api, api_before, internal, internal_before CASCADE;
     FOR handed_over IN
         SELECT format('SCHEMA %I', nspname) AS thing
         FROM pg_catalog.pg_namespace

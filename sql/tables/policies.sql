@@ -26,3 +26,17 @@ COMMENT ON COLUMN telemetry.policy_change.relation IS 'Relation whose policy cha
 COMMENT ON COLUMN telemetry.policy_change.setting IS 'Column of telemetry.policy that changed.';
 COMMENT ON COLUMN telemetry.policy_change.value_before IS 'What it was; null: never.';
 COMMENT ON COLUMN telemetry.policy_change.value_after IS 'What it became; null: never.';
+
+-- Who sets a policy that one of these refuses reads its comment (internal.policy_contradictions).
+
+COMMENT ON CONSTRAINT relation_is_known ON telemetry.policy IS 'this is no history and no rollup of the service';
+COMMENT ON CONSTRAINT intervals_are_positive ON telemetry.policy IS
+'intervals are longer than 0, and refresh_end_offset is an hour or more';
+COMMENT ON CONSTRAINT only_rollups_are_refreshed ON telemetry.policy IS
+'a history is not refreshed, its hourly rollup is: name that, for example meter_hourly';
+COMMENT ON CONSTRAINT refresh_is_given_whole_or_not_at_all ON telemetry.policy IS
+'refresh_start_offset, refresh_end_offset and refresh_every are given together, or "never" for all three';
+COMMENT ON CONSTRAINT refresh_starts_before_it_ends ON telemetry.policy IS
+'refresh_start_offset is longer than refresh_end_offset by 2 hours or more';
+COMMENT ON CONSTRAINT daily_refresh_spans_two_days ON telemetry.policy IS
+'refresh_start_offset is longer than refresh_end_offset by 2 days or more';

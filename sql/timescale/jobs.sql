@@ -18,10 +18,10 @@ BEGIN
     IF NOT pg_try_advisory_lock(hashtext('api.upkeep')) THEN
         RETURN;
     END IF;
-    CALL api.note_upkeep(is_over => false);
+    CALL internal.note_upkeep(is_over => false);
     COMMIT;
     CALL api.refresh_rollups(now() - interval '100 years', refresh_to);
-    CALL api.note_upkeep(is_over => true);
+    CALL internal.note_upkeep(is_over => true);
     COMMIT;
     PERFORM pg_advisory_unlock(hashtext('api.upkeep'));
 END
@@ -31,7 +31,7 @@ $$;
 -- function can lend its owner's rights: where the service connects as a role that only writes, its call of api.upkeep()
 -- returns at once, and this job, which runs as the owner, does the work. On the postgres profile functions lend them.
 --
--- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is dropped by every migrate.
+-- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is made anew by every migrate.
 
 CREATE OR REPLACE PROCEDURE telemetry.upkeep_job(job_id integer, config jsonb)
 LANGUAGE plpgsql
@@ -57,13 +57,13 @@ $$;
 -- Differs by necessity because refreshing is a background job here. It is a job of our own and not TimescaleDB's refresh
 -- policy: that one refreshes whatever changed within its window, and what was dropped counts as changed.
 --
--- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is dropped by every migrate.
+-- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is made anew by every migrate.
 
 CREATE OR REPLACE PROCEDURE telemetry.refresh_job(job_id integer, config jsonb)
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    CALL api.refresh_rollup(
+    CALL internal.refresh_rollup(
         config ->> 'relation',
         now() - (config ->> 'start_offset')::interval,
         now() - (config ->> 'end_offset')::interval
@@ -145,7 +145,7 @@ LEFT JOIN telemetry.upkeep_run AS run USING (is_the_only_row);
 -- Differs by necessity because background jobs are TimescaleDB's own. Of its workers, one is the launcher and one the
 -- scheduler of this database; both are the server's worker processes too.
 
-CREATE VIEW api.job_workers AS
+CREATE VIEW internal.job_workers AS
 SELECT
     (SELECT count(*) FROM timescaledb_information.jobs AS job WHERE job.scheduled) AS jobs,
     least(

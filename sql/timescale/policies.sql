@@ -12,16 +12,18 @@ DECLARE
     relation regclass;
     job_of jsonb;
 BEGIN
+    PERFORM internal.one_of('relation', named, ARRAY(SELECT policy.relation FROM internal.policy ORDER BY 1))
+    FROM unnest(relations) AS named;
     -- What was dropped stays dropped, also where it is to be kept longer from now on.
-    CALL api.remember_dropped();
+    CALL internal.remember_dropped();
     FOR wanted IN
-        SELECT policy.*, coalesce(api.rollup_table(policy.relation), 'telemetry.' || policy.relation)::regclass AS hypertable
+        SELECT policy.*, coalesce(internal.rollup_table(policy.relation), 'telemetry.' || policy.relation)::regclass AS hypertable
         FROM telemetry.policy
         WHERE relations IS NULL OR policy.relation = ANY (relations)
         ORDER BY policy.relation
     LOOP
         relation := format('telemetry.%I', wanted.relation)::regclass;
-        SELECT * INTO STRICT in_force FROM api.policy_in_force AS found WHERE found.relation = wanted.relation;
+        SELECT * INTO STRICT in_force FROM internal.policy_in_force AS found WHERE found.relation = wanted.relation;
         SELECT coalesce(jsonb_object_agg(job.job, job.job_id), '{}')
         INTO job_of
         FROM api.job_health AS job
@@ -35,7 +37,7 @@ BEGIN
             IF wanted.columnstore_after IS NULL THEN
                 CALL public.remove_columnstore_policy(relation);
             ELSIF job_of ? 'columnstore' THEN
-                CALL api.alter_policy_job(
+                CALL internal.alter_policy_job(
                     (job_of ->> 'columnstore')::integer, jsonb_build_object('compress_after', wanted.columnstore_after)
                 );
             ELSE
@@ -47,7 +49,7 @@ BEGIN
             IF wanted.drop_after IS NULL THEN
                 PERFORM public.remove_retention_policy(relation);
             ELSIF job_of ? 'retention' THEN
-                CALL api.alter_policy_job(
+                CALL internal.alter_policy_job(
                     (job_of ->> 'retention')::integer, jsonb_build_object('drop_after', wanted.drop_after)
                 );
             ELSE
@@ -72,7 +74,7 @@ BEGIN
                         )
                     );
                 END IF;
-                CALL api.alter_policy_job(
+                CALL internal.alter_policy_job(
                     (job_of ->> 'refresh')::integer,
                     jsonb_build_object('start_offset', wanted.refresh_start_offset, 'end_offset', wanted.refresh_end_offset),
                     wanted.refresh_every
@@ -83,7 +85,7 @@ BEGIN
 END
 $$;
 
-CREATE PROCEDURE api.alter_policy_job(id integer, settings jsonb, every interval DEFAULT NULL)
+CREATE PROCEDURE internal.alter_policy_job(id integer, settings jsonb, every interval DEFAULT NULL)
 LANGUAGE sql
 AS $$
     SELECT public.alter_job(
@@ -95,13 +97,13 @@ AS $$
     )
 $$;
 
-COMMENT ON PROCEDURE api.alter_policy_job(integer, jsonb, interval) IS
+COMMENT ON PROCEDURE internal.alter_policy_job(integer, jsonb, interval) IS
 'Changes settings of a job, and how often it runs where that is given, and switches it on (timescale profile).';
 
 -- Differs by necessity because here chunk intervals and jobs carry the policies out, and TimescaleDB's own calls change
 -- them. A job that is switched off carries out nothing.
 
-CREATE VIEW api.policy_in_force AS
+CREATE VIEW internal.policy_in_force AS
 SELECT
     policy.relation,
     dimension.time_interval AS chunk_interval,
@@ -136,7 +138,7 @@ LEFT JOIN (
 -- Differs by necessity because TimescaleDB drops and compresses whole chunks. Readings are counted from the hourly rollup,
 -- rows of a rollup one by one. Where the rollup is behind, there are more readings than it knows of.
 
-CREATE FUNCTION api.policy_effects(wanted jsonb)
+CREATE FUNCTION internal.policy_effects(wanted jsonb)
 RETURNS TABLE (
     relation text,
     effect text,
@@ -159,8 +161,8 @@ BEGIN
             sum(chunk.total_bytes),
             min(chunk.range_from),
             max(chunk.range_to)
-        FROM api.policy_wanted(wanted) AS plan
-        JOIN api.policy_in_force AS kept USING (relation)
+        FROM internal.policy_wanted(wanted) AS plan
+        JOIN internal.policy_in_force AS kept USING (relation)
         CROSS JOIN LATERAL (
             VALUES
                 ('drop', plan.drop_after, kept.drop_after),
@@ -169,7 +171,7 @@ BEGIN
         JOIN api.chunk_size AS chunk USING (relation)
         WHERE
             change.after_wanted IS DISTINCT FROM change.after_now
-            AND chunk.range_to <= api.expired_before(change.after_wanted)
+            AND chunk.range_to <= internal.expired_before(change.after_wanted)
             AND (change.effect = 'drop' OR NOT chunk.is_compressed)
         GROUP BY plan.relation, change.effect
         ORDER BY plan.relation, change.effect DESC
@@ -177,10 +179,10 @@ BEGIN
         EXECUTE CASE
             WHEN relation LIKE '%\_history' THEN
                 format(
-                    'SELECT coalesce(sum(readings), 0)::bigint FROM api.%I WHERE bucket_start >= $1 AND bucket_start < $2',
+                    'SELECT coalesce(sum(readings), 0)::bigint FROM internal.%I WHERE bucket_start >= $1 AND bucket_start < $2',
                     replace(relation, '_telemetry_history', '_hourly')
                 )
-            ELSE format('SELECT count(*) FROM api.%I WHERE bucket_start >= $1 AND bucket_start < $2', relation)
+            ELSE format('SELECT count(*) FROM internal.%I WHERE bucket_start >= $1 AND bucket_start < $2', relation)
         END
         INTO stored_rows
         USING range_from, range_to;
@@ -198,25 +200,19 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because most guardrails guard what is TimescaleDB's own: refreshes, the columnstore, jobs and
--- chunks. A guardrail refuses what a change makes worse, and is silent about the rest: who repairs one setting is not held
--- up by another.
+-- Differs by necessity because only TimescaleDB's refreshes can be behind what is dropped. A guardrail refuses what a change
+-- makes worse, and is silent about the rest: who repairs one setting is not held up by another. It keeps from losing data;
+-- what costs memory or time is for api.findings() to say.
 
-CREATE FUNCTION api.policy_faults(wanted jsonb)
+CREATE FUNCTION internal.policy_faults(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$
 #variable_conflict use_column
-DECLARE
-    jobs_wanted bigint;
-    jobs_now bigint;
-    workers CONSTANT bigint := (SELECT load.workers FROM api.job_workers AS load);
-    memory_bytes CONSTANT bigint := pg_size_bytes(current_setting('effective_cache_size'));
-    hot_bytes bigint;
 BEGIN
-    PERFORM api.policy_wanted(wanted);
-    RETURN QUERY SELECT found.* FROM api.policy_contradictions(wanted) AS found;
+    PERFORM internal.policy_wanted(wanted);
+    RETURN QUERY SELECT found.* FROM internal.policy_contradictions(wanted) AS found;
     IF FOUND THEN
         RETURN;
     END IF;
@@ -250,15 +246,15 @@ BEGIN
                 coalesce(
                     lag.backlog_from,
                     lag.materialised_before,
-                    (SELECT min(chunk.range_from) FROM api.chunk WHERE chunk.relation = source.relation)
+                    (SELECT min(chunk.range_from) FROM internal.chunk WHERE chunk.relation = source.relation)
                 ),
                 now()
             )
         END
-    FROM api.policy_wanted(wanted) AS source
-    JOIN api.policy_in_force AS kept ON kept.relation = source.relation
-    JOIN api.policy_wanted(wanted) AS rollup ON api.source_relation(rollup.relation) = source.relation
-    JOIN api.policy_in_force AS rollup_kept ON rollup_kept.relation = rollup.relation
+    FROM internal.policy_wanted(wanted) AS source
+    JOIN internal.policy_in_force AS kept ON kept.relation = source.relation
+    JOIN internal.policy_wanted(wanted) AS rollup ON internal.source_relation(rollup.relation) = source.relation
+    JOIN internal.policy_in_force AS rollup_kept ON rollup_kept.relation = rollup.relation
     JOIN api.refresh_lag AS lag ON lag.relation = rollup.relation
     WHERE
         (
@@ -274,96 +270,11 @@ BEGIN
                     coalesce(lag.materialised_before, '-infinity') < now() - source.drop_after
                     AND EXISTS (
                         SELECT
-                        FROM api.chunk
+                        FROM internal.chunk
                         WHERE chunk.relation = source.relation AND chunk.range_from < now() - source.drop_after
                     )
                 )
             )
         );
-
-    RETURN QUERY
-    SELECT
-        'columnstore_where_late_readings_come',
-        plan.relation,
-        format(
-            '%s would go to the columnstore after %s, but of its late readings 9 in 10 come within %s: many would be inserted there',
-            plan.relation, plan.columnstore_after, date_trunc('minute', sample.late_p90)
-        ),
-        format('Make columnstore_after no less than %s; SELECT * FROM api.lateness() shows the sample.', sample.late_p90)
-    FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy_in_force AS kept ON kept.relation = plan.relation
-    JOIN (
-        -- Asked only where it matters, because it reads history.
-        SELECT late.*
-        FROM api.lateness() AS late
-        WHERE EXISTS (SELECT FROM api.policy_plan(wanted) AS change WHERE change.setting = 'columnstore_after')
-    ) AS sample ON sample.relation = plan.relation
-    WHERE
-        plan.columnstore_after < coalesce(kept.columnstore_after, interval '1000 years')
-        AND plan.columnstore_after < sample.late_p90
-        -- Fewer are chance.
-        AND sample.late_readings >= 100;
-
-    SELECT
-        load.jobs + sum(
-            num_nonnulls(plan.columnstore_after, plan.drop_after, plan.refresh_every)
-            - num_nonnulls(kept.columnstore_after, kept.drop_after, kept.refresh_every)
-        ),
-        load.jobs
-    INTO jobs_wanted, jobs_now
-    FROM api.policy_wanted(wanted) AS plan
-    JOIN api.policy_in_force AS kept USING (relation)
-    CROSS JOIN api.job_workers AS load
-    GROUP BY load.jobs;
-    IF jobs_wanted > workers AND jobs_wanted > jobs_now THEN
-        RETURN QUERY
-        SELECT
-            'more_jobs_than_workers',
-            NULL::text,
-            format(
-                'there would be %s jobs, but the server has background workers for %s at once (timescaledb.max_background_workers = %s, max_worker_processes = %s)',
-                jobs_wanted,
-                workers,
-                current_setting('timescaledb.max_background_workers'),
-                current_setting('max_worker_processes')
-            ),
-            'Raise both settings and restart the server, or switch a policy off.'::text;
-    END IF;
-
-    -- What the indexes of the newest chunks take in a day, times how long a chunk would be.
-    SELECT sum(hot.index_bytes_per_day * extract(epoch FROM plan.chunk_interval) / 86400)
-    INTO hot_bytes
-    FROM api.policy_wanted(wanted) AS plan
-    JOIN (
-        SELECT
-            chunk.relation,
-            max(
-                chunk.index_bytes * 86400
-                / greatest(extract(epoch FROM least(chunk.range_to, now()) - chunk.range_from), 3600)
-            ) AS index_bytes_per_day
-        FROM api.chunk_size AS chunk
-        WHERE NOT chunk.is_compressed AND chunk.range_from < now()
-        GROUP BY chunk.relation
-    ) AS hot ON hot.relation = plan.relation;
-    IF
-        hot_bytes > memory_bytes / 4
-        AND EXISTS (
-            SELECT
-            FROM api.policy_wanted(wanted) AS plan
-            JOIN api.policy_in_force AS kept USING (relation)
-            WHERE plan.chunk_interval > kept.chunk_interval
-        )
-    THEN
-        RETURN QUERY
-        SELECT
-            'hot_indexes_outgrow_memory',
-            NULL::text,
-            format(
-                'the indexes of the newest chunks would grow to %s, more than a quarter of the memory of the database (effective_cache_size = %s)',
-                pg_size_pretty(hot_bytes),
-                current_setting('effective_cache_size')
-            ),
-            'Keep chunk_interval shorter, or give the server more memory and say so in effective_cache_size.'::text;
-    END IF;
 END
 $$;

@@ -4,7 +4,7 @@
 -- still coming in order stay visible at once. No search_path is set on the procedures: a refresh runs outside a
 -- transaction, and a procedure with settings of its own cannot.
 
-CREATE PROCEDURE api.refresh_rollup(relation_name text, range_from timestamptz, range_to timestamptz)
+CREATE PROCEDURE internal.refresh_rollup(relation_name text, range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -17,24 +17,24 @@ DECLARE
     -- In batches, releases before 2.29 may leave out the newest bucket.
     in_one_batch CONSTANT jsonb := '{"buckets_per_batch": 0}';
 BEGIN
-    CALL api.remember_dropped();
+    CALL internal.remember_dropped();
     COMMIT;
     SELECT
         policy.relation LIKE '%\_daily' AS is_daily,
         now() - coalesce(policy.refresh_end_offset, interval '1 hour') AS refresh_end,
         greatest(
-            api.history_horizon(api.source_relation(policy.relation)),
-            api.history_horizon(policy.relation)
+            internal.history_horizon(internal.source_relation(policy.relation)),
+            internal.history_horizon(policy.relation)
         ) AS kept_from
     INTO STRICT rollup
     FROM telemetry.policy
     WHERE policy.relation = relation_name;
     IF rollup.is_daily THEN
-        refresh_from := greatest(api.day_floor(asked_from), api.day_ceiling(rollup.kept_from));
-        refresh_to := least(api.day_ceiling(asked_to), api.day_floor(rollup.refresh_end));
+        refresh_from := greatest(internal.day_floor(asked_from), internal.day_ceiling(rollup.kept_from));
+        refresh_to := least(internal.day_ceiling(asked_to), internal.day_floor(rollup.refresh_end));
     ELSE
-        refresh_from := greatest(api.hour_floor(asked_from), api.hour_ceiling(rollup.kept_from));
-        refresh_to := least(api.hour_ceiling(asked_to), api.hour_floor(rollup.refresh_end));
+        refresh_from := greatest(internal.hour_floor(asked_from), internal.hour_ceiling(rollup.kept_from));
+        refresh_to := least(internal.hour_ceiling(asked_to), internal.hour_floor(rollup.refresh_end));
     END IF;
     IF refresh_from < refresh_to THEN
         CALL public.refresh_continuous_aggregate(
@@ -44,7 +44,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON PROCEDURE api.refresh_rollup(text, timestamptz, timestamptz) IS
+COMMENT ON PROCEDURE internal.refresh_rollup(text, timestamptz, timestamptz) IS
 'Completes one rollup (by its name in schema telemetry) as api.refresh_rollups() completes all (timescale profile).';
 
 CREATE PROCEDURE api.refresh_rollups(range_from timestamptz, range_to timestamptz)
@@ -55,14 +55,14 @@ DECLARE
 BEGIN
     -- The days come after the hours they are made of.
     FOREACH rollup IN ARRAY ARRAY['meter_hourly', 'vehicle_hourly', 'meter_daily', 'vehicle_daily'] LOOP
-        CALL api.refresh_rollup(rollup, range_from, range_to);
+        CALL internal.refresh_rollup(rollup, range_from, range_to);
     END LOOP;
 END
 $$;
 
 -- Differs by necessity because here a reading that came late shows in its rollup only after a refresh.
 
-CREATE PROCEDURE api.complete_rollups(range_from timestamptz, range_to timestamptz)
+CREATE PROCEDURE internal.complete_rollups(range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -85,7 +85,7 @@ AS $$
 DECLARE
     loaded regclass;
 BEGIN
-    CALL api.complete_rollups(range_from, range_to);
+    CALL internal.complete_rollups(range_from, range_to);
     -- As for rollups, the owner alone may do it; for anybody else the job does.
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'telemetry.meter_hourly'::regclass), 'USAGE') THEN
         RETURN;
@@ -98,7 +98,7 @@ BEGIN
             chunk.hypertable_schema = 'telemetry'
             AND policy.relation LIKE '%\_history'
             AND chunk.range_end > range_from
-            AND chunk.range_end <= api.day_ceiling(least(range_to, now()))
+            AND chunk.range_end <= internal.day_ceiling(least(range_to, now()))
             -- No chunk, where the policy is null: never.
             AND chunk.range_end <= now() - policy.columnstore_after
         ORDER BY chunk.range_end
@@ -114,11 +114,11 @@ $$;
 -- readings are all dropped, it shows none, and a refresh that finds nothing changes nothing of it. So it is given a reading
 -- of yesterday, and that is taken away again. No search_path is set on the procedure: a refresh runs outside a transaction.
 
-CREATE PROCEDURE api.open_rollups()
+CREATE PROCEDURE internal.open_rollups()
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    opened CONSTANT timestamptz := api.day_floor(
+    opened CONSTANT timestamptz := internal.day_floor(
         now() - (SELECT max(refresh_end_offset) FROM telemetry.policy)
     ) - interval '12 hours';
     opener CONSTANT text := 'opener-of-rollups';
@@ -164,7 +164,7 @@ $$;
 
 -- Differs by necessity because here a rollup is a view; its rows lie in a hypertable of TimescaleDB's.
 
-CREATE FUNCTION api.rollup_table(relation_name text)
+CREATE FUNCTION internal.rollup_table(relation_name text)
 RETURNS text
 LANGUAGE sql STABLE
 AS $$
@@ -188,7 +188,7 @@ WITH rollup AS (
         policy.refresh_every,
         aggregate.mat_hypertable_id AS rollup_id,
         aggregate.raw_hypertable_id AS source_id,
-        api.source_relation(policy.relation) AS source,
+        internal.source_relation(policy.relation) AS source,
         -- The last range of the rollup's log has no end: there the refresh has not been yet. Before the first refresh, it
         -- has no beginning either.
         nullif(
@@ -232,8 +232,8 @@ pending AS (
         greatest(
             _timescaledb_functions.to_timestamp(logged.lowest),
             -- A bucket that the horizon cuts is refreshed no more.
-            CASE WHEN rollup.relation LIKE '%\_daily' THEN api.day_ceiling(api.history_horizon(rollup.source))
-                ELSE api.hour_ceiling(api.history_horizon(rollup.source)) END
+            CASE WHEN rollup.relation LIKE '%\_daily' THEN internal.day_ceiling(internal.history_horizon(rollup.source))
+                ELSE internal.hour_ceiling(internal.history_horizon(rollup.source)) END
         ) AS pending_from,
         least(
             _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1),
@@ -262,10 +262,10 @@ widened AS (
     SELECT
         changed.relation,
         tstzrange(
-            CASE WHEN changed.relation LIKE '%\_daily' THEN api.day_floor(changed.pending_from)
-                ELSE api.hour_floor(changed.pending_from) END,
-            CASE WHEN changed.relation LIKE '%\_daily' THEN api.day_ceiling(changed.pending_to)
-                ELSE api.hour_ceiling(changed.pending_to) END
+            CASE WHEN changed.relation LIKE '%\_daily' THEN internal.day_floor(changed.pending_from)
+                ELSE internal.hour_floor(changed.pending_from) END,
+            CASE WHEN changed.relation LIKE '%\_daily' THEN internal.day_ceiling(changed.pending_to)
+                ELSE internal.hour_ceiling(changed.pending_to) END
         ) AS buckets
     FROM changed
 ),

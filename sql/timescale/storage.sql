@@ -1,7 +1,7 @@
 -- Differs by necessity because chunks are TimescaleDB's own. Names are looked up in the catalog and not cast: a cast asks
 -- for a right on the schema, which who reads schema api alone has not.
 
-CREATE VIEW api.chunk AS
+CREATE VIEW internal.chunk AS
 SELECT
     policy.relation,
     table_of_chunk.oid::regclass AS chunk,
@@ -63,7 +63,7 @@ known AS (
         NULL::bigint AS total_bytes,
         NULL::bigint AS index_bytes,
         NULL::bigint AS bytes_before
-    FROM api.chunk
+    FROM internal.chunk
     UNION ALL
     SELECT table_of_chunk.oid, NULL, NULL, NULL, NULL, size.total_bytes, size.index_bytes, size.bytes_before
     FROM size

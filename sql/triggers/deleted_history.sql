@@ -12,7 +12,7 @@ BEGIN
     IF current_setting('energy.deletes_expired', true) IS DISTINCT FROM 'yes' THEN
         UPDATE telemetry.policy
         SET dropped_before = seen.dropped_before
-        FROM (SELECT api.deleted_before(TG_TABLE_NAME) AS dropped_before) AS seen
+        FROM (SELECT internal.deleted_before(TG_TABLE_NAME) AS dropped_before) AS seen
         WHERE policy.relation = TG_TABLE_NAME AND policy.dropped_before IS DISTINCT FROM seen.dropped_before;
     END IF;
     RETURN NULL;

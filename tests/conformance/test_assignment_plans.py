@@ -187,7 +187,7 @@ def test_what_became_of_one_assignment_is_found_by_index(many: Connection) -> No
 
 def test_the_meters_that_fed_a_vehicle_in_a_window_are_found_by_index(many: Connection) -> None:
     window = {"vehicle": "V-1", "from": hour(HOURS - 24), "to": hour(HOURS)}
-    statement = b"SELECT * FROM api.vehicle_feeds(%(vehicle)s, %(from)s, %(to)s)"
+    statement = b"SELECT * FROM internal.vehicle_feeds(%(vehicle)s, %(from)s, %(to)s)"
     found, read = rows_read(many, statement, window)
     assert found == 24
     assert read <= MOST_READ
@@ -198,7 +198,7 @@ def test_the_time_in_which_a_meter_fed_the_vehicle_of_its_id_is_found_by_index(m
     window = {"vehicle": "M-1", "from": hour(HOURS - 24), "to": hour(HOURS)}
     with many.transaction(force_rollback=True):
         insert_meter_readings(many, [("M-1", hour(HOURS), 0.2, 230.0)])
-        statement = b"SELECT * FROM api.vehicle_feeds(%(vehicle)s, %(from)s, %(to)s)"
+        statement = b"SELECT * FROM internal.vehicle_feeds(%(vehicle)s, %(from)s, %(to)s)"
         found, read = rows_read(many, statement, window)
     assert found == 24
     assert read <= MOST_READ

@@ -24,14 +24,14 @@ ONLY_POSTGRES_FUNCTIONS = {
 ONLY_TIMESCALE_FUNCTIONS = {
     ("telemetry", "upkeep_job", "IN job_id integer, IN config jsonb"),
     ("telemetry", "refresh_job", "IN job_id integer, IN config jsonb"),
-    ("api", "refresh_rollup", f"IN relation_name text, {RANGE}"),
-    ("api", "alter_policy_job", "IN id integer, IN settings jsonb, IN every interval"),
+    ("internal", "refresh_rollup", f"IN relation_name text, {RANGE}"),
+    ("internal", "alter_policy_job", "IN id integer, IN settings jsonb, IN every interval"),
 }
 
 RELATIONS = """
     SELECT n.nspname, c.relname, c.relkind, obj_description(c.oid, 'pg_class')
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname IN ('telemetry', 'api') AND c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S')
+    WHERE n.nspname IN ('telemetry', 'internal', 'api') AND c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S')
 """
 COLUMNS = """
     SELECT
@@ -46,7 +46,7 @@ COLUMNS = """
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN pg_collation AS l ON l.oid = a.attcollation
     LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE n.nspname IN ('telemetry', 'api') AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
+    WHERE n.nspname IN ('telemetry', 'internal', 'api') AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
         AND a.attnum > 0 AND NOT a.attisdropped
 """
 FUNCTIONS = """
@@ -55,7 +55,7 @@ FUNCTIONS = """
         p.prokind, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
         obj_description(p.oid, 'pg_proc')
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname IN ('telemetry', 'api')
+    WHERE n.nspname IN ('telemetry', 'internal', 'api')
 """
 # Not the NOT NULL constraints, which are in the columns, and are in this catalog from PostgreSQL 18 on only.
 CONSTRAINTS = """
@@ -76,7 +76,8 @@ INDEXES = """
         AND c.relname NOT IN ('meter_hourly', 'vehicle_hourly', 'meter_daily', 'vehicle_daily')
 """
 SCHEMAS = """
-    SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname IN ('telemetry', 'api')
+    SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace
+    WHERE nspname IN ('telemetry', 'internal', 'api')
 """
 
 

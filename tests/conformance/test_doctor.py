@@ -57,7 +57,7 @@ Examine = Callable[[Connection], tuple[int, dict[str, Any]]]
 def enough_workers(migrated_database: str) -> None:
     """Skips where the server cannot run all jobs at once: doctor warns of that in every database."""
     with psycopg.connect(migrated_database) as connection:
-        [(jobs, workers)] = connection.execute("SELECT jobs, workers FROM api.job_workers").fetchall()
+        [(jobs, workers)] = connection.execute("SELECT jobs, workers FROM internal.job_workers").fetchall()
     if workers is not None and jobs > workers:
         pytest.skip(f"the server of TIMESCALE_URL runs {workers} of {jobs} jobs at once: give it 24 background workers")
 
@@ -137,7 +137,7 @@ def test_upkeep_is_judged_by_when_it_last_succeeded_however_often_it_is_tried(ow
         own.execute(
             "UPDATE telemetry.upkeep_run SET finished_at = now() - %s * interval '1 hour', started_at = now()", (hours,)
         )
-        own.execute("CALL api.note_upkeep(is_over => false)")
+        own.execute("CALL internal.note_upkeep(is_over => false)")
         found = own.execute(upkeep).fetchall()
         assert [row[0] for row in found] == ([severity] if severity else [])
         assert own.execute(status).fetchone() == ("Running or failed",)
@@ -221,7 +221,7 @@ def test_an_index_that_lost_most_of_its_rows_shows_as_bloated(own: Connection) -
     start = hours_ago(2)
     insert_meter_readings(own, ((f"M-{i:05}", start, 0.5, 230.0) for i in range(5000)))
     own.execute("VACUUM ANALYZE telemetry.meter_telemetry_history")
-    ratio = "SELECT bloat_ratio FROM api.index_bloat WHERE relation = 'meter_telemetry_history'"
+    ratio = "SELECT bloat_ratio FROM internal.index_bloat WHERE relation = 'meter_telemetry_history'"
     [(before,)] = own.execute(ratio).fetchall()
     assert 0.8 < before < 2.5
     own.execute("DELETE FROM telemetry.meter_telemetry_history WHERE meter_id >= 'M-00500'")
@@ -252,7 +252,7 @@ def test_a_chunk_in_the_columnstore_shows_its_ratio_and_one_that_should_be_there
         "SELECT chunks, chunks_compressed, total_bytes FROM api.relation_size WHERE relation = %s", (HISTORY,)
     ).fetchone() == (2, 1, chunks[0][2] + chunks[1][2])
     [(oldest, overdue, by)] = own.execute(
-        "SELECT oldest_uncompressed_from, chunks_overdue, overdue_by FROM api.columnstore_lag WHERE relation = %s",
+        "SELECT oldest_uncompressed_from, chunks_overdue, overdue_by FROM internal.columnstore_lag WHERE relation = %s",
         (HISTORY,),
     ).fetchall()
     assert (oldest, overdue) == (start, 1)
@@ -322,7 +322,7 @@ def test_more_jobs_than_workers_are_one_finding_and_a_warning_of_migrate(
     assert own.execute(found).fetchall() == []
     migrate.migrate(own_database)
     assert "background workers" not in caplog.text
-    [(jobs, workers)] = own.execute("SELECT jobs, workers FROM api.job_workers").fetchall()
+    [(jobs, workers)] = own.execute("SELECT jobs, workers FROM internal.job_workers").fetchall()
     for _ in range(workers - jobs + 1):
         own.execute("SELECT public.add_job('telemetry.upkeep_job', '1 day')")
     [(severity, message)] = own.execute(found).fetchall()
@@ -437,7 +437,7 @@ def test_what_is_no_length_of_time_is_refused_before_anything_is_asked(
 def test_a_question_that_fails_leaves_the_others_and_the_table_says_so(
     own: Connection, own_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own.execute("DROP VIEW api.cache_hits CASCADE")
+    own.execute("DROP VIEW internal.cache_hits CASCADE")
     monkeypatch.setenv("DATABASE_URL", own_database)
     # How bad it is, nobody knows then.
     assert main(["doctor"]) == 4
@@ -447,3 +447,19 @@ def test_a_question_that_fails_leaves_the_others_and_the_table_says_so(
     assert "RELATIONS\n  relation  " in shown
     with pytest.raises(DatabaseUnavailable):
         doctor.run("postgresql://127.0.0.1:1/none", Namespace(json=False, silent_for="1 hour"))
+
+
+def test_what_the_profile_does_not_have_is_not_shown_and_json_has_it_all(
+    own: Connection, capsys: pytest.CaptureFixture[str], examine: Examine
+) -> None:
+    keep_fleet(own)
+    doctor.run(url_of(own), Namespace(json=False, silent_for="1 hour"))
+    shown = capsys.readouterr().out
+    has_columnstore = is_timescale(own)
+    for words in ("\nCOLUMNSTORE\n", "\nNEWEST CHUNKS\n", "chunks compressed"):
+        assert (words in shown) == has_columnstore
+    assert "400 days" in shown
+    _, document = examine(own)
+    assert "columnstore" in document
+    assert document["retention"][0]["drop_after"] == 400 * DAY.total_seconds()
+    assert "chunks_compressed" in document["relations"][0]

@@ -179,9 +179,9 @@ def check_performance(
 
 HOURS = {
     "meter": b"SELECT bucket_start, readings, energy_ac_kwh, NULL, is_estimated "
-    b"FROM api.hours_of_meter(%(id)s, %(from)s, %(to)s)",
+    b"FROM internal.hours_of_meter(%(id)s, %(from)s, %(to)s)",
     "vehicle": b"SELECT bucket_start, readings, energy_dc_kwh, resets, is_estimated "
-    b"FROM api.vehicle_hours(%(from)s, %(to)s, %(id)s)",
+    b"FROM internal.vehicle_hours(%(from)s, %(to)s, %(id)s)",
 }
 
 
@@ -210,21 +210,24 @@ def check_feeds(connection: Connection, expected: Expected, prefix: str, window:
     assigned = {row[1] for row in expected.world.assignments}
     exact = expected.stretches(begins, ends)
     of_fleet = connection.execute(
-        "SELECT meter_id, vehicle_id, feed_from, feed_to FROM api.fleet_feeds(%s, %s) WHERE starts_with(meter_id, %s)",
+        "SELECT meter_id, vehicle_id, feed_from, feed_to FROM internal.fleet_feeds(%s, %s) "
+        "WHERE starts_with(meter_id, %s)",
         [begins, ends, prefix],
     ).fetchall()
     of_meters = [
         (prefix + meter, *row)
         for meter in {one.meter for one in exact if expected.meters.get(one.meter)}
         for row in connection.execute(
-            "SELECT vehicle_id, feed_from, feed_to FROM api.meter_feeds(%s, %s, %s)", [prefix + meter, begins, ends]
+            "SELECT vehicle_id, feed_from, feed_to FROM internal.meter_feeds(%s, %s, %s)",
+            [prefix + meter, begins, ends],
         ).fetchall()
     ]
     of_vehicles = [
         (row[0], prefix + vehicle, *row[1:])
         for vehicle in known | assigned
         for row in connection.execute(
-            "SELECT meter_id, feed_from, feed_to FROM api.vehicle_feeds(%s, %s, %s)", [prefix + vehicle, begins, ends]
+            "SELECT meter_id, feed_from, feed_to FROM internal.vehicle_feeds(%s, %s, %s)",
+            [prefix + vehicle, begins, ends],
         ).fetchall()
     ]
     fed = joined(

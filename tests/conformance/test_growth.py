@@ -155,8 +155,8 @@ def check_nothing_is_lost(connection: Connection, stream: Stream) -> None:
     assert stream.failures == []
     assert len(set(stream.acknowledged)) == len(stream.acknowledged) > 1000
     assert set(stream.acknowledged) - kept == set()
-    for completed_by in ("complete_rollups", "refresh_rollups"):
-        connection.execute(f"CALL api.{completed_by}(now() - interval '10 days', now())".encode())
+    for completed_by in ("internal.complete_rollups", "api.refresh_rollups"):
+        connection.execute(f"CALL {completed_by}(now() - interval '10 days', now())".encode())
         assert connection.execute(ROLLUP).fetchall() == connection.execute(HISTORY).fetchall(), completed_by
 
 
@@ -187,8 +187,10 @@ def test_a_second_release_adds_a_column_and_rebuilds_a_rollup_under_load(
     sys.stdout.write(f"{server.profile}: longest time without an acknowledgement, s, by step: {gaps}\n")
     assert max(gaps.values()) < LONGEST_GAP_S, gaps
     check_nothing_is_lost(own, stream)
-    columns = own.execute("SELECT column_name FROM information_schema.columns WHERE table_schema = 'api'").fetchall()
+    columns = own.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'internal'"
+    ).fetchall()
     assert {("frequency_hz",), ("voltage_square_sum_v2",)} <= set(columns)
     assert own.execute("SELECT 1 FROM pg_class WHERE relname ~ '_(before|next)$'").fetchall() == []
     with psycopg.connect(reader) as dashboard:
-        dashboard.execute("SELECT sqrt(sum(voltage_square_sum_v2)), sum(readings) FROM api.meter_hourly")
+        dashboard.execute("SELECT sqrt(sum(voltage_square_sum_v2)), sum(readings) FROM internal.meter_hourly")

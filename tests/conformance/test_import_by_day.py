@@ -89,7 +89,7 @@ def test_a_file_of_many_days_in_any_order_is_loaded_day_by_day_and_completed(
             "SELECT range_from, is_compressed FROM api.chunk_size WHERE relation = 'meter_telemetry_history' ORDER BY 1"
         ).fetchall() == [(day, day < days[-1]) for day in days]
     # Nobody takes an import for late devices.
-    assert own.execute("SELECT coalesce(sum(late_readings), 0) FROM api.lateness()").fetchone() == (0,)
+    assert own.execute("SELECT coalesce(sum(late_readings), 0) FROM internal.lateness()").fetchone() == (0,)
     # Again: nothing is read twice, and nothing changes.
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 0, done.stderr

@@ -145,6 +145,28 @@ def test_an_hour_that_lost_a_part_of_its_readings_keeps_its_figures(own: Connect
         assert changed(before, rollups(own)) == {}
 
 
+@ONLY_TIMESCALE
+def test_chunks_shorter_than_an_hour_are_not_taken_for_dropped_ones(own: Connection) -> None:
+    # Between two readings of an hour no chunk was ever made.
+    for relation in (HISTORY, "_timescaledb_internal.{}".format(*materialised_hours(own))):
+        own.execute(f"SELECT set_chunk_time_interval('{relation}', interval '15 minutes')".encode())
+    start = (now() - 3 * DAY).replace(minute=0, second=0)
+    insert_meter_readings(own, (("M-1", start + 45 * MINUTE * i + 5 * MINUTE, 0.5, 230.0) for i in range(32)))
+    own.execute("CALL api.refresh_rollups(%s, %s)", (start, start + 2 * DAY))
+    insert_meter_readings(own, [("M-1", start + 6 * MINUTE, 0.5, 230.0)])
+    run_jobs(own)
+    assert own.execute("SELECT count(dropped_before) FROM telemetry.policy").fetchone() == (0,)
+    assert own.execute("SELECT sum(readings) FROM telemetry.meter_daily").fetchone() == (33,)
+
+
+def materialised_hours(connection: Connection) -> tuple[str]:
+    [name] = connection.execute("""
+        SELECT materialization_hypertable_name FROM timescaledb_information.continuous_aggregates
+        WHERE view_name = 'meter_hourly'
+    """).fetchall()
+    return name
+
+
 @pytest.mark.parametrize("call", [*DELETION])
 def test_rollups_outlive_a_deletion_of_all_that_is_older(twenty_days: Connection, call: str) -> None:
     check_rollups_outlive(twenty_days, call, DELETION[call])

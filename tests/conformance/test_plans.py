@@ -161,7 +161,7 @@ def explain(connection: Connection, window: str, asked_at: datetime) -> Node:
     return answer
 
 
-# What api.register_pieces looks up first, and passes on to the query it runs.
+# What internal.register_pieces looks up first, and passes on to the query it runs.
 REGISTERS = """
     SELECT
         array_agg(device_id)::text AS device_ids,
@@ -170,7 +170,7 @@ REGISTERS = """
         array_agg(counted_from)::text AS counted_from,
         array_agg(counted_to)::text AS counted_to,
         array_agg(looked_from)::text AS looked_from
-    FROM api.registers('meter', %(pieces_from)s, %(pieces_to)s, %(only_device)s)
+    FROM internal.registers('meter', %(pieces_from)s, %(pieces_to)s, %(only_device)s)
 """
 TYPES = {
     "kind_of_device": "text",
@@ -185,7 +185,7 @@ TYPES = {
 HOURS = b"""
     SELECT hourly.energy_ac_kwh
     FROM unnest(ARRAY[%(meter)s]) AS meter (meter_id)
-    CROSS JOIN LATERAL api.hours_of_meter(meter.meter_id, %(from)s, %(to)s) AS hourly
+    CROSS JOIN LATERAL internal.hours_of_meter(meter.meter_id, %(from)s, %(to)s) AS hourly
 """
 
 
@@ -203,7 +203,7 @@ def explain_register(connection: Connection, window: str, asked_at: datetime) ->
         [found] = cursor.execute(REGISTERS, asked).fetchall()
     assert found["device_ids"] == "{M-7}"
     [(source,)] = connection.execute(
-        "SELECT prosrc FROM pg_proc WHERE oid = 'api.register_pieces'::regproc"
+        "SELECT prosrc FROM pg_proc WHERE oid = 'internal.register_pieces'::regproc"
     ).fetchall()  # fmt: skip
     statement = source.split("RETURN QUERY")[1].rsplit(";\nEND", 1)[0]
     names = "|".join([*(f"(?<![.\\w]){name}" for name in asked), *(f"found\\.{name}" for name in found)])

@@ -17,7 +17,7 @@ from app.db.queries import query
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
 from app.tools import policies
 from tests.support.readings import hours_ago, insert_meter_readings, now
-from tests.support.servers import ONLY_TIMESCALE, run_jobs, url_of
+from tests.support.servers import ONLY_TIMESCALE, Server, run_jobs, url_of
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -150,13 +150,13 @@ def test_what_is_no_policy_is_refused(
     # What psql prints below the message is where it was raised, without pages of source.
     assert len(str(caught.value.diag.context).splitlines()) <= 6
     with pytest.raises(psycopg.errors.DataError, match=re.escape(complaint)):
-        untouched.execute("SELECT api.policy_faults(%s::jsonb)", [json.dumps({relation: {setting: value}})])
+        untouched.execute("SELECT internal.policy_faults(%s::jsonb)", [json.dumps({relation: {setting: value}})])
 
 
 def test_intervals_of_one_length_are_taken_however_they_are_written(untouched: Connection) -> None:
     for said, meant in (("2 weeks", 14 * DAY), ("1 12:00", 1.5 * DAY), ("PT36H", 1.5 * DAY)):
         told = untouched.execute(
-            "SELECT drop_after FROM api.policy_wanted(%s::jsonb) WHERE relation = 'meter_daily'",
+            "SELECT drop_after FROM internal.policy_wanted(%s::jsonb) WHERE relation = 'meter_daily'",
             [json.dumps({"meter_daily": {"drop_after": said}})],
         ).fetchone()
         assert told == (meant,)
@@ -278,8 +278,6 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
     fault, message = refused(untouched, f"CALL api.set_policy('{HISTORY}', drop_after => '31 days')")
     assert fault == "drop_inside_the_refresh_window"
     assert "meter_hourly looks back 31 days" in message
-    fault, message = refused(untouched, "CALL api.set_policy('vehicle_daily', refresh_start_offset => '500 days')")
-    assert fault == "columnstore_inside_the_refresh_window"
     fault, message = refused(untouched, "CALL api.set_policy('vehicle_hourly', drop_after => '33 days')")
     assert (fault, "vehicle_daily looks back 33 days" in message) == ("drop_inside_the_refresh_window", True)
     # What nothing is made of is itself refreshed.
@@ -303,16 +301,16 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
         ("meter_hourly", {"refresh_every": "1 microsecond"}, "interval_is_too_short", "00:00:10 is the shortest"),
         (HISTORY, {"drop_after": "1100000 days"}, "interval_is_too_long", "36500 days is the longest it can be"),
         ("meter_daily", {"drop_after": "170000000 weeks"}, "interval_is_too_long", "is the longest it can be"),
-        (HISTORY, {"chunk_interval": "never"}, "chunk_interval_is_given", "no chunk_interval"),
+        (HISTORY, {"chunk_interval": "never"}, "chunk_interval_is_given", "always of some length"),
         (
             HISTORY,
             {"refresh_start_offset": "31 days", "refresh_end_offset": "1 hour", "refresh_every": "1 hour"},
             "only_rollups_are_refreshed",
-            "it is a history",
+            "a history is not refreshed",
         ),
-        ("meter_hourly", {"refresh_every": "never"}, "refresh_is_given_whole_or_not_at_all", "a part of a refresh"),
-        ("meter_hourly", {"refresh_end_offset": "40 days"}, "refresh_starts_before_it_ends", "two whole hours"),
-        ("meter_daily", {"refresh_start_offset": "49 hours"}, "daily_refresh_spans_two_days", "two whole days"),
+        ("meter_hourly", {"refresh_every": "never"}, "refresh_is_given_whole_or_not_at_all", "given together"),
+        ("meter_hourly", {"refresh_end_offset": "40 days"}, "refresh_starts_before_it_ends", "by 2 hours or more"),
+        ("meter_daily", {"refresh_start_offset": "49 hours"}, "daily_refresh_spans_two_days", "by 2 days or more"),
     ],
 )
 def test_a_plan_refuses_what_the_database_would(
@@ -358,12 +356,6 @@ def test_a_refresh_that_looks_back_over_what_was_dropped_erases_nothing(own: Con
     assert own.execute(rollup).fetchall() == before
 
 
-def test_a_columnstore_inside_the_refresh_window_is_refused(untouched: Connection) -> None:
-    fault, message = refused(untouched, "CALL api.set_policy('meter_hourly', columnstore_after => '30 days')")
-    assert fault == "columnstore_inside_the_refresh_window"
-    assert "its refresh looks back 31 days" in message
-
-
 @ONLY_TIMESCALE
 def test_history_is_not_dropped_before_its_rollup_is_refreshed(own: Connection) -> None:
     drop = f"CALL api.set_policy('{HISTORY}', drop_after => '100 days')"
@@ -391,38 +383,95 @@ def test_history_that_is_dropped_keeps_the_refresh_of_its_rollup(untouched: Conn
     assert (fault, "would never be refreshed" in message) == ("drop_before_the_rollup_is_refreshed", True)
 
 
+# What costs memory or time, and no data, is not refused: api.findings() tells of it.
+
+
+def advice(connection: Connection, subject: str) -> list[str]:
+    """What is found of a subject, message and action, where a policy is the reason."""
+    found = connection.execute(
+        "SELECT message || '. ' || action FROM api.findings() WHERE subject = %s AND action LIKE '%%set_policy%%'",
+        [subject],
+    ).fetchall()
+    return [text for (text,) in found]
+
+
+def test_a_columnstore_inside_the_refresh_window_is_advised_against(own: Connection, server: Server) -> None:
+    assert advice(own, "meter_hourly") == []
+    own.execute("CALL api.set_policy('meter_hourly', columnstore_after => '30 days')")
+    if server.profile == "postgres":
+        assert advice(own, "meter_hourly") == []
+        return
+    [told] = advice(own, "meter_hourly")
+    assert "goes to the columnstore after 30 days, but its refresh looks back 31 days" in told
+    own.execute(told.split(". ")[-1])
+    assert advice(own, "meter_hourly") == []
+
+
 @ONLY_TIMESCALE
-def test_the_columnstore_waits_for_most_late_readings(own: Connection) -> None:
+def test_a_columnstore_where_late_readings_come_is_advised_against(own: Connection) -> None:
     # 200 readings that came five days late; some on time, which say nothing.
     insert_meter_readings(own, [(f"M-{i % 9}", now() - 5 * DAY - timedelta(minutes=i), 0.5, 230.0) for i in range(200)])
     insert_meter_readings(own, [(f"M-{i % 9}", now() - timedelta(minutes=i), 0.5, 230.0) for i in range(50)])
-    fault, message = refused(own, f"CALL api.set_policy('{HISTORY}', columnstore_after => '1 day')")
-    assert fault == "columnstore_where_late_readings_come"
-    assert "9 in 10 come within 5 days" in message
+    own.execute(f"CALL api.set_policy('{HISTORY}', columnstore_after => '1 day')")
+    [told] = advice(own, HISTORY)
+    assert "9 in 10 of these within 5 days" in told
     own.execute(f"CALL api.set_policy('{HISTORY}', columnstore_after => '7 days')")
     # Of the other history nothing came late.
     own.execute("CALL api.set_policy('vehicle_telemetry_history', columnstore_after => '1 day')")
+    assert advice(own, HISTORY) == advice(own, "vehicle_telemetry_history") == []
 
 
 @ONLY_TIMESCALE
-def test_there_are_no_more_jobs_than_background_workers(own: Connection) -> None:
+def test_a_change_that_adds_a_job_is_not_held_up_by_too_few_workers(own: Connection) -> None:
     own.execute("CREATE PROCEDURE public.rest(job_id integer, config jsonb) LANGUAGE plpgsql AS 'BEGIN END'")
     own.execute("SELECT public.add_job('public.rest', '1 year') FROM generate_series(1, 40)")
-    fault, message = refused(own, "CALL api.set_policy('meter_daily', drop_after => '1800 days')")
-    assert fault == "more_jobs_than_workers"
-    assert re.search(r"there would be \d+ jobs, but the server has background workers for \d+ at once", message)
-    # What adds no job is no worse than before.
-    own.execute("CALL api.set_policy('meter_daily', columnstore_after => '120 days')")
+    own.execute("CALL api.set_policy('meter_daily', drop_after => '1800 days')")
+    [(message,)] = own.execute("SELECT message FROM api.findings() WHERE subject = 'jobs'").fetchall()
+    assert re.search(r"they are \d+, but the server has background workers for \d+ at once", message)
 
 
 @ONLY_TIMESCALE
-def test_a_chunk_is_not_made_so_long_that_hot_indexes_outgrow_memory(own: Connection) -> None:
+def test_chunks_so_long_that_hot_indexes_outgrow_memory_are_advised_against(own: Connection) -> None:
     start = hours_ago(2)
     insert_meter_readings(own, ((f"M-{i}", start, 0.5, 230.0) for i in range(8_000)))
     own.execute("SET effective_cache_size = '6MB'")
-    fault, message = refused(own, f"CALL api.set_policy('{HISTORY}', chunk_interval => '60 days')")
-    assert fault == "hot_indexes_outgrow_memory"
-    assert "effective_cache_size = 6MB" in message
-    own.execute(f"CALL api.set_policy('{HISTORY}', chunk_interval => '12 hours')")
-    own.execute("SET effective_cache_size = '16GB'")
-    own.execute(f"CALL api.set_policy('{HISTORY}', chunk_interval => '2 days')")
+    own.execute(f"CALL api.set_policy('{HISTORY}', chunk_interval => '60 days')")
+    [told] = advice(own, "indexes")
+    assert "effective_cache_size = 6MB" in told
+    own.execute("SET effective_cache_size = '1TB'")
+    assert advice(own, "indexes") == []
+
+
+def test_policies_are_shown_beside_what_the_database_does_and_who_changed_them_last(
+    connection: Connection, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Namespace(action="show", file=None)
+    connection.execute("SET application_name = 'a-dba'")
+    try:
+        connection.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '500 days')".encode())
+        assert policies.run(url_of(connection), options) == 0
+    finally:
+        connection.execute(f"CALL api.set_policy('{HISTORY}', drop_after => '400 days')".encode())
+    shown = [re.split(r"  +", line) for line in capsys.readouterr().out.splitlines()]
+    [mine] = [line for line in shown if line[0] == f"{HISTORY}.drop_after"]
+    assert mine[1:3] == ["500 days", "as set"]
+    assert re.fullmatch(rf"{now():%F} \d\d:\d\d UTC by \w+, a-dba", mine[3])
+    assert next(line[:3] for line in shown if line[0] == "vehicle_daily.drop_after") == [
+        "vehicle_daily.drop_after",
+        "never",
+        "as set",
+    ]
+    # What the profile does not have is left out.
+    has_columnstore = any(line[0].endswith(".columnstore_after") for line in shown)
+    assert has_columnstore == (server.profile == "timescale")
+
+
+@ONLY_TIMESCALE
+def test_a_policy_that_the_database_does_not_carry_out_is_shown(
+    own: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own.execute("SELECT public.remove_retention_policy('telemetry.meter_telemetry_history')")
+    assert policies.run(url_of(own), Namespace(action="show", file=None)) == 0
+    shown = capsys.readouterr().out
+    assert re.search(rf"^{HISTORY}\.drop_after +400 days +never ", shown, re.MULTILINE)
+    assert "where the database does otherwise" in shown

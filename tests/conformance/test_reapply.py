@@ -31,14 +31,14 @@ def test_files_come_in_any_order(own: Connection, own_database: str, monkeypatch
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (FUNCTION.format("sql", "SELECT sum(readins) FROM api.meter_hourly"), "readins"),
+        (FUNCTION.format("sql", "SELECT sum(readins) FROM internal.meter_hourly"), "readins"),
         (FUNCTION.format("sql", "SELECT count(*) FROM api.meter_hurly"), "meter_hurly"),
         (FUNCTION.format("sql", "SELECT count(*) FROM api.bucket(now(), now())"), "bucket"),
         (FUNCTION.format("plpgsql", "BEGIN RETURN (SELECT count(*) FROM api.meter_hurly); END"), "api.meter_hurly"),
         (FUNCTION.format("plpgsql", "BEGIN RETURN api.our_floor(now()); END"), "api.our_floor"),
         (PROCEDURE.format("DELETE FROM telemetry.metre;"), "telemetry.metre"),
         (PROCEDURE.format("SELEC 1;"), "SELEC"),
-        ("CREATE VIEW api.slip AS SELECT readins FROM api.meter_hourly;", "readins"),
+        ("CREATE VIEW api.slip AS SELECT readins FROM internal.meter_hourly;", "readins"),
         ("CREATE VIEW api.slip AS SELECT readings FROM api.meter_hurly;", "meter_hurly"),
         ("COMMENT ON FUNCTION api.slop() IS 'There is none.';", "api.slop"),
     ],

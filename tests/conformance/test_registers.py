@@ -49,14 +49,14 @@ def test_the_hours_of_all_registers_at_once_are_those_of_each(connection: Connec
     connection.execute(f"SELECT api.set_{kind}_kind('changing', 'interval', NULL, %s)", [every[60]])
     connection.execute("CALL api.refresh_rollups(%s, %s)", [start - 41 * DAY, start + 3 * DAY])
 
-    hours = b"SELECT * FROM api.register_hours(%s, %s, %s) ORDER BY 1, 2"
-    of_one = b"SELECT * FROM api.register_hours(%s, %s, %s, %s) ORDER BY 1, 2"
+    hours = b"SELECT * FROM internal.register_hours(%s, %s, %s) ORDER BY 1, 2"
+    of_one = b"SELECT * FROM internal.register_hours(%s, %s, %s, %s) ORDER BY 1, 2"
     window = [start, start + 40 * HOUR]
     rows = connection.execute(hours, [kind, *window]).fetchall()
     names = sorted(name.replace(" ", "-") for name in courses if name != "interval")
     assert rows == [row for name in names for row in connection.execute(of_one, [kind, *window, name])]
     energies = connection.execute(
-        "SELECT device_id, sum(energy_kwh) FROM api.register_hours(%s, %s, %s) GROUP BY 1", [kind, *window]
+        "SELECT device_id, sum(energy_kwh) FROM internal.register_hours(%s, %s, %s) GROUP BY 1", [kind, *window]
     ).fetchall()
     assert dict(energies) == {
         name.replace(" ", "-"): pytest.approx(float(told), abs=1e-9)
@@ -97,7 +97,7 @@ def test_an_irregular_hour_without_a_history_stands_by_its_rollup_and_says_so(
     insert(own, "meter", "M-1", [before, *hour, after])
     own.execute("CALL api.refresh_rollups(%s, %s)", [start - DAY, start + DAY])
     asked: list[Any] = [start, start + 3 * HOUR]
-    figures = "SELECT energy_ac_kwh, resets, is_estimated FROM api.meter_window('M-1', %s, %s, %s, %s)"
+    figures = "SELECT energy_ac_kwh, resets, is_estimated FROM internal.meter_window('M-1', %s, %s, %s, %s)"
     [exact] = own.execute(figures, asked * 2).fetchall()
     assert exact[1:] == (resets, False)
     drop_history(own, start + 2 * HOUR)

@@ -1,4 +1,4 @@
-"""Three roles: one owns, one writes and deletes nothing, one reads schema api and nothing else.
+"""Three roles: one owns, one writes and deletes nothing, one reads what schema api answers and nothing else.
 
 The service that the other tests of this folder talk to runs as the writer and the reader, so what they can do is shown
 there. Here is what they cannot.
@@ -58,6 +58,9 @@ NOT_THE_READERS = [
     "CALL api.apply_policies()",
     "CALL api.upkeep()",
     "CREATE TABLE api.mine (n integer)",
+    "CREATE TABLE internal.mine (n integer)",
+    "DELETE FROM internal.vehicle_telemetry_history",
+    "CALL internal.note_upkeep(true)",
     "CREATE TABLE public.mine (n integer)",
     "SET ROLE energy_writer",
 ]
@@ -101,12 +104,14 @@ def test_the_writer_has_the_rights_of_the_runbook_and_no_other(shared: Connectio
     rights = _rights(shared, "telemetry", "energy_writer")
     assert len(rights) > 10
     assert rights == {relation: _wanted(relation) for relation in rights}
-    assert set(_rights(shared, "api", "energy_writer").values()) == {"read"}
+    for schema in ("api", "internal"):
+        assert set(_rights(shared, schema, "energy_writer").values()) == {"read"}
     assert _rights(shared, "migration_log", "energy_writer").keys() >= {"_yoyo_migration"}
 
 
-def test_the_reader_reads_schema_api_and_has_no_way_into_another(shared: Connection) -> None:
-    assert set(_rights(shared, "api", "energy_reader").values()) == {"read"}
+def test_the_reader_reads_schemas_api_and_internal_and_has_no_way_into_another(shared: Connection) -> None:
+    for schema in ("api", "internal"):
+        assert set(_rights(shared, schema, "energy_reader").values()) == {"read"}
     for schema in ("telemetry", "migration_log"):
         assert shared.execute("SELECT has_schema_privilege('energy_reader', %s, 'USAGE')", [schema]).fetchone() == (
             False,
@@ -190,19 +195,23 @@ def test_what_lends_its_owners_rights_looks_up_names_where_nobody_else_can_put_a
     lending = shared.execute(
         """
         SELECT oid::regprocedure::text, proconfig FROM pg_proc
-        WHERE pronamespace IN ('api'::regnamespace, 'telemetry'::regnamespace) AND prosecdef
+        WHERE pronamespace IN ('api'::regnamespace, 'internal'::regnamespace, 'telemetry'::regnamespace)
+            AND prosecdef
         """
     ).fetchall()
     assert len(lending) >= 5
     assert [name for name, config in lending if config != ["search_path=pg_catalog, pg_temp"]] == []
 
 
-def test_functions_that_answer_read_views_of_schema_api_and_no_table_behind_them(shared: Connection) -> None:
-    """A role that may use schema api alone gets an answer from them only then: write api.x for telemetry.x."""
+def test_functions_that_answer_read_views_and_no_table_behind_them(shared: Connection) -> None:
+    """A role that may not use schema telemetry gets an answer only then: write internal.x for telemetry.x."""
     named = shared.execute(
         """
         SELECT oid::regprocedure::text FROM pg_proc
-        WHERE pronamespace = 'api'::regnamespace AND provolatile <> 'v' AND prosrc ~ '\\mtelemetry\\.\\w'
+        WHERE
+            pronamespace IN ('api'::regnamespace, 'internal'::regnamespace)
+            AND provolatile <> 'v'
+            AND prosrc ~ '\\mtelemetry\\.\\w'
         """
     ).fetchall()
     assert named == []
@@ -215,7 +224,7 @@ def test_each_table_and_rollup_has_its_view_with_the_same_columns(shared: Connec
     """
     behind = set(shared.execute(columns, ["telemetry"]).fetchall())
     assert len(behind) > 50
-    assert behind <= set(shared.execute(columns, ["api"]).fetchall())
+    assert behind <= set(shared.execute(columns, ["internal"]).fetchall())
 
 
 def test_migrate_gives_back_what_was_taken_and_takes_what_is_too_much(
@@ -231,7 +240,7 @@ def test_migrate_gives_back_what_was_taken_and_takes_what_is_too_much(
     if server.profile == "timescale":
         assert own.execute(jobs).fetchall() == before != []
     test_the_writer_has_the_rights_of_the_runbook_and_no_other(own)
-    test_the_reader_reads_schema_api_and_has_no_way_into_another(own)
+    test_the_reader_reads_schemas_api_and_internal_and_has_no_way_into_another(own)
 
 
 def test_the_script_that_makes_the_roles_sets_no_password_and_can_be_run_again(fresh_database: str) -> None:
@@ -302,7 +311,7 @@ def test_a_database_that_another_role_migrated_is_handed_over_to_the_owner(
     assert migrate.migrate(owner).applied == []
     owners = """
         SELECT DISTINCT relowner::regrole::text FROM pg_class
-        WHERE relnamespace IN ('telemetry'::regnamespace, 'api'::regnamespace, 'migration_log'::regnamespace)
+        WHERE relnamespace::regnamespace::text IN ('telemetry', 'api', 'internal', 'migration_log')
     """
     assert own.execute(owners).fetchall() == [("energy_owner",)]
     with psycopg.connect(owner, autocommit=True) as connection:
@@ -324,14 +333,14 @@ def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(mi
         refused.stderr,
     )
     with psycopg.connect(migrated_database, autocommit=True) as connection:
-        connection.execute("REVOKE SELECT ON api.meter_hourly FROM energy_reader")
+        connection.execute("REVOKE SELECT ON internal.meter_hourly FROM energy_reader")
         try:
             refused = command("serve", DATABASE_URL=writer, DATABASE_READ_URL=reader)
         finally:
-            connection.execute("GRANT SELECT ON api.meter_hourly TO energy_reader")
+            connection.execute("GRANT SELECT ON internal.meter_hourly TO energy_reader")
     assert refused.returncode == 1
     assert refused.stderr.startswith(
-        "energy: role energy_reader may not SELECT api.meter_hourly; docs/operations.md tells"
+        "energy: role energy_reader may not SELECT internal.meter_hourly; docs/operations.md tells"
     )
 
 

@@ -418,7 +418,7 @@ def test_a_drop_that_is_taken_back_before_it_was_carried_out_drops_nothing(own: 
     own.execute(LOOK_BACK_LESS)
     own.execute(KEEP.format(10).encode())
     # A plan tells of all that would go: none of it is gone.
-    effects = "SELECT range_from < now() - interval '38 days' FROM api.policy_effects(%s::jsonb)"
+    effects = "SELECT range_from < now() - interval '38 days' FROM internal.policy_effects(%s::jsonb)"
     wanted = '{"meter_telemetry_history": {"drop_after": "20 days"}}'
     assert own.execute(effects, [wanted]).fetchall() == [(True,)]
     own.execute(KEEP.format(400).encode())

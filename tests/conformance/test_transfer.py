@@ -103,7 +103,7 @@ def _differing(connection: Connection, other_url: str) -> set[str]:
             {
                 f"{name} {day}": transfer.Fingerprint(count, int(checksum), sums or ())
                 for name, day, count, checksum, sums in each.execute(
-                    "SELECT relation, day, row_count, checksum, sums FROM api.fingerprints(kept_from => %s)",
+                    "SELECT relation, day, row_count, checksum, sums FROM internal.fingerprints(kept_from => %s)",
                     [kept_from],
                 ).fetchall()
             }
@@ -198,7 +198,7 @@ def test_a_rollup_that_is_wrong_differs_and_the_last_bits_of_its_sums_do_not(
 ) -> None:
     transfer.copy(filled, own_database)
     assert transfer.compare(own_database, filled) == []
-    [(hours,)] = own.execute("SELECT api.rollup_table('meter_hourly')").fetchall()
+    [(hours,)] = own.execute("SELECT internal.rollup_table('meter_hourly')").fetchall()
     day = "bucket_start BETWEEN now() - interval '15 days' AND now() - interval '10 days'"
     # What another order of adding may make of it, and what nothing but a fault does.
     own.execute(f"UPDATE {hours} SET energy_ac_sum_kwh = energy_ac_sum_kwh * (1 + 3e-15), readings = readings".encode())
@@ -332,15 +332,16 @@ NOT_THE_OWNERS = """
     SELECT datname FROM pg_database WHERE datname = current_database() AND datdba <> 'energy_owner'::regrole
     UNION ALL
     SELECT nspname FROM pg_namespace
-    WHERE nspname IN ('telemetry', 'api', 'migration_log') AND nspowner <> 'energy_owner'::regrole
+    WHERE nspname IN ('telemetry', 'api', 'internal', 'migration_log') AND nspowner <> 'energy_owner'::regrole
     UNION ALL
     SELECT relname FROM pg_class
     WHERE
-        relnamespace IN ('telemetry'::regnamespace, 'api'::regnamespace, 'migration_log'::regnamespace)
+        relnamespace::regnamespace::text IN ('telemetry', 'api', 'internal', 'migration_log')
         AND relowner <> 'energy_owner'::regrole
     UNION ALL
     SELECT proname FROM pg_proc
-    WHERE pronamespace IN ('telemetry'::regnamespace, 'api'::regnamespace) AND proowner <> 'energy_owner'::regrole
+    WHERE pronamespace IN ('telemetry'::regnamespace, 'api'::regnamespace, 'internal'::regnamespace)
+        AND proowner <> 'energy_owner'::regrole
 """
 
 

@@ -53,7 +53,7 @@ def test_a_horizon_that_could_not_be_read_is_read_again_soon(
         following = asyncio.create_task(app._follow_horizon(database, decoder))
         try:
             failed_at = await _time_when(lambda: bool(caplog.messages))
-            dba.execute("ALTER FUNCTION api.hidden(text) RENAME TO history_horizon")
+            dba.execute("ALTER FUNCTION internal.hidden(text) RENAME TO history_horizon")
             return await _time_when(lambda: decoder.horizon != known) - failed_at
         finally:
             following.cancel()
@@ -62,7 +62,7 @@ def test_a_horizon_that_could_not_be_read_is_read_again_soon(
             await database.close()
 
     with psycopg.connect(database_url, autocommit=True) as dba:
-        dba.execute("ALTER FUNCTION api.history_horizon(text) RENAME TO hidden")
+        dba.execute("ALTER FUNCTION internal.history_horizon(text) RENAME TO hidden")
         assert asyncio.run(test(dba)) < _PERIOD_S / 2
 
 

@@ -36,11 +36,11 @@ WAIT_S = 20
 CATALOG = """
 SELECT 'relation', relname, relkind::text
 FROM pg_class
-WHERE relnamespace IN ('telemetry'::regnamespace, 'api'::regnamespace)
+WHERE relnamespace IN ('telemetry'::regnamespace, 'api'::regnamespace, 'internal'::regnamespace)
 UNION ALL
 SELECT 'function', oid::regprocedure::text, md5(prosrc)
 FROM pg_proc
-WHERE pronamespace IN ('telemetry'::regnamespace, 'api'::regnamespace)
+WHERE pronamespace IN ('telemetry'::regnamespace, 'api'::regnamespace, 'internal'::regnamespace)
 UNION ALL
 SELECT 'trigger', tgname, tgrelid::regclass::text
 FROM pg_trigger
@@ -223,12 +223,24 @@ def test_changed_sql_asks_for_a_migrate_which_mends_it(fresh_postgres_database: 
     migrate.check(fresh_postgres_database)
 
 
-def test_schema_api_is_rebuilt_whole(fresh_postgres_database: str) -> None:
+@pytest.mark.parametrize("schema", migrate.REBUILT)
+def test_a_schema_of_somebody_else_is_not_dropped(fresh_postgres_database: str, schema: str) -> None:
+    _execute(fresh_postgres_database, f"CREATE SCHEMA {schema}")
+    _execute(fresh_postgres_database, f"CREATE TABLE {schema}.invoice AS SELECT 1 AS number")
+    with pytest.raises(SchemaMismatch, match=f"ALTER SCHEMA {schema} RENAME TO our_{schema}"):
+        migrate.migrate(fresh_postgres_database)
+    assert _rows(fresh_postgres_database, f"SELECT number FROM {schema}.invoice") == [(1,)]
+    _execute(fresh_postgres_database, f"ALTER SCHEMA {schema} RENAME TO our_{schema}")
     migrate.migrate(fresh_postgres_database)
-    _execute(fresh_postgres_database, "CREATE FUNCTION api.left_over() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
-    _execute(fresh_postgres_database, "DROP FUNCTION api.hour_ceiling CASCADE")
     migrate.migrate(fresh_postgres_database)
-    functions = "SELECT proname FROM pg_proc WHERE pronamespace = 'api'::regnamespace"
+
+
+def test_schemas_api_and_internal_are_rebuilt_whole(fresh_postgres_database: str) -> None:
+    migrate.migrate(fresh_postgres_database)
+    _execute(fresh_postgres_database, "CREATE FUNCTION internal.left_over() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    _execute(fresh_postgres_database, "DROP FUNCTION internal.hour_ceiling CASCADE")
+    migrate.migrate(fresh_postgres_database)
+    functions = "SELECT proname FROM pg_proc WHERE pronamespace = 'internal'::regnamespace"
     names = {name for (name,) in _rows(fresh_postgres_database, functions)}
     assert "hour_ceiling" in names
     assert "left_over" not in names
@@ -381,15 +393,16 @@ def test_a_migration_that_never_gets_its_locks_changes_nothing_and_names_who_hol
 def test_a_backup_that_holds_every_view_lets_a_migrate_through_and_the_next_one_clears_up(
     fresh_postgres_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    aside = "SELECT to_regnamespace('api_before') IS NULL, to_regnamespace('internal_before') IS NULL"
     migrate.migrate(fresh_postgres_database)
     with psycopg.connect(fresh_postgres_database) as backup:
         backup.execute("SELECT * FROM api.meter_telemetry_history")
         assert migrate.migrate(fresh_postgres_database).applied == []
-        assert "schema api_before is still read" in caplog.text
+        assert "the former schemas are still read" in caplog.text
         assert backup.execute("SELECT * FROM api.live_meter_state").fetchall() == []
-    assert _rows(fresh_postgres_database, "SELECT to_regnamespace('api_before') IS NULL") == [(False,)]
+    assert _rows(fresh_postgres_database, aside) == [(False, False)]
     migrate.migrate(fresh_postgres_database)
-    assert _rows(fresh_postgres_database, "SELECT to_regnamespace('api_before') IS NULL") == [(True,)]
+    assert _rows(fresh_postgres_database, aside) == [(True, True)]
 
 
 def test_a_vacuum_of_a_database_that_is_current_keeps_nobody_from_starting(

@@ -159,7 +159,7 @@ def test_a_port_that_workers_of_another_service_share_is_said_to_be_in_use(datab
         for workers in ("1", "2"):
             ended = command("serve", "--workers", workers, DATABASE_URL=database_url, ENERGY_PORT=port)
             assert ended.returncode == 2
-            assert f"energy: cannot listen on 127.0.0.1 port {port}" in ended.stderr
+            assert f"energy: port {port} of 127.0.0.1 is in use" in ended.stderr
 
 
 def test_a_few_connections_are_shared_out_among_the_workers(database_url: str) -> None:
@@ -181,4 +181,4 @@ def test_a_few_connections_are_shared_out_among_the_workers(database_url: str) -
 def test_a_number_of_workers_that_cannot_be_is_said_by_name(workers: str) -> None:
     ended = command("serve", "--workers", workers)
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"energy: ENERGY_WORKERS={workers} ")
+    assert ended.stderr.startswith(f"energy: --workers {workers} ")

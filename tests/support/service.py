@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,16 +101,22 @@ def command(*arguments: str, timeout_s: float = 120, **environment: str) -> "sub
 
 
 @contextmanager
-def running_service(**environment: str) -> Iterator[Client]:
-    """`python -m app serve` on a free port while the block lasts; it has to end with status 0."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "serve"],
-        cwd=ROOT,
-        env={**os.environ, "ENERGY_PORT": "0", **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+def running_service(log: Path | None = None, /, *program: str, **environment: str) -> Iterator[Client]:
+    """`python -m app serve` on a free port while the block lasts; it has to end with status 0.
+
+    `log` is a file for its log, which otherwise goes to standard error; `program` are other arguments of Python that
+    come to the same.
+    """
+    with log.open("w") if log else nullcontext() as written:
+        process = subprocess.Popen(
+            [sys.executable, *(program or ("-m", "app", "serve"))],
+            cwd=ROOT,
+            env={**os.environ, "ENERGY_PORT": "0", **environment},
+            stdout=subprocess.PIPE,
+            stderr=written,
+            text=True,
+            start_new_session=True,
+        )
     lines: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
     reader = threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True)

@@ -23,6 +23,7 @@ _READ_AS: dict[str, tuple[str, Any]] = {
     "ENERGY_ALLOWED_HOSTS": ("Energy.example, app,", ("energy.example", "app")),
     "ENERGY_PORT": ("0", 0),
     "ENERGY_WORKERS": ("3", 3),
+    "ENERGY_LOG_FORMAT": ("json", "json"),
     "ENERGY_READ_CONNECTIONS": ("7", 7),
     "ENERGY_READ_TIMEOUT_S": ("2.5", 2.5),
     "ENERGY_WRITE_TIMEOUT_S": ("0.1", 0.1),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -184,8 +185,8 @@ def test_every_named_query_is_run_and_every_query_run_exists() -> None:
     assert _names_looked_up() == set(queries.load())
 
 
-_CREATED = re.compile(r"CREATE (?:FUNCTION|PROCEDURE) api\.(\w+)")
-_NAMED = re.compile(r"\bapi\.(\w+)")
+_CREATED = re.compile(r"CREATE (?:FUNCTION|PROCEDURE) (?:api|internal)\.(\w+)")
+_NAMED = re.compile(r"\b(?:api|internal)\.(\w+)")
 
 
 def _without_comments(path: Path) -> str:
@@ -194,7 +195,10 @@ def _without_comments(path: Path) -> str:
 
 
 def _created_and_named(path: Path) -> tuple[set[str], set[str]]:
-    """What a file creates in schema api, and what it names there; a function that names itself alone does not count."""
+    """What a file creates in schemas api and internal, and what it names there.
+
+    A function that names itself alone does not count.
+    """
     created: set[str] = set()
     named: set[str] = set()
     current: set[str] = set()
@@ -368,6 +372,22 @@ def test_make_has_its_targets() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     assert targets >= {"demo", "serve", "test", "bench", "lint"}
+
+
+def test_a_demo_and_a_service_need_no_test_tools() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    stamps = dict(re.findall(r"^([a-z]+): \$\(VENV\)/(\S+)$", makefile, re.MULTILINE))
+    assert stamps == {
+        **dict.fromkeys(("demo", "serve"), "installed-runtime"),
+        **dict.fromkeys(("quick", "test", "bench", "lint", "docs"), "installed"),
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [
+        {re.split(r"[^\w-]", line)[0] for line in lines}
+        for lines in (project["dependencies"], project["optional-dependencies"]["dev"])
+    ]
+    assert names[0] & names[1] == set()
+    assert "pytest" in names[1]
 
 
 def test_continuous_integration_can_be_run_by_hand() -> None:

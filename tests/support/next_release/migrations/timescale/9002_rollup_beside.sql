@@ -61,8 +61,8 @@ CREATE PROCEDURE telemetry.fill_meter_hourly_next(range_from timestamptz, range_
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    hours_to CONSTANT timestamptz := least(range_to, api.hour_floor(now() - interval '1 hour'));
-    days_to CONSTANT timestamptz := least(range_to, api.day_floor(now() - interval '2 hours'));
+    hours_to CONSTANT timestamptz := least(range_to, internal.hour_floor(now() - interval '1 hour'));
+    days_to CONSTANT timestamptz := least(range_to, internal.day_floor(now() - interval '2 hours'));
 BEGIN
     IF range_from < hours_to THEN
         CALL public.refresh_continuous_aggregate('telemetry.meter_hourly_next', range_from, hours_to);

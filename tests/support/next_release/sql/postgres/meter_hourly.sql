@@ -81,7 +81,7 @@ BEGIN
     )
     SELECT
         history.meter_id,
-        api.hour_floor(history.recorded_at),
+        internal.hour_floor(history.recorded_at),
         count(*),
         sum(history.energy_ac_kwh),
         min(history.energy_ac_kwh),

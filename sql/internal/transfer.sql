@@ -1,7 +1,7 @@
 -- What a database is made of, for a copy of it: each relation with its columns, its key, and in which order it can be
 -- written. Left out is what says something of the database itself: its profile, its disk, the runs of its upkeep.
 
-CREATE VIEW api.copied_relation AS
+CREATE VIEW internal.copied_relation AS
 SELECT
     relation.relname AS name,
     CASE
@@ -36,14 +36,14 @@ WHERE
     AND relation.relkind IN ('r', 'v')
     AND relation.relname NOT IN ('installation', 'disk', 'upkeep_run', 'import_progress');
 
-COMMENT ON VIEW api.copied_relation IS
+COMMENT ON VIEW internal.copied_relation IS
 'The relations of schema telemetry that a copy of the database holds, each with what it takes to write it.';
-COMMENT ON COLUMN api.copied_relation.name IS 'Name of the relation in schema telemetry.';
-COMMENT ON COLUMN api.copied_relation.kind IS 'history, rollup, live (kept by triggers of the history, copied for devices whose history was dropped) or table.';
-COMMENT ON COLUMN api.copied_relation.refers_to IS 'How many foreign keys it has: those without any are written first.';
-COMMENT ON COLUMN api.copied_relation.column_names IS 'Its columns, in their order.';
-COMMENT ON COLUMN api.copied_relation.key_columns IS 'Columns of its primary key; empty for histories and rollups, where not every profile has one.';
-COMMENT ON COLUMN api.copied_relation.identity_column IS 'The column whose values the database counts up; null where there is none.';
+COMMENT ON COLUMN internal.copied_relation.name IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN internal.copied_relation.kind IS 'history, rollup, live (kept by triggers of the history, copied for devices whose history was dropped) or table.';
+COMMENT ON COLUMN internal.copied_relation.refers_to IS 'How many foreign keys it has: those without any are written first.';
+COMMENT ON COLUMN internal.copied_relation.column_names IS 'Its columns, in their order.';
+COMMENT ON COLUMN internal.copied_relation.key_columns IS 'Columns of its primary key; empty for histories and rollups, where not every profile has one.';
+COMMENT ON COLUMN internal.copied_relation.identity_column IS 'The column whose values the database counts up; null where there is none.';
 
 -- What two databases have to agree on after a restore or a copy, whatever their servers, releases of PostgreSQL and
 -- storage profiles: of each table, how many rows, and a sum over a hash of every row; of histories and rollups, one line a
@@ -56,7 +56,7 @@ COMMENT ON COLUMN api.copied_relation.identity_column IS 'The column whose value
 --
 -- Settings that change how a value is written are part of the function. It reads everything, and is for that occasion.
 
-CREATE FUNCTION api.fingerprints(
+CREATE FUNCTION internal.fingerprints(
     range_from timestamptz DEFAULT '-infinity',
     range_to timestamptz DEFAULT 'infinity',
     kept_from jsonb DEFAULT '{}'
@@ -75,14 +75,14 @@ DECLARE
 BEGIN
     FOR shown IN
         SELECT copied.name, copied.kind, copied.column_names
-        FROM api.copied_relation AS copied
+        FROM internal.copied_relation AS copied
         ORDER BY copied.name
     LOOP
         begins := greatest(range_from, (kept_from ->> shown.name)::timestamptz);
         IF shown.kind = 'history' THEN
             RETURN QUERY EXECUTE format(
                 'SELECT %L, recorded_at::date, count(*), sum(hashtextextended(kept::text, 0)), NULL::float8[]
-                FROM api.%I AS kept
+                FROM internal.%I AS kept
                 WHERE recorded_at >= $1 AND recorded_at < $2
                 GROUP BY 2
                 ORDER BY 2',
@@ -92,7 +92,7 @@ BEGIN
         ELSIF shown.kind = 'rollup' THEN
             RETURN QUERY EXECUTE format(
                 'SELECT %L, bucket_start::date, count(*), sum(hashtextextended(ROW(%s)::text, 0)), ARRAY[%s]
-                FROM api.%I
+                FROM internal.%I
                 CROSS JOIN LATERAL (
                     SELECT 1 + (hashtextextended(ROW(%I, bucket_start)::text, 0) & 1023) / 1024.0::float8
                 ) AS weighed (weight)
@@ -113,7 +113,7 @@ BEGIN
         ELSE
             RETURN QUERY EXECUTE format(
                 'SELECT %L, NULL::date, count(*), coalesce(sum(hashtextextended(kept::text, 0)), 0), NULL::float8[]
-                FROM api.%I AS kept',
+                FROM internal.%I AS kept',
                 shown.name, shown.name
             );
         END IF;
@@ -121,5 +121,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api.fingerprints(timestamptz, timestamptz, jsonb) IS
+COMMENT ON FUNCTION internal.fingerprints(timestamptz, timestamptz, jsonb) IS
 'Rows and a checksum of every relation, of histories and rollups by day (UTC): those of [range_from, range_to) alone, and none from before kept_from, {"relation": "instant"}. Of rollups, the sums stand apart, each row weighted, to be compared with a tolerance: they are added up in any order. Two databases that give the same hold the same. Reads everything there is: for after a restore or a copy.';

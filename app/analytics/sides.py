@@ -1,0 +1,21 @@
+"""What rows of answers say of both sides, the meters' and the vehicles': a row in, structs out."""
+
+from typing import Any
+
+from app.analytics.rounding import ENERGY_DIGITS, RATIO_DIGITS, rounded
+from app.wire.energy import Coverage, ReadingCounts, TotalEnergy
+
+
+def total_energy(row: Any) -> TotalEnergy:
+    """The energies of a row with `energy_ac_kwh` and `energy_dc_kwh`."""
+    return TotalEnergy(rounded(row.energy_ac_kwh, ENERGY_DIGITS), rounded(row.energy_dc_kwh, ENERGY_DIGITS))
+
+
+def reading_counts(row: Any) -> ReadingCounts:
+    """The counts of a row with `meter_readings` and `vehicle_readings`."""
+    return ReadingCounts(row.meter_readings, row.vehicle_readings)
+
+
+def coverage(row: Any) -> Coverage:
+    """The shares of a row with `meter_coverage` and `vehicle_coverage`."""
+    return Coverage(rounded(row.meter_coverage, RATIO_DIGITS), rounded(row.vehicle_coverage, RATIO_DIGITS))

@@ -1,0 +1,43 @@
+-- A charger's ratio day by day (UTC): what its meter drew for vehicles, and what arrived in them while it fed them. A
+-- vehicle that was silent while it was fed counts on neither side.
+
+CREATE FUNCTION internal.charger_days(meter text, window_from timestamptz, window_to timestamptz)
+RETURNS TABLE (
+    day_from timestamptz,
+    day_to timestamptz,
+    energy_ac_kwh float8,
+    energy_dc_kwh float8,
+    efficiency_ratio float8,
+    meter_readings bigint,
+    vehicle_readings bigint,
+    fed_seconds float8
+)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 90
+AS $$
+    SELECT
+        slot.bucket_from,
+        slot.bucket_to,
+        sum(grid.energy_ac_kwh),
+        sum(battery.energy_dc_kwh),
+        sum(battery.energy_dc_kwh) / nullif(sum(grid.energy_ac_kwh), 0),
+        sum(grid.readings)::bigint,
+        sum(battery.readings)::bigint,
+        sum(internal.seconds_elapsed(stretch.stretch_from, stretch.stretch_to))
+    FROM internal.buckets(window_from, window_to, 'day', 'UTC') AS slot
+    JOIN internal.meter_feeds(meter, window_from, window_to) AS feed
+        ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
+    CROSS JOIN LATERAL (
+        SELECT
+            greatest(slot.bucket_from, feed.feed_from) AS stretch_from,
+            least(slot.bucket_to, feed.feed_to) AS stretch_to
+    ) AS stretch
+    CROSS JOIN LATERAL internal.meter_window(
+        meter, stretch.stretch_from, stretch.stretch_to, window_from, window_to
+    ) AS grid
+    CROSS JOIN LATERAL internal.vehicle_window(feed.vehicle_id, stretch.stretch_from, stretch.stretch_to) AS battery
+    WHERE grid.readings > 0 AND battery.readings > 0
+    GROUP BY slot.bucket_from, slot.bucket_to
+$$;
+
+COMMENT ON FUNCTION internal.charger_days(text, timestamptz, timestamptz) IS
+'Days (UTC, clipped) of [window_from, window_to) on which a meter and a vehicle that it fed were both heard from: AC and DC energy (kWh), their ratio (null where AC is 0), readings, and seconds for which it fed them.';
