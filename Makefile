@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 .PHONY: demo serve quick test bench lint docs lock
 
 demo: $(VENV)/installed-runtime
-	$(RUN) -m app demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+	$(RUN) -m app demo $(if $(DEMO_DAYS),--days $(DEMO_DAYS)) $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
 serve: $(VENV)/installed-runtime
 	$(RUN) -m app serve

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from app import __version__
 from app.config import Settings, flag_of, variables
@@ -115,6 +116,9 @@ def _add_flag(parser: argparse.ArgumentParser, variable: str) -> None:
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, help="stop after so many seconds (default: run until Ctrl-C)")
     parser.add_argument(
+        "--days", type=int, default=demo.DAYS, help="days of history to begin with (default: %(default)s)"
+    )
+    parser.add_argument(
         "--vehicles", type=int, default=demo.VEHICLES, help="vehicles of the fleet, 3 or more (default: %(default)s)"
     )
     parser.add_argument(
@@ -180,14 +184,15 @@ def _roles(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
     # The simulated fleet has a database of its own, so that it does not mix with real devices.
     settings = replace(settings, data_dir=settings.data_dir / "demo")
-    fleet = {"seconds": options.seconds, "vehicles": options.vehicles, "seed": options.seed}
+    fleet = {"seconds": options.seconds, "days": options.days, "vehicles": options.vehicles, "seed": options.seed}
     listen.check(settings)
     with (
         stopped_by_signals() as stop,
         database(settings, serves=True) as url,
         serving(settings, url, stop) as address,
     ):
-        demo.run(address, stop=stop, alone=settings.database_url is not None, **fleet)
+        load = partial(importer.load, url, settings)
+        demo.run(address, stop=stop, load=load, alone=settings.database_url is not None, **fleet)
     return 0
 
 
@@ -229,7 +234,7 @@ _GROUPS: Mapping[str, tuple[_Command, ...]] = {
         _Command(
             "demo",
             "serve, and let a simulated fleet send readings",
-            ("demo --seconds 60",),
+            ("demo --days 30", "demo --seconds 60"),
             _demo,
             _add_demo,
             (*_LISTENING, "DATABASE_URL"),

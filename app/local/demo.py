@@ -5,13 +5,16 @@ on where the first one stopped.
 """
 
 import http.client
+import math
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -25,7 +28,10 @@ VEHICLES: Final = 40
 SEED: Final = 7
 
 _CHARGERS_PER_VEHICLE: Final = 0.6
-_PAST: Final = timedelta(hours=24)
+# So much of the past goes by requests, as devices send; what is older is loaded as files, which is faster.
+_POSTED_PAST: Final = timedelta(hours=24)
+DAYS: Final = 1
+MOST_DAYS: Final = 366
 _READINGS_PER_REQUEST: Final = 4000
 _ASSIGNMENTS_PER_REQUEST: Final = 500
 _VEHICLES_ASKED: Final = 60
@@ -47,6 +53,8 @@ _IDLE_S: Final = 2.0
 
 _T = TypeVar("_T")
 _Reading = MeterReading | VehicleReading
+# Loads a file of readings, lines of JSON; returns how many were kept.
+Load = Callable[[Path], int]
 
 
 class _LiveVehicle(msgspec.Struct, rename="camel"):
@@ -265,6 +273,27 @@ class _Demo:
                     self.post_readings(batch)
                     bar.update(len(batch))
 
+    def load_past(self, load: Load) -> None:
+        """Load all but the last day of the past, a file of readings for each day; a stop is heeded in between."""
+        end = _whole_minute(_now()) - _POSTED_PAST
+        days = math.ceil((end - self.fleet.now) / timedelta(days=1))
+        if days > 0:
+            self.say(f"Loading {days} days of history; Ctrl-C stops, and the next run continues.")
+        with (
+            tempfile.TemporaryDirectory(prefix="energy-demo-") as directory,
+            tqdm(total=max(0, days), unit=" days", leave=False, disable=None) as bar,
+        ):
+            path = Path(directory) / "readings.ndjson"
+            while self.fleet.now < end and not self.stop.is_set():
+                midnight = (self.fleet.now + MINUTE).replace(hour=0, minute=0) + timedelta(days=1)
+                count = (min(end, midnight - MINUTE) - self.fleet.now) // MINUTE
+                minutes = [self.step() for _ in range(count)]
+                self.post_assignments(minutes)
+                readings = [reading for minute in minutes for reading in _readings(minute)]
+                path.write_bytes(msgspec.json.Encoder().encode_lines(readings))
+                self.accepted += load(path)
+                bar.update()
+
     def live(self) -> None:
         """Post each minute as it ends, its devices spread over the next, until it is over; minutes are left whole."""
         while True:
@@ -319,18 +348,21 @@ def run(
     seconds: float | None = None,
     vehicles: int = VEHICLES,
     seed: int = SEED,
+    days: int = DAYS,
+    load: Load | None = None,
     alone: bool = False,
     out: TextIO | None = None,
 ) -> None:
-    """Post a day of a simulated fleet's past to the API at `base_url`, print what it answers, then post live.
+    """Post the past of a simulated fleet to the API at `base_url`, print what it answers, then post live.
 
     Runs until `stop` is set, which is heeded in less than a second between requests that are answered, or until
     `seconds` have passed since the call; the past is posted whole even so, and the last performance is printed at the
-    end. `vehicles` is 3 or more; there are 0.6 chargers to each. Writes to `out`, standard output unless told, and a
-    progress bar to standard error where that is a terminal.
+    end. `vehicles` is 3 or more; there are 0.6 chargers to each. The past is of so many `days`; what is older than
+    24 hours goes through `load`, which takes a file of readings and returns how many of them were kept. Writes to
+    `out`, standard output unless told, and a progress bar to standard error where that is a terminal.
 
     Data of an earlier run is continued: vehicles keep their state of charge, those that were charging go on, readings
-    follow the newest one, at most 24 hours back, and assignments left open are closed there.
+    follow the newest one, at most `days` back, and assignments left open are closed there.
 
     Raises OperatorError where the service does not answer, or not as the contract says, and with `alone` where it knows
     a device that is none of a simulated fleet. Nothing is raised once `stop`
@@ -338,6 +370,8 @@ def run(
     """
     if vehicles < 3:
         raise OperatorError(f"{vehicles} vehicles: a simulated fleet has at least 3")
+    if not DAYS <= days <= MOST_DAYS:
+        raise OperatorError(f"{days} days: the past of a simulated fleet has {DAYS} to {MOST_DAYS}, such as --days 30")
     ends_at_s = None if seconds is None else time.monotonic() + seconds
     client = _Client(base_url, stop)
     try:
@@ -346,10 +380,10 @@ def run(
                 f"the database holds {other}, which is no device of the demo's, and its simulated fleet would be "
                 "counted with yours: unset DATABASE_URL, or name a database of the demo's own"
             )
-        fleet, resumed = _resume(client, seed, vehicles)
+        fleet, resumed = _resume(client, seed, vehicles, timedelta(days=days))
         demo = _Demo(client, fleet, stop, sys.stdout if out is None else out, ends_at_s)
         demo.say(resumed)
-        _tell(demo, seconds)
+        _tell(demo, seconds, load)
     except OperatorError:
         if not stop.is_set():
             raise
@@ -357,9 +391,11 @@ def run(
         client.close()
 
 
-def _tell(demo: _Demo, seconds: float | None) -> None:
+def _tell(demo: _Demo, seconds: float | None, load: Load | None) -> None:
     began_at_s = time.monotonic()
     began_at = demo.fleet.now
+    if load is not None:
+        demo.load_past(load)
     demo.post_past()
     elapsed_s = time.monotonic() - began_at_s
     demo.say(_posted(demo, (demo.fleet.now - began_at) // MINUTE, elapsed_s))
@@ -384,7 +420,7 @@ def _tell(demo: _Demo, seconds: float | None) -> None:
     demo.say(f"\nStopped; {demo.accepted:,} readings accepted.")
 
 
-def _resume(client: _Client, seed: int, vehicles: int) -> tuple[Fleet, str]:
+def _resume(client: _Client, seed: int, vehicles: int, past: timedelta) -> tuple[Fleet, str]:
     """Make the fleet that continues what the service has of it; returns it with a line that says so.
 
     It starts after everything an earlier run made known: readings, and assignments, which run ahead of them.
@@ -403,9 +439,9 @@ def _resume(client: _Client, seed: int, vehicles: int) -> tuple[Fleet, str]:
         [vehicle.timestamp for vehicle in known]
         + [assignment.begins_at for assignment in listed]
         + [assignment.ends_at for assignment in listed if assignment.ends_at is not None],
-        default=this_minute - _PAST,
+        default=this_minute - past,
     )
-    start = min(max(_whole_minute(latest + MINUTE - timedelta.resolution), this_minute - _PAST), this_minute)
+    start = min(max(_whole_minute(latest + MINUTE - timedelta.resolution), this_minute - past), this_minute)
     still_open = {assignment.id: assignment for assignment in listed if assignment.ends_at is None}
     for assignment in still_open.values():
         # A second later, so that the reading stamped `start` still belongs to it; the new run's first one begins a

@@ -54,7 +54,7 @@ CONNECT_TIMEOUT_S = 30
 POLL_INTERVAL_S = 0.05
 """Time between two checks of a server that starts or stops."""
 JOIN_INTERVAL_S = 0.5
-"""Time between two checks of a server that another process starts."""
+"""Time between two checks of a server that another process runs."""
 WAIT_NOTICE_INTERVAL_S = 10.0
 """Time between two log lines about a start that takes long."""
 

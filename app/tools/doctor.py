@@ -25,7 +25,7 @@ MAX_CHUNKS_SHOWN = 40
 MAX_DEVICES_SHOWN = 20
 """Silent devices shown by `doctor`, with `--json` too."""
 MAX_OF_A_SORT_SHOWN = 5
-"""Findings of one sort that `doctor` shows; `--json` has all."""
+"""Findings of one sort shown by `doctor`; `--json` has all of them."""
 MAX_UNITS_DIVIDED = 10
 """Days from which on `doctor` shows no hours, and hours from which on it shows no minutes."""
 QUESTION_TIMEOUT_S = 60

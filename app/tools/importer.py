@@ -118,10 +118,18 @@ def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
     file = ImportFile(options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns)
     if options.by_day and file.kind != "readings":
         raise ImportFileError(f"--by-day is for readings, and {file.path} has {file.kind}")
-    return asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day))
+    summary = asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day, is_told=True))
+    return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
 
 
-async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *, by_day: bool) -> int:
+def load(url: str, settings: Settings, path: Path) -> int:
+    """Load a file of readings by day, without a word; returns how many were kept. Raises what :func:`run` raises."""
+    return asyncio.run(_run(url, settings, ImportFile(path), None, by_day=True, is_told=False)).accepted
+
+
+async def _run(
+    url: str, settings: Settings, file: ImportFile, end_at: EndAt, *, by_day: bool, is_told: bool
+) -> Summary:
     summary = Summary()
     damage: ImportFileError | None = None
     database = Database(url, settings)
@@ -138,7 +146,8 @@ async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *,
             except ImportFileError as error:
                 damage = error
             finally:
-                _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
+                if is_told:
+                    _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
             if summary.oldest and summary.newest and not by_day:
                 ends = {"from": summary.oldest, "to": summary.newest + timedelta(microseconds=1)}
                 await call(url, settings, "complete_rollups", ends)
@@ -149,7 +158,7 @@ async def _run(url: str, settings: Settings, file: ImportFile, end_at: EndAt, *,
         raise ImportFileError(f"{damage}; {loaded}")
     if not summary.lines:
         raise ImportFileError(f"{file.path} has a header and nothing under it")
-    return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
+    return summary
 
 
 @contextmanager

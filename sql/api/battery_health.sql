@@ -96,7 +96,7 @@ AS $$
             END::float8
         ),
         max(hourly.battery_temp_max_c)
-    FROM internal.vehicle_hours(window_from, window_to, vehicle) AS hourly
+    FROM internal.hours_of_vehicle(vehicle, window_from, window_to) AS hourly
 $$;
 
 COMMENT ON FUNCTION api.vehicle_condition(text, timestamptz, timestamptz) IS

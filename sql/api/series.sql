@@ -67,7 +67,7 @@ AS $$
             hourly.energy_dc_kwh,
             hourly.battery_temp_sum_c,
             hourly.is_estimated
-        FROM internal.vehicle_hours(window_from, window_to, vehicle) AS hourly
+        FROM internal.hours_of_vehicle(vehicle, window_from, window_to) AS hourly
     ),
     grid_piece AS (
         SELECT stretch_hour.bucket_from, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated

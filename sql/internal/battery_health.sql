@@ -7,36 +7,28 @@
 CREATE FUNCTION internal.charging_stretches(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
     stretch_from timestamptz,
-    stretch_to timestamptz,
     soc_from_pct float8,
     soc_to_pct float8,
-    energy_dc_kwh float8,
-    battery_temp_mean_c float8
+    energy_dc_kwh float8
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 AS $$
     SELECT
         min(numbered.bucket_start),
-        max(numbered.bucket_start) + interval '1 hour',
         min(numbered.soc_from_pct),
         max(numbered.soc_max_pct),
-        sum(numbered.energy_dc_kwh),
-        sum(numbered.battery_temp_sum_c) / sum(numbered.readings)::float8
+        sum(numbered.energy_dc_kwh)
     FROM (
         SELECT
             rising.bucket_start,
-            rising.readings,
             rising.energy_dc_kwh,
-            rising.battery_temp_sum_c,
             least(rising.soc_min_pct, rising.soc_before_pct)::float8 AS soc_from_pct,
             rising.soc_max_pct::float8 AS soc_max_pct,
             count(*) FILTER (WHERE rising.begins) OVER (ORDER BY rising.bucket_start) AS number
         FROM (
             SELECT
                 follows.bucket_start,
-                follows.readings,
                 follows.energy_dc_kwh,
-                follows.battery_temp_sum_c,
                 follows.soc_min_pct,
                 follows.soc_max_pct,
                 follows.soc_before_pct,
@@ -47,9 +39,7 @@ AS $$
             FROM (
                 SELECT
                     hourly.bucket_start,
-                    hourly.readings,
                     hourly.energy_dc_kwh,
-                    hourly.battery_temp_sum_c,
                     hourly.soc_min_pct,
                     hourly.soc_max_pct,
                     -- Null where the hour before has no reading.
@@ -66,7 +56,7 @@ AS $$
                     AND NOT (
                         hourly.soc_min_pct < hourly.soc_first_pct AND hourly.soc_last_pct < hourly.soc_max_pct
                     ) AS is_rising
-                FROM internal.vehicle_hours(window_from, window_to, vehicle) AS hourly
+                FROM internal.hours_of_vehicle(vehicle, window_from, window_to) AS hourly
             ) AS follows
         ) AS rising
         WHERE rising.is_rising
@@ -75,4 +65,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.charging_stretches(text, timestamptz, timestamptz) IS
-'Runs of whole hours in [window_from, window_to) in which a vehicle charged: its state of charge at both ends (percent), the DC energy between (kWh) and the mean battery temperature (degrees C).';
+'Runs of whole hours in [window_from, window_to) in which a vehicle charged: when it began, its state of charge at both ends (percent), and the DC energy between (kWh).';

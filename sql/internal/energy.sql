@@ -106,12 +106,10 @@ $$;
 COMMENT ON FUNCTION internal.meter_window(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
 'Readings and AC energy (kWh, null where nothing is known) of one meter in [window_from, window_to); of a register the baselines (first readings, which count nothing), resets and rollovers, and whether the energy rests on a rollup whose history was dropped. within_from and within_to are planning bounds that hold the window; pass the window itself.';
 
--- One row a vehicle and whole hour: the rollup, its energy by what the vehicle's kWh values mean. only_vehicle is written
--- so that the planner folds it away, where it is null as where it is given.
+-- The same of a vehicle, which a caller names when the statement is planned.
 
-CREATE FUNCTION internal.vehicle_hours(hours_from timestamptz, hours_to timestamptz, only_vehicle text DEFAULT NULL)
+CREATE FUNCTION internal.hours_of_vehicle(vehicle text, hours_from timestamptz, hours_to timestamptz)
 RETURNS TABLE (
-    vehicle_id text,
     bucket_start timestamptz,
     readings bigint,
     energy_dc_kwh float8,
@@ -122,13 +120,11 @@ RETURNS TABLE (
     battery_temp_sum_c float8,
     battery_temp_min_c float4,
     battery_temp_max_c float4,
-    is_estimated boolean,
-    resets integer
+    is_estimated boolean
 )
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
 AS $$
     SELECT
-        hourly.vehicle_id,
         hourly.bucket_start,
         hourly.readings,
         CASE WHEN register.device_id IS NULL THEN hourly.energy_dc_sum_kwh ELSE register.energy_kwh END,
@@ -139,21 +135,19 @@ AS $$
         hourly.battery_temp_sum_c,
         hourly.battery_temp_min_c,
         hourly.battery_temp_max_c,
-        coalesce(register.is_estimated, false),
-        coalesce(register.resets, 0)
+        coalesce(register.is_estimated, false)
     FROM internal.vehicle_hourly AS hourly
     LEFT JOIN internal.register_hours(
-        'vehicle', internal.hour_ceiling(hours_from), internal.hour_floor(hours_to), only_vehicle
-    ) AS register
-        ON register.device_id = hourly.vehicle_id AND register.bucket_start = hourly.bucket_start
+        'vehicle', internal.hour_ceiling(hours_from), internal.hour_floor(hours_to), vehicle
+    ) AS register ON register.bucket_start = hourly.bucket_start
     WHERE
-        (only_vehicle IS NULL OR hourly.vehicle_id = only_vehicle)
+        hourly.vehicle_id = vehicle
         AND hourly.bucket_start >= internal.hour_ceiling(hours_from)
         AND hourly.bucket_start < internal.hour_floor(hours_to)
 $$;
 
-COMMENT ON FUNCTION internal.vehicle_hours(timestamptz, timestamptz, text) IS
-'One row a vehicle (or the one named) and whole hour of [hours_from, hours_to) in which it has a reading: readings, DC energy (kWh), states of charge (percent), battery temperatures (degrees C), whether the energy rests on a rollup alone where the history would have been asked, and resets of the register.';
+COMMENT ON FUNCTION internal.hours_of_vehicle(text, timestamptz, timestamptz) IS
+'One row a whole hour of [hours_from, hours_to) in which a vehicle has a reading: readings, DC energy (kWh), states of charge (percent), battery temperatures (degrees C), and whether the energy rests on a rollup alone where the history would have been asked.';
 
 -- One vehicle over a half-open window, to the exact instant, as internal.meter_window does it for a meter.
 
@@ -231,14 +225,13 @@ CREATE FUNCTION internal.meter_cut(
     within_from timestamptz,
     within_to timestamptz
 )
-RETURNS TABLE (readings bigint, energy_ac_kwh float8, is_estimated boolean, resets integer)
+RETURNS TABLE (readings bigint, energy_ac_kwh float8, is_estimated boolean)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
         interval_sum.readings,
         CASE WHEN register.is_one THEN register.energy_kwh ELSE interval_sum.energy_ac_kwh END,
-        coalesce(register.is_estimated, false),
-        coalesce(register.resets, 0)
+        coalesce(register.is_estimated, false)
     FROM (
         SELECT count(*) AS readings, sum(history.energy_ac_kwh) AS energy_ac_kwh
         FROM internal.meter_telemetry_history AS history
@@ -250,7 +243,7 @@ AS $$
             AND history.recorded_at < within_to
     ) AS interval_sum
     LEFT JOIN LATERAL (
-        SELECT true AS is_one, counted.energy_kwh, counted.is_estimated, counted.resets
+        SELECT true AS is_one, counted.energy_kwh, counted.is_estimated
         FROM internal.register_window(
             'meter', CASE WHEN (SELECT internal.has_registers('meter')) THEN meter END, cut_from, cut_to
         ) AS counted
@@ -258,7 +251,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.meter_cut(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
-'Readings and AC energy (kWh, null where nothing is known) of one meter in [cut_from, cut_to), a part of an hour; whether it is estimated, and register resets. within_from and within_to are planning bounds that hold the part.';
+'Readings and AC energy (kWh, null where nothing is known) of one meter in [cut_from, cut_to), a part of an hour, and whether it is estimated. within_from and within_to are planning bounds that hold the part.';
 
 CREATE FUNCTION internal.vehicle_cut(
     vehicle text,

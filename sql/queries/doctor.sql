@@ -2,7 +2,7 @@
 SELECT severity, subject, message, action FROM api.findings(%(silent_for)s::interval, %(free_bytes)s::bigint);
 
 -- name: doctor_has_chunks
-SELECT job_workers.workers IS NOT NULL FROM api.job_workers;
+SELECT job_workers.workers IS NOT NULL FROM internal.job_workers;
 
 -- name: doctor_disk
 SELECT database_bytes, growing_bytes_per_day, disk_free_bytes, days_left

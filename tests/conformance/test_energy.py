@@ -178,10 +178,10 @@ def check_performance(
 
 
 HOURS = {
-    "meter": b"SELECT bucket_start, readings, energy_ac_kwh, NULL, is_estimated "
+    "meter": b"SELECT bucket_start, readings, energy_ac_kwh, is_estimated "
     b"FROM internal.hours_of_meter(%(id)s, %(from)s, %(to)s)",
-    "vehicle": b"SELECT bucket_start, readings, energy_dc_kwh, resets, is_estimated "
-    b"FROM internal.vehicle_hours(%(from)s, %(to)s, %(id)s)",
+    "vehicle": b"SELECT bucket_start, readings, energy_dc_kwh, is_estimated "
+    b"FROM internal.hours_of_vehicle(%(id)s, %(from)s, %(to)s)",
 }
 
 
@@ -195,11 +195,10 @@ def check_hours(connection: Connection, expected: Expected, prefix: str, window:
             hours = {one.at.replace(minute=0, second=0, microsecond=0) for one in counted}
             whole = sorted(hour for hour in hours if window[0] <= hour and hour + HOUR <= window[1])
             assert sorted(row[0] for row in rows) == whole
-            for hour, readings, energy, resets, is_estimated in rows:
+            for hour, readings, energy, is_estimated in rows:
                 exact = oracle.total(counted, hour, hour + HOUR)
                 assert same_kwh(energy, exact.kwh), (kind, device, hour, energy, exact)
                 assert (readings, is_estimated) == (exact.readings, False)
-                assert resets in (None, exact.steps.get("reset", 0))
 
 
 def check_feeds(connection: Connection, expected: Expected, prefix: str, window: tuple[datetime, datetime]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from app.db import migrate
@@ -31,6 +32,40 @@ def test_a_demo_and_a_service_of_one_data_directory_know_nothing_of_each_other()
         again = command("demo", *_BRIEFLY, ENERGY_DATA_DIR=data_dir, ENERGY_PORT="0")
         assert again.returncode == 0, again.stderr
         assert "Continuing a simulated fleet, 3 vehicles at 2 chargers" in again.stdout
+
+
+def test_a_demo_begins_with_as_many_days_of_history_as_it_is_asked_for(database_url: str) -> None:
+    arguments = (*_BRIEFLY, "--days", "4")
+    first = command("demo", *arguments, DATABASE_URL=database_url, ENERGY_PORT="0")
+    assert first.returncode == 0, first.stderr
+    assert "Loading 3 days of history" in first.stdout
+    with psycopg.connect(database_url) as connection:
+        readings = connection.execute(
+            "SELECT count(*), count(DISTINCT recorded_at) FROM telemetry.vehicle_telemetry_history"
+        ).fetchone()
+        open_or_wrong = connection.execute(
+            "SELECT count(*) FROM telemetry.assignment WHERE upper(during) < lower(during) + interval '1 minute'"
+        ).fetchone()
+        days = connection.execute(
+            "SELECT sum(readings) FROM telemetry.vehicle_daily WHERE bucket_start < now() - interval '2 days'"
+        ).fetchone()
+    # Every minute of every vehicle, once; a run takes longer than a minute on a slow machine.
+    assert readings is not None
+    assert readings[0] == 3 * readings[1] >= 3 * 4 * 24 * 60
+    assert open_or_wrong == (0,)
+    assert days is not None
+    assert days[0] >= 3 * 24 * 60
+    again = command("demo", *arguments, DATABASE_URL=database_url, ENERGY_PORT="0")
+    assert again.returncode == 0, again.stderr
+    assert "Continuing a simulated fleet" in again.stdout
+    assert "Loading" not in again.stdout
+
+
+@pytest.mark.parametrize("days", ["0", "367"])
+def test_a_demo_of_too_few_or_too_many_days_says_what_is_allowed(database_url: str, days: str) -> None:
+    refused = command("demo", "--days", days, DATABASE_URL=database_url, ENERGY_PORT="0")
+    assert refused.returncode == 1
+    assert f"energy: {days} days: the past of a simulated fleet has 1 to 366, such as --days 30\n" in refused.stderr
 
 
 @pytest.mark.parametrize(
