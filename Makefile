@@ -28,7 +28,7 @@ lint: $(VENV)/installed
 
 # The site of docs/, in site/; neither the service nor its tests need what this installs.
 docs: $(VENV)/installed
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(INSTALL) '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # Takes the newest versions that pyproject.toml allows and writes them down; run the tests, then commit.

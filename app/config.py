@@ -118,13 +118,13 @@ class Settings:
     )
     port: int = _setting("ENERGY_PORT", 8000, _integer(0, 65535), "port to listen on; 0 takes a free one")
     workers: int = _setting(
-        "ENERGY_WORKERS", 1, _integer(1, 64), "processes that answer; each keeps one processor core busy"
+        "ENERGY_WORKERS", 1, _integer(1, 64), "worker processes; each keeps one processor core busy"
     )
     log_format: str = _setting(
         "ENERGY_LOG_FORMAT",
         "text",
         _choice("text", "json"),
-        "form of the log on standard error: `text`, or `json` for one JSON object per line",
+        "format of the log on standard error: `text`, or `json` for one JSON object per line",
     )
     read_connections: int = _setting(
         "ENERGY_READ_CONNECTIONS", 4, _integer(1, 100), "database connections for answers, per worker process"

@@ -16,7 +16,7 @@ from app.errors import ProblemError
 logger = logging.getLogger("energy.rejected")
 
 LOG_PERIOD_S = 10.0
-"""Shortest time between two log lines about rejected requests, or readings, of one code."""
+"""Time between two log lines about rejected requests, or readings, of one code; the next line counts those left out."""
 
 
 class _Sampler:

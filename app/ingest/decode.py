@@ -32,8 +32,8 @@ from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingErr
 
 
 class Horizon(NamedTuple):
-    """What the database says of timestamps: the oldest that a reading of each kind may have, since the history is not
-    kept longer, and by how much this machine's clock is behind the database's, seconds (negative: ahead)."""
+    """What the database says about timestamps: the oldest that a reading of each kind may have, since the history is
+    not kept longer, and by how much this machine's clock is behind the database's, seconds (negative: ahead)."""
 
     meter: datetime
     vehicle: datetime
@@ -48,7 +48,7 @@ rejected before it is decoded."""
 SMALLEST_ENERGY_KWH = 1e-9
 """Smallest energy above 0; a smaller one becomes 0."""
 MAX_ID_LENGTH_SHOWN = 64
-"""Characters logged of what a bad reading calls its device."""
+"""Characters that the log shows of the id of a rejected reading."""
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 # Until the database has answered.
 UNKNOWN_HORIZON = Horizon(BEGINNING_OF_TIME, BEGINNING_OF_TIME)
@@ -220,8 +220,7 @@ class ReadingDecoder:
             if isinstance(read, ReadingError):
                 batch.errors.append(read)
                 if read.code not in batch.examples:
-                    why = read.detail if read.field is None else f"{read.field}: {read.detail}"
-                    batch.examples[read.code] = _named_device(item), why
+                    batch.examples[read.code] = _named_device(item), read.detail
             elif isinstance(read, MeterReading):
                 row = meter_row(index, read.meterId, read.timestamp, _measured(read.kwhConsumedAc), read.voltage)
                 batch.meters.append(row)

@@ -305,7 +305,7 @@ class Writer:
 
 
 async def horizon(database: Database) -> Horizon:
-    """What the database says of timestamps now. Raises :class:`DatabaseLost`."""
+    """What the database says about timestamps now. Raises :class:`DatabaseLost`."""
     [oldest] = await database.fetch_all("oldest_timestamps_kept")
     asked_us = now_us()
     [answer] = await database.fetch_all("clock")

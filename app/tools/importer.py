@@ -307,7 +307,7 @@ async def _load_readings(decoder: ReadingDecoder, writer: Writer, lines: Sequenc
         summary.too_old += sum(error.code == "timestamp_too_old" for error in batch.errors)
         summary.in_future += sum(error.code == "timestamp_in_future" for error in batch.errors)
         for error in (*batch.errors, *map(conflict, written.conflicts)):
-            told[sound[error.index].number] = f"{error.code}: " + ": ".join(filter(None, (error.field, error.detail)))
+            told[sound[error.index].number] = f"{error.code}: {error.detail}"
         recorded_us = [row[1] for row in (*batch.meters, *batch.vehicles)]
         if recorded_us:
             summary.saw(instant(min(recorded_us)))
