@@ -74,7 +74,7 @@ class Settings:
         "DATABASE_URL",
         None,
         _text,
-        "PostgreSQL or TimescaleDB to use, as a libpq URL or connection string; without it the embedded server starts",
+        "PostgreSQL or TimescaleDB to use, as a libpq URL or connection string; without it the embedded server is used",
     )
     database_read_url: str | None = _setting(
         "DATABASE_READ_URL",

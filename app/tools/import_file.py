@@ -345,9 +345,13 @@ def _records(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] | s
                 yield number, cells
 
 
-def timestamp_of(line: Line) -> datetime | None:
-    """When the reading of a line was taken; None where the line says nothing of it that can be read."""
-    return None if line.fault else _instant(_object(line.values).get("timestamp"))
+def day_of_line(line: Line) -> datetime | None:
+    """The midnight (UTC) that the day of a reading begins with; None where the line has no such day."""
+    at = None if line.fault else _instant(_object(line.values).get("timestamp"))
+    try:
+        return None if at is None else at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    except OverflowError:
+        return None
 
 
 def _shifted(line: Line, shift: timedelta) -> Line:

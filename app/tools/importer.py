@@ -9,12 +9,12 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import psycopg
@@ -24,12 +24,12 @@ from app.config import Settings
 from app.db.pool import Database, call
 from app.db.queries import query
 from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
-from app.ingest.decode import ReadingDecoder, conflict
+from app.ingest.decode import Batch, ReadingDecoder, conflict
 from app.ingest.rows import instant
 from app.ingest.writer import Writer, horizon
 from app.registry import assignments, devices
 from app.tools.day_spool import DaySpool
-from app.tools.import_file import COLUMNS, ImportFile, Line
+from app.tools.import_file import COLUMNS, ImportFile, Line, day_of_line
 from app.wire.allowed import convert, decode
 from app.wire.assignments import Assignment, NewAssignment
 from app.wire.devices import MeterChange, VehicleChange
@@ -54,7 +54,6 @@ class Summary:
     conflicts: int = 0
     bad: int = 0
     too_old: int = 0
-    in_future: int = 0
     loaded_before: int = 0
     days_to_repeat: int = 0
     listed: list[str] = field(default_factory=list)
@@ -66,10 +65,15 @@ class Summary:
         if len(self.listed) < MAX_BAD_LINES_LISTED:
             self.listed.append(f"line {number}: {what}")
 
-    @property
-    def refused_for_age(self) -> int:
-        """Lines refused for now: a longer retention, or time, lets them in."""
-        return self.too_old + self.in_future
+    def report_all(self, told: Mapping[int, str]) -> None:
+        """Note lines that are not kept, in their order."""
+        for number in sorted(told):
+            self.report(number, told[number])
+
+    def count_bad(self, bad: Mapping[int, "_Bad"]) -> None:
+        """Count lines that are bad."""
+        self.bad += len(bad)
+        self.too_old += sum(error.code == "timestamp_too_old" for error in bad.values())
 
     def saw(self, instant: datetime) -> None:
         """Widen the range of time that the file covers."""
@@ -233,38 +237,53 @@ async def _load_by_day(
     writer.start()
     size = min(LINES_PER_BATCH, settings.max_readings_per_request)
     fingerprint = f"{file.fingerprint()} {shift.total_seconds():+f}"
+    over = {day for (day,) in await database.fetch_all("days_imported", {"fingerprint": fingerprint})}
+    refused_days: set[datetime] = set()
     damage: ImportFileError | None = None
     try:
         with DaySpool() as spool:
             try:
-                for line in file.lines(shift):
-                    spool.add(line)
+                for lines in _batches(file.lines(shift), size):
+                    refused_days |= _sort_by_day(decoder, lines, over, spool, summary)
             except ImportFileError as error:
                 damage = error
-            for lines in _batches(spool.lines(None), size):
-                await _load_readings(decoder, writer, lines, summary)
-                summary.lines += len(lines)
-            rows = await database.fetch_all("days_imported", {"fingerprint": fingerprint})
-            over = {row[0] for row in rows}
             for day in tqdm(spool.days(), unit=" days", disable=None, leave=False):
                 if day in over:
                     summary.loaded_before += spool.counts[day]
                     summary.lines += spool.counts[day]
                     continue
-                began, refused_before = datetime.now(UTC), summary.refused_for_age
-                for lines in _batches(spool.lines(day), size):
-                    await _load_readings(decoder, writer, lines, summary)
-                    summary.lines += len(lines)
-                    summary.last_line = lines[-1].number
+                began = datetime.now(UTC)
+                for batch, numbers in spool.batches(day, size):
+                    summary.report_all(await _write(writer, batch, numbers, summary))
+                    summary.lines += len(batch)
+                    summary.last_line = max(numbers)
                 await call(url, settings, "complete_load", {"from": day, "to": day + timedelta(days=1)})
-                if summary.refused_for_age > refused_before:
-                    summary.days_to_repeat += 1
-                else:
+                if day not in refused_days:
                     await _remember_day(database, fingerprint, day, spool.counts[day], began)
     finally:
+        summary.days_to_repeat = len(refused_days)
         await writer.close()
     if damage is not None:
         raise damage
+
+
+def _sort_by_day(
+    decoder: ReadingDecoder, lines: Sequence[Line], over: Collection[datetime], spool: DaySpool, summary: Summary
+) -> set[datetime]:
+    """Decode lines into the spool; returns the days of which a reading is refused for its age.
+
+    A line that is bad counts as loaded before where its day is over: an earlier run has reported it.
+    """
+    decoded = _decode(decoder, lines)
+    day_of = {line.number: day_of_line(line) for line in lines if line.number in decoded.bad}
+    before = {number for number, day in day_of.items() if day in over}
+    summary.loaded_before += len(before)
+    summary.lines += len(decoded.bad)
+    bad = {number: error for number, error in decoded.bad.items() if number not in before}
+    summary.count_bad(bad)
+    summary.report_all({number: str(error) for number, error in bad.items()})
+    spool.add(decoded.batch, decoded.numbers)
+    return {day for number, error in bad.items() if error.is_for_age and (day := day_of[number]) is not None}
 
 
 async def _remember_day(database: Database, fingerprint: str, day: datetime, readings: int, began: datetime) -> None:
@@ -290,30 +309,60 @@ def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
         yield batch
 
 
-async def _load_readings(decoder: ReadingDecoder, writer: Writer, lines: Sequence[Line], summary: Summary) -> None:
-    told = {line.number: line.fault for line in lines if line.fault}
-    summary.bad += len(told)
+class _Bad(NamedTuple):
+    """Why a line is no reading that is kept: the code of the decoder's error, or none, and a sentence."""
+
+    code: str | None
+    what: str
+
+    @property
+    def is_for_age(self) -> bool:
+        """Whether it is refused for now: a longer retention, or time, lets it in."""
+        return self.code in ("timestamp_too_old", "timestamp_in_future")
+
+    def __str__(self) -> str:
+        return self.what if self.code is None else f"{self.code}: {self.what}"
+
+
+class _Decoded(NamedTuple):
+    """Lines as readings: the numbers of their lines by place, and what is bad by the number of its line."""
+
+    batch: Batch
+    numbers: list[int]
+    bad: dict[int, _Bad]
+
+
+def _decode(decoder: ReadingDecoder, lines: Sequence[Line]) -> _Decoded:
+    bad = {line.number: _Bad(None, line.fault) for line in lines if line.fault}
     sound = [line for line in lines if not line.fault]
-    if sound:
-        encoded = [
-            line.values if isinstance(line.values, bytes) else msgspec.json.encode(line.values) for line in sound
-        ]
-        batch = decoder.decode_lines(b"\n".join(encoded))
-        written = await writer.write(batch)
-        summary.duplicates += len(written.duplicates)
-        summary.conflicts += len(written.conflicts)
-        summary.accepted += len(batch) - len(written.duplicates) - len(written.conflicts)
-        summary.bad += len(batch.errors)
-        summary.too_old += sum(error.code == "timestamp_too_old" for error in batch.errors)
-        summary.in_future += sum(error.code == "timestamp_in_future" for error in batch.errors)
-        for error in (*batch.errors, *map(conflict, written.conflicts)):
-            told[sound[error.index].number] = f"{error.code}: {error.detail}"
-        recorded_us = [row[1] for row in (*batch.meters, *batch.vehicles)]
-        if recorded_us:
-            summary.saw(instant(min(recorded_us)))
-            summary.saw(instant(max(recorded_us)))
-    for number in sorted(told):
-        summary.report(number, told[number])
+    numbers = [line.number for line in sound]
+    if not sound:
+        return _Decoded(Batch(), numbers, bad)
+    encoded = [line.values if isinstance(line.values, bytes) else msgspec.json.encode(line.values) for line in sound]
+    batch = decoder.decode_lines(b"\n".join(encoded))
+    bad |= {numbers[error.index]: _Bad(error.code, error.detail) for error in batch.errors}
+    return _Decoded(batch, numbers, bad)
+
+
+async def _load_readings(decoder: ReadingDecoder, writer: Writer, lines: Sequence[Line], summary: Summary) -> None:
+    decoded = _decode(decoder, lines)
+    summary.count_bad(decoded.bad)
+    told = {number: str(error) for number, error in decoded.bad.items()}
+    summary.report_all(told | await _write(writer, decoded.batch, decoded.numbers, summary))
+
+
+async def _write(writer: Writer, batch: Batch, numbers: Sequence[int], summary: Summary) -> dict[int, str]:
+    """Write readings; returns, by the number of its line, what contradicts a reading kept before."""
+    if not len(batch):
+        return {}
+    written = await writer.write(batch)
+    summary.duplicates += len(written.duplicates)
+    summary.conflicts += len(written.conflicts)
+    summary.accepted += len(batch) - len(written.duplicates) - len(written.conflicts)
+    recorded_us = [at_us for _, at_us, _, _ in (*batch.meters, *batch.vehicles)]
+    summary.saw(instant(min(recorded_us)))
+    summary.saw(instant(max(recorded_us)))
+    return {numbers[place]: str(_Bad("conflict", _sentence(conflict(place)))) for place in written.conflicts}
 
 
 async def _load_assignments(database: Database, file_name: str, lines: Sequence[Line], summary: Summary) -> None:
@@ -337,8 +386,7 @@ async def _load_assignments(database: Database, file_name: str, lines: Sequence[
         else:
             summary.conflicts += 1
             told[number] = assignments.describe(asked, outcome)
-    for number in sorted(told):
-        summary.report(number, told[number])
+    summary.report_all(told)
 
 
 async def _load_devices(database: Database, lines: Sequence[Line], summary: Summary) -> None:
@@ -358,8 +406,7 @@ async def _load_devices(database: Database, lines: Sequence[Line], summary: Summ
         else:
             summary.duplicates += 1
     summary.bad += len(told)
-    for number in sorted(told):
-        summary.report(number, told[number])
+    summary.report_all(told)
 
 
 def _device(line: Line) -> devices.Wanted:

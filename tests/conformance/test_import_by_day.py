@@ -15,8 +15,10 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from app.config import Settings
+from app.ingest.decode import UNKNOWN_HORIZON, ReadingDecoder
 from app.tools.day_spool import DaySpool
-from app.tools.import_file import ImportFile, Line
+from app.tools.import_file import ImportFile
 from tests.support.readings import insert_meter_readings, insert_vehicle_readings, meter_reading, now, vehicle_reading
 from tests.support.servers import ONLY_TIMESCALE
 from tests.support.service import ROOT, command
@@ -190,17 +192,30 @@ def test_timestamps_at_the_ends_of_the_calendar_spoil_their_lines_only(
     assert own.execute(LOADED).fetchall() == [(days_ago(1), 1)]
 
 
-def test_lines_that_say_no_time_wait_on_disk_like_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readings_wait_on_disk_and_come_back_as_they_were_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("app.tools.day_spool.MAX_LINES_HELD", 10)
-    lines = [Line(number, {"meterId": "M-1", "timestamp": "?"}) for number in range(25)]
+    monkeypatch.setattr("app.tools.day_spool.MAX_READINGS_HELD", 10)
+    decoder = ReadingDecoder(Settings(), UNKNOWN_HORIZON)
+    days = [days_ago(3), days_ago(2)]
     with DaySpool() as spool:
-        for line in lines:
-            spool.add(line)
-        [file] = [path for path in tmp_path.rglob("*") if path.is_file()]
-        assert file.stat().st_size > 0
-        assert list(spool.lines(None)) == lines
-        assert spool.days() == []
+        for number in range(25):
+            batch = decoder.decode_json(msgspec.json.encode(of_a_day(days[number % 2], 1)))
+            spool.add(batch, range(4 * number, 4 * number + 4))
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert {path.name for path in files} == {f"{day:%F}" for day in days}
+        assert spool.days() == days
+        read = list(spool.batches(days[0], 20))
+        assert [len(batch) for batch, _ in read] == [20, 20, 12]
+        assert sorted(number for _, numbers in read for number in numbers) == [
+            4 * number + place for number in range(0, 25, 2) for place in (0, 1, 2, 3)
+        ]
+        [first, *_] = read
+        expected = decoder.decode_json(msgspec.json.encode(of_a_day(days[0], 1)))
+        assert {(device, at, row) for device, at, _, row in first[0].meters} == {
+            (device, at, row) for device, at, _, row in expected.meters
+        }
 
 
 def test_a_timestamp_shifted_to_a_year_that_utc_has_not_spoils_its_line_only(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ MISSPELT = [
     ('SELECT * FROM api.policy_plan(\'{"meter_hourly": {"drop": "9 days"}}\')', SETTINGS),
     ("CALL api.set_policies('{\"meter_hurly\": {}}')", f"Relations: {RELATIONS}"),
     ("CALL api.set_policy('meter_hurly', drop_after => '9 days')", f"Relations: {RELATIONS}"),
-    ("CALL api.apply_policies(ARRAY['meter_daily', 'meter_hurly'])", f"Allowed: {RELATIONS}."),
+    ("CALL api.apply_policies('{\"meter_hurly\": {}}')", f"Relations: {RELATIONS}"),
 ]
 # Functions with an argument that can be misspelt, by its name.
 CHOOSING = """
