@@ -362,7 +362,7 @@ async def _write(writer: Writer, batch: Batch, numbers: Sequence[int], summary: 
     recorded_us = [at_us for _, at_us, _, _ in (*batch.meters, *batch.vehicles)]
     summary.saw(instant(min(recorded_us)))
     summary.saw(instant(max(recorded_us)))
-    return {numbers[place]: str(_Bad("conflict", _sentence(conflict(place)))) for place in written.conflicts}
+    return {numbers[place]: str(_Bad("conflict", conflict(place).detail)) for place in written.conflicts}
 
 
 async def _load_assignments(database: Database, file_name: str, lines: Sequence[Line], summary: Summary) -> None:
