@@ -13,6 +13,7 @@ DROP FUNCTION IF EXISTS telemetry.remember_dropped_history();
 
 CREATE TABLE telemetry.policy_chunk (
     relation text NOT NULL,
+    hypertable text NOT NULL,
     chunk text NOT NULL,
     range_from timestamptz NOT NULL,
     range_to timestamptz NOT NULL,

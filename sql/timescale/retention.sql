@@ -6,6 +6,7 @@
 COMMENT ON TABLE telemetry.policy_chunk IS
 'The chunks that the last refresh saw, of the relations that rollups are made of: one that is missing later was dropped (timescale profile).';
 COMMENT ON COLUMN telemetry.policy_chunk.relation IS 'Name of the relation in schema telemetry.';
+COMMENT ON COLUMN telemetry.policy_chunk.hypertable IS 'The hypertable that its rows lay in: a rollup may be made anew in another one.';
 COMMENT ON COLUMN telemetry.policy_chunk.chunk IS 'Name of the chunk''s table, with its schema.';
 COMMENT ON COLUMN telemetry.policy_chunk.range_from IS 'Beginning of the chunk''s range of time.';
 COMMENT ON COLUMN telemetry.policy_chunk.range_to IS 'End of the chunk''s range of time, not included.';
@@ -56,6 +57,7 @@ BEGIN
         FROM internal.policy_chunk AS seen
         WHERE
             seen.relation = relation_name
+            AND seen.hypertable = coalesce(internal.rollup_table(relation_name), 'telemetry.' || relation_name)
             AND NOT EXISTS (SELECT FROM kept WHERE kept.chunk = seen.chunk)
             -- A chunk that was merged into another one that was there before is not gone.
             AND NOT EXISTS (
@@ -105,11 +107,16 @@ BEGIN
     WHERE NOT EXISTS (
         SELECT FROM internal.chunk WHERE chunk.relation = seen.relation AND chunk.chunk::text = seen.chunk
     );
-    INSERT INTO telemetry.policy_chunk AS seen (relation, chunk, range_from, range_to)
-    SELECT chunk.relation, chunk.chunk::text, chunk.range_from, chunk.range_to
+    INSERT INTO telemetry.policy_chunk AS seen (relation, hypertable, chunk, range_from, range_to)
+    SELECT
+        chunk.relation,
+        coalesce(internal.rollup_table(chunk.relation), 'telemetry.' || chunk.relation),
+        chunk.chunk::text,
+        chunk.range_from,
+        chunk.range_to
     FROM internal.chunk
     WHERE chunk.relation NOT LIKE '%\_daily'
-    ORDER BY 1, 2
+    ORDER BY 1, 3
     ON CONFLICT (relation, chunk) DO UPDATE
     SET range_from = excluded.range_from, range_to = excluded.range_to
     WHERE (seen.range_from, seen.range_to) IS DISTINCT FROM (excluded.range_from, excluded.range_to);

@@ -55,6 +55,8 @@ class Client:
             response = connection.getresponse()
             named = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, named, response.read())
+        except http.client.IncompleteRead as error:
+            raise ConnectionResetError("the service went away within its answer") from error
         finally:
             connection.close()
 
