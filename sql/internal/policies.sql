@@ -1,10 +1,10 @@
--- The policies that the database would carry out after a change. A change names relations, and of each the settings that
--- change: {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table. What is
--- not named stays as the database carries it out, whatever telemetry.policy says. A change that names no relation is to carry
--- out all of telemetry.policy.
+-- The policies in force after a change. A change names relations and the settings to change of each:
+-- {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table. Omitted settings
+-- stay as they are in force, even where telemetry.policy differs. A change without relations applies all of
+-- telemetry.policy.
 --
--- An interval has to say one length and no other: a number without a unit would be seconds, and months are compared as 30
--- days each but are 28 to 31 where they count, so that a guardrail would let pass what erases a rollup a day later.
+-- An interval must have one length: a number without a unit would be seconds, and months are compared as 30 days each but
+-- have 28 to 31, so that a guardrail would accept what erases a rollup a day later.
 
 CREATE FUNCTION internal.policy_wanted(wanted jsonb)
 RETURNS TABLE (
@@ -21,7 +21,7 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
     unknown text;
-    said record;
+    given record;
 BEGIN
     IF jsonb_typeof(wanted) IS DISTINCT FROM 'object' THEN
         RAISE EXCEPTION 'a change of policies is an object of relations' USING ERRCODE = 'invalid_parameter_value';
@@ -51,7 +51,7 @@ BEGIN
                 ERRCODE = 'invalid_parameter_value',
                 HINT = 'Settings: chunk_interval, columnstore_after, drop_after, refresh_start_offset, refresh_end_offset, refresh_every.';
     END IF;
-    FOR said IN
+    FOR given IN
         SELECT
             named.relation,
             setting.name,
@@ -62,13 +62,13 @@ BEGIN
         WHERE setting.value <> 'never'
         ORDER BY named.relation, setting.name
     LOOP
-        IF said.is_without_unit THEN
-            RAISE EXCEPTION '%.% is "%", which ends in a number without a unit', said.relation, said.name, said.value
+        IF given.is_without_unit THEN
+            RAISE EXCEPTION '%.% is "%", which ends in a number without a unit', given.relation, given.name, given.value
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Write "800 days", "2 hours" or "90 seconds".';
         END IF;
-        IF date_trunc('month', said.value::interval) <> interval '0' THEN
+        IF date_trunc('month', given.value::interval) <> interval '0' THEN
             RAISE EXCEPTION '%.% is "%", but months and years are not always of one length',
-                said.relation, said.name, said.value
+                given.relation, given.name, given.value
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in days.';
         END IF;
     END LOOP;
