@@ -1,4 +1,4 @@
--- What of all the views is not normal, with what to do about it. Thresholds stand beside what they judge.
+-- Everything in the views that is not normal, with what to do about it. Thresholds are next to the values they judge.
 
 CREATE FUNCTION api.findings(silent_longer_than interval DEFAULT interval '1 hour', free_bytes bigint DEFAULT NULL)
 RETURNS TABLE (severity text, subject text, message text, action text)
@@ -349,4 +349,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.findings(interval, bigint) IS
-'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. Devices silent for longer than told; free bytes of the disk, where telemetry.disk does not say. python -m app doctor prints it.';
+'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. silent_longer_than: from when on a device is silent; free_bytes: free bytes of the disk, where telemetry.disk has no size. python -m app doctor prints it.';

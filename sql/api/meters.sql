@@ -63,7 +63,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.meter_energy(text, timestamptz, timestamptz) IS
-'Whether a meter was ever heard of, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in [window_from, window_to), and whether the energy is estimated; null where nothing is known, and the reason why.';
+'Whether a meter ever sent a reading, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in [window_from, window_to), and whether the energy is estimated; null where nothing is known, and the reason why.';
 
 -- The vehicles that a meter fed within a window and what it drew for each.
 

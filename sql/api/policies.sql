@@ -58,9 +58,9 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.set_policies(jsonb) IS
-'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it carries out what telemetry.policy says. Refused as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of internal.policy_faults stands in the way.';
+'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it applies telemetry.policy. Rejected as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of internal.policy_faults forbids it.';
 
--- NULL leaves a setting as it is. Text and not interval, so that "never" can be said.
+-- NULL leaves a setting as it is. Text and not interval, so that "never" is a value.
 CREATE PROCEDURE api.set_policy(
     relation text,
     chunk_interval text DEFAULT NULL,
@@ -88,7 +88,7 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.set_policy(text, text, text, text, text, text, text) IS
-'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, what is not named stays. Refused where a guardrail of internal.policy_faults stands in the way.';
+'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, omitted settings stay. Rejected where a guardrail of internal.policy_faults forbids it.';
 
 CREATE PROCEDURE api.adopt_policies()
 LANGUAGE sql

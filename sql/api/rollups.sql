@@ -1,7 +1,7 @@
 -- What each profile makes in a way of its own, in sql/timescale/rollups.sql and sql/postgres/rollups.sql, and means alike.
 
 COMMENT ON PROCEDURE api.complete_load(timestamptz, timestamptz) IS
-'What a load of old readings calls when it is over with [range_from, range_to): completes the rollups there, and moves to the columnstore the chunks that end within it and are old enough (timescale profile; nothing on postgres). CALL it outside a transaction.';
+'Completes a load of old readings in [range_from, range_to): completes the rollups there, and moves to the columnstore the chunks that end within it and are old enough (timescale profile; nothing on postgres). CALL it outside a transaction.';
 
 COMMENT ON VIEW api.refresh_lag IS
 'How far each rollup is behind, and what late readings it does not show yet. Normal: lag below normal_lag, and a backlog that a few runs of the refresh job take away. A lag that grows: the job fails or finds no worker (api.job_health). A backlog older than the job looks back waits for the next upkeep; CALL api.refresh_rollups(backlog_from, backlog_to) completes it at once.';

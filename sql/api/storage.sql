@@ -1,4 +1,4 @@
--- SQL cannot find out how large the disk is: it is told, or whoever asks knows what is free.
+-- SQL cannot read the size of the disk: it is configured, or the caller passes the free bytes.
 
 CREATE PROCEDURE api.set_disk_size(size text)
 LANGUAGE sql
@@ -9,9 +9,9 @@ AS $$
 $$;
 
 COMMENT ON PROCEDURE api.set_disk_size(text) IS
-'Tells how large the disk is that the database may fill: CALL api.set_disk_size(''500 GB''). What else lies on that disk is to be left out.';
+'Sets the size of the disk that the database may fill, without other data on that disk: CALL api.set_disk_size(''500 GB'').';
 
--- What the database grows by in a day may be told too, by who has read api.relation_size already.
+-- A caller that has read api.relation_size already passes the growth of a day too.
 CREATE FUNCTION api.disk_outlook(free_bytes bigint DEFAULT NULL, growth_bytes_per_day bigint DEFAULT NULL)
 RETURNS TABLE (
     database_bytes bigint,

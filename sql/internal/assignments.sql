@@ -114,7 +114,7 @@ $$;
 COMMENT ON FUNCTION internal.meter_feeds(text, timestamptz, timestamptz) IS
 'Vehicles that a meter fed in [window_from, window_to), each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, heard from or listed, where that one was never assigned.';
 
--- The time of every meter that was ever heard from, shared out: to the vehicles it was assigned to, to the vehicle of its
+-- The time of every meter that ever sent a reading, shared out: to the vehicles it was assigned to, to the vehicle of its
 -- own id where that one was never assigned, and for the rest to nobody. The stretches of a meter neither overlap nor leave
 -- a gap, so that what they hold adds up to what the meter drew.
 

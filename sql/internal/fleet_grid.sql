@@ -44,7 +44,7 @@ DECLARE
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
-    -- Meters whose hours have to be told apart.
+    -- Meters whose hours are listed one by one.
     shared_meters text[];
     -- Hours of registers that belong to several stretches or buckets.
     apart_meters text[];

@@ -105,9 +105,9 @@ COMMENT ON FUNCTION internal.register_window(text, text, timestamptz, timestampt
 'Energy (kWh; null where nothing is known) of a meter or vehicle (kind_of_device) that is a register at some time, in [window_from, window_to); its baselines (first readings, which count nothing), resets and rollovers there, and whether it rests on a rollup whose history was dropped. No row for a device that was never a register.';
 
 -- Energy of registers at instants: what internal.register_hours adds up by hour, for callers to whom an hour can belong to
--- several. Whole hours stand at their first reading; an hour that is to be taken apart has its readings one by one.
+-- several. Whole hours stand at their first reading; an hour to split has its readings one by one.
 --
--- Of such an hour the rollup has told the energy; its readings tell when it came. A register without a reset in the hour
+-- Of such an hour the rollup has the energy; its readings show when it came. A register without a reset in the hour
 -- has counted, up to a reading, its highest value so far less its mark before; and the mark is what the whole hour's
 -- highest value exceeds by the whole hour's energy. Hours with a reset inside come reading by reading anyway.
 
@@ -200,4 +200,4 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.register_moments(text, timestamptz, timestamptz, text[], timestamptz[]) IS
-'Energy (kWh; null where nothing is known) in [moments_from, moments_to) of meters or vehicles (kind_of_device) that are registers at some time of it, by device and instant of a reading; whole hours stand at their first reading, but for the hours of devices that are to be taken apart. Whether it rests on a rollup whose history was dropped.';
+'Energy (kWh; null where nothing is known) in [moments_from, moments_to) of meters or vehicles (kind_of_device) that are registers at some time of it, by device and instant of a reading; whole hours stand at their first reading, but for the hours of devices to split. Whether it rests on a rollup whose history was dropped.';

@@ -11,9 +11,9 @@
 -- old it is. Hence all pieces of that look-back are taken too, whole days at a time where they allow it, and dropped at
 -- the end.
 --
--- Which devices are registers, and since when, is looked up first and passed on as arrays: whatever the planner is told,
--- it takes the result of a query within a query for one row, and would loop where it has to hash. And the query stands in
--- plpgsql, for TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it. A register
+-- Which devices are registers, and since when, is looked up first and passed on as arrays: the planner always
+-- estimates one row for the result of a subquery, and would loop where it has to hash. And the query is in plpgsql,
+-- because TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it. A register
 -- is called by its number in these arrays, which is sorted and compared for a fraction of what its id would cost.
 --
 -- Most registers of a fleet rise from piece to piece, and then a piece counts what it is higher than the one before: one

@@ -4,8 +4,8 @@
 -- that only writes, for what has expired and nothing else. No search_path is set on the procedure: one with settings of
 -- its own cannot commit.
 --
--- What has expired is what the policy of this moment no longer keeps, and nothing that an earlier one would have dropped.
--- Up to where something was deleted is written down with it: when data is to be kept longer one day, that stays dropped.
+-- The current policy alone decides what has expired. The instant up to which data was deleted is stored with it: a longer
+-- retention later does not bring that data back.
 
 CREATE OR REPLACE FUNCTION telemetry.delete_expired(relation_name text, rows_at_most bigint)
 RETURNS bigint

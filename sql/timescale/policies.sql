@@ -12,7 +12,7 @@ DECLARE
     relation regclass;
     job_of jsonb;
 BEGIN
-    -- What was dropped stays dropped, also where it is to be kept longer from now on.
+    -- What was dropped stays dropped, even with a longer retention from now on.
     CALL internal.remember_dropped();
     FOR plan IN
         SELECT found.*, coalesce(internal.rollup_table(found.relation), 'telemetry.' || found.relation)::regclass AS hypertable
