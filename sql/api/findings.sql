@@ -3,7 +3,7 @@
 CREATE FUNCTION api.findings(silent_longer_than interval DEFAULT interval '1 hour', free_bytes bigint DEFAULT NULL)
 RETURNS TABLE (severity text, subject text, message text, action text)
 LANGUAGE sql STABLE
--- Of so many parts, compiling takes longer than running.
+-- With so many parts, compiling takes longer than running.
 SET jit = off
 AS $$
     WITH size AS MATERIALIZED (
@@ -48,7 +48,7 @@ AS $$
                     WHEN job.last_error LIKE 'failed to start%' THEN 'failed to start job'
                     ELSE coalesce(job.last_error, 'no message is kept')
                 END AS cause,
-                -- What the message would tell may be no more than a warning.
+                -- A hidden message may be a mere warning.
                 coalesce(
                     job.last_error NOT LIKE 'cannot drop portal%'
                     AND job.last_error <> 'message visible to the owner only',
@@ -125,7 +125,7 @@ AS $$
             SELECT
                 job.last_started_at,
                 job.last_succeeded_at,
-                -- Where it never succeeded, since there has been something to keep.
+                -- Where it never succeeded, since the first data.
                 coalesce(
                     job.last_succeeded_at,
                     (SELECT min(chunk.range_from) FROM internal.chunk WHERE chunk.relation LIKE '%\_history')

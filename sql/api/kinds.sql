@@ -1,5 +1,5 @@
--- Sets what the kWh values of a meter or a vehicle mean from an instant on. Replaces the kinds of later times and keeps those
--- before; an instant at which nothing changes is not stored. Both functions come from one text that differs only in names.
+-- Sets what the kWh values of a meter or a vehicle mean from an instant on. Replaces the kinds of later times and keeps
+-- those before; an instant at which nothing changes is not stored. Both functions come from one text and differ in names.
 
 DO $$
 DECLARE
@@ -27,7 +27,7 @@ BEGIN
                     RAISE EXCEPTION 'only a register has a modulus'
                         USING ERRCODE = 'invalid_parameter_value';
                 END IF;
-                -- Two changes of one DEVICE at once would each miss what the other wrote.
+                -- Concurrent changes of one DEVICE would each miss the other's rows.
                 LOCK TABLE telemetry.DEVICE_kind_past IN SHARE ROW EXCLUSIVE MODE;
                 INSERT INTO telemetry.DEVICE (DEVICE_id) VALUES (DEVICE) ON CONFLICT DO NOTHING;
 
@@ -65,8 +65,8 @@ BEGIN
 END
 $$;
 
--- Sets what kWh values of devices without a kind of their own mean from an instant on. Replaces the defaults of later times
--- and keeps those before.
+-- Sets what kWh values of devices without a kind of their own mean from an instant on. Replaces the defaults of later
+-- times and keeps those before.
 
 CREATE FUNCTION api.set_fleet_default(kind_of_device text, kind text, modulus_kwh float8, since timestamptz)
 RETURNS void

@@ -109,7 +109,7 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.policy_wanted(jsonb) IS
-'The policies as a change would leave them, what it does not name as the database carries it out: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
+'The policies after a change, omitted settings as they are in force: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or a value that is no interval of one length ("800", "3 months"), is an error.';
 
 CREATE FUNCTION internal.policy_setting(settings jsonb, setting text, value_now interval)
 RETURNS interval
@@ -122,10 +122,10 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.policy_setting(jsonb, text, interval) IS
-'One setting of a wanted policy: what is wanted, null where that is "never", what it is now where it is not named.';
+'One setting of a wanted policy: the wanted value, null for "never", the value in force where it is omitted.';
 
--- Guardrails of both profiles. On the postgres one nothing is refreshed over dropped data; what would be wrong on the other
--- is refused there too, so that a file of policies means the same on both, and a copy finds policies it can apply.
+-- Guardrails of both profiles. The postgres profile never refreshes over dropped data, and rejects what would be wrong on
+-- the other one too, so that a file of policies means the same on both, and a copy finds policies it can apply.
 
 CREATE FUNCTION internal.policy_contradictions(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)
@@ -136,7 +136,7 @@ AS $$
 DECLARE
     longest CONSTANT interval := interval '36500 days';
 BEGIN
-    -- Each setting by itself. What is left as it is may be as it is.
+    -- Each setting by itself. Settings that do not change are not checked.
     RETURN QUERY
     SELECT
         CASE WHEN change.wanted > longest THEN 'interval_is_too_long' ELSE 'interval_is_too_short' END,
@@ -168,7 +168,7 @@ BEGIN
         change.wanted IS DISTINCT FROM change.kept
         AND (change.wanted < change.shortest OR change.wanted > longest);
     IF FOUND THEN
-        -- What follows would reckon with them.
+        -- The checks below compute with them.
         RETURN;
     END IF;
 
@@ -184,7 +184,7 @@ BEGIN
         RETURN;
     END IF;
 
-    -- The settings of a relation together, by the constraints of the table, whose comments say what they want.
+    -- The settings of a relation together, by the constraints of the table, whose comments are the messages.
     RETURN QUERY EXECUTE (
         SELECT string_agg(
             format(
@@ -243,18 +243,18 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.policy_contradictions(jsonb) IS
-'Of internal.policy_faults, what is refused on both storage profiles: settings that contradict each other.';
+'Those of internal.policy_faults that both storage profiles reject: settings that contradict each other.';
 
--- What each profile makes in a way of its own, in sql/timescale/policies.sql and sql/postgres/policies.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/policies.sql and sql/postgres/policies.sql.
 
 COMMENT ON FUNCTION internal.policy_effects(jsonb) IS
-'What a change of policies would do to data that is there: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, since the rollup that readings are counted from is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
+'What a change of policies would do to existing data: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, because the rollup that counts the readings is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
 
 COMMENT ON FUNCTION internal.policy_faults(jsonb) IS
-'What stands against a change of policies: the guardrail, the relation, a message and what to do; no row where nothing does. Changes nothing.';
+'Guardrails that reject a change of policies: the guardrail, the relation, a message and what to do; no row where none does. Changes nothing.';
 
 COMMENT ON VIEW internal.policy_in_force IS
-'The policies that the database carries out, by its chunk intervals and jobs (postgres profile: telemetry.policy itself). Normal: what telemetry.policy says; api.policy_plan() lists where not.';
+'The policies in force, by the chunk intervals and jobs of the database (postgres profile: telemetry.policy itself). Normal: equal to telemetry.policy; api.policy_plan() lists differences.';
 COMMENT ON COLUMN internal.policy_in_force.relation IS 'Name of the relation in schema telemetry.';
 COMMENT ON COLUMN internal.policy_in_force.chunk_interval IS 'Time range of its next chunk.';
 COMMENT ON COLUMN internal.policy_in_force.columnstore_after IS 'Age at which a chunk goes to the columnstore; null: never.';

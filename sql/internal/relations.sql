@@ -3,7 +3,7 @@
 -- merged into the query around it, so that plans are those of the tables. Functions that answer are SECURITY INVOKER for
 -- the same reason: one that changes the role is never inlined, and would be planned without knowing its window.
 --
--- What the installation says of itself is nobody's answer. A table that a later migration adds shows here by itself.
+-- telemetry.installation has none. A table that a later migration adds gets its view automatically.
 --
 -- Energies of histories and rollups between 0 and 1e-9 kWh are shown as 0. No meter measures them, and none is accepted
 -- any more (app/ingest/decode.py); but where one was kept before, a product or quotient of it could leave the range of float8,

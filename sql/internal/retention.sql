@@ -74,7 +74,7 @@ $$;
 COMMENT ON FUNCTION internal.hours_of_retention(timestamptz) IS
 'How many rollup rows have to be older than everything left for a deletion to be retention and not a correction, by what telemetry.policy remembers.';
 
--- What each profile makes in a way of its own, in sql/timescale/retention.sql and sql/postgres/retention.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/retention.sql and sql/postgres/retention.sql.
 
 COMMENT ON FUNCTION internal.already_dropped(text) IS
 'The instant before which data of a relation (by its name in schema telemetry) is gone that a rollup was made of, whoever dropped it; null where all of it is there.';

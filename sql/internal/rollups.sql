@@ -1,4 +1,4 @@
--- What each profile makes in a way of its own, in sql/timescale/rollups.sql and sql/postgres/rollups.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/rollups.sql and sql/postgres/rollups.sql.
 
 COMMENT ON PROCEDURE internal.complete_rollups(timestamptz, timestamptz) IS
 'Makes readings that came late show in the rollups of the hours that [range_from, range_to) touches; unlike refresh_rollups it computes nothing again that is right already. CALL it outside a transaction, after a load.';

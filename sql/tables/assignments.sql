@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON TABLE telemetry.assignment IS
 'Which meter fed which vehicle, when. A meter feeds one vehicle at a time, a vehicle draws from one meter at a time.';

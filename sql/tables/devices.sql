@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON TABLE telemetry.meter IS
 'Properties of meters; readings of a meter are accepted even if it is not listed.';

@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON SCHEMA telemetry IS 'What is kept: readings, live state, rollups, assignments, devices, policies. Changed by migrations only.';
 

@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON TABLE telemetry.live_meter_state IS
 'One row a meter: its newest reading by recorded_at, whatever the order of arrival.';

@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON TABLE telemetry.policy IS
 'How long each relation lives and in which form, one row a relation. Change a row, then CALL api.apply_policies().';

@@ -31,7 +31,7 @@ $$;
 -- function can lend its owner's rights: where the service connects as a role that only writes, its call of api.upkeep()
 -- returns at once, and this job, which runs as the owner, does the work. On the postgres profile functions lend them.
 --
--- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is made anew by every migrate.
+-- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is recreated by every migrate.
 
 CREATE OR REPLACE PROCEDURE telemetry.upkeep_job(job_id integer, config jsonb)
 LANGUAGE plpgsql
@@ -57,7 +57,7 @@ $$;
 -- Differs by necessity because refreshing is a background job here. It is a job of our own and not TimescaleDB's refresh
 -- policy: that one refreshes whatever changed within its window, and what was dropped counts as changed.
 --
--- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is made anew by every migrate.
+-- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is recreated by every migrate.
 
 CREATE OR REPLACE PROCEDURE telemetry.refresh_job(job_id integer, config jsonb)
 LANGUAGE plpgsql

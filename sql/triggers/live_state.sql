@@ -1,10 +1,10 @@
 -- The newest reading of each meter, stored in the transaction that inserts the readings.
 -- Rows are taken in order of meter_id, as every writer of this table does, so that concurrent writers never deadlock.
 --
--- A register charges while it rises: its newest value is above the previous one, which is in the stored row. The first value
--- of a register is not above any. The current kind of a meter applies to older readings too: following its past would cost
--- every reading, and the next reading corrects it. Whether any meter is a register is looked up first, by index, and the kind
--- of each meter only then.
+-- A register charges while it rises: its newest value is above the previous one, which is in the stored row. The first
+-- value of a register is not above any. The current kind of a meter applies to older readings too: following its past
+-- would cost every reading, and the next reading corrects it. Whether any meter is a register is looked up first, by
+-- index, and the kind of each meter only then.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_live_meter_state()
 RETURNS trigger
@@ -164,10 +164,10 @@ $$;
 -- The newest reading of each vehicle, stored in the transaction that inserts the readings.
 -- Rows are taken in order of vehicle_id, as every writer of this table does, so that concurrent writers never deadlock.
 --
--- A register charges while it rises: its newest value is above the previous one, which is in the stored row. The first value
--- of a register is not above any. The current kind of a vehicle applies to older readings too: following its past would cost
--- every reading, and the next reading corrects it. Whether any vehicle is a register is looked up first, by index, and the kind
--- of each vehicle only then.
+-- A register charges while it rises: its newest value is above the previous one, which is in the stored row. The first
+-- value of a register is not above any. The current kind of a vehicle applies to older readings too: following its past
+-- would cost every reading, and the next reading corrects it. Whether any vehicle is a register is looked up first, by
+-- index, and the kind of each vehicle only then.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_live_vehicle_state()
 RETURNS trigger
