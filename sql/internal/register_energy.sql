@@ -1,6 +1,6 @@
--- Energy by device and whole hour, of the devices that are registers at some time of the hours asked; of all others the
--- rollup's sum is the energy. In plpgsql, so that where no device is a register nothing of it is planned, and where one
--- is, it is planned for the hours that are asked.
+-- Energy by device and whole hour, of the devices that are registers at some time of these hours; of all others the
+-- rollup's sum is the energy. In plpgsql, so that without a register nothing is planned, and with one, the plan is for
+-- these hours.
 
 CREATE FUNCTION internal.register_hours(
     kind_of_device text,
@@ -39,7 +39,7 @@ BEGIN
         SELECT counted.device_id, counted.bucket_start, counted.energy_kwh, false, NULL
         FROM internal.interval_pieces(kind_of_device, hours_from, hours_to, only_device) AS counted
         UNION ALL
-        -- An hour in which the kind changes and whose history was dropped: nobody can tell its values apart any more.
+        -- In an hour in which the kind changes and whose history was dropped, the values of both kinds are mixed for good.
         SELECT kind.device_id, internal.hour_floor(kind.kind_from), NULL, true, NULL
         FROM internal.device_kind AS kind
         WHERE
@@ -59,7 +59,7 @@ COMMENT ON FUNCTION internal.register_hours(text, timestamptz, timestamptz, text
 
 -- Energy of one device, a register at some time, over a window to the exact instant. In plpgsql for the same reasons as
 -- internal.register_hours. Strict, and without a row for a device that was never a register: a caller that passes no device is
--- answered without a call. A condition beside the call would not do, for the planner is free to ask it afterwards.
+-- answered without a call. A condition beside the call is no substitute: the planner may evaluate it after the call.
 
 CREATE FUNCTION internal.register_window(
     kind_of_device text,

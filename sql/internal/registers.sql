@@ -1,4 +1,4 @@
--- Whether any device, or the one named, has ever been a register: a few look-ups by key, asked before anything else.
+-- Whether any device, or the one named, has ever been a register: a few look-ups by key, before anything else.
 
 CREATE FUNCTION internal.has_registers(kind_of_device text, only_device text DEFAULT NULL)
 RETURNS boolean
@@ -196,9 +196,9 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.registers_before(text, text[], timestamptz[], timestamptz[]) IS
-'The last reading of each register named before its instant and not before since: when, and its value (kWh). No row where there is none.';
+'The last reading of each register named before its instant and not before since: when, and its value (kWh). No row without one.';
 
--- Which devices are registers at some time of a window: an array, to be asked of each row of a fleet.
+-- The devices that are registers at some time of a window, as an array to test each row of a fleet against.
 
 CREATE FUNCTION internal.register_devices(kind_of_device text, window_from timestamptz, window_to timestamptz)
 RETURNS text[]

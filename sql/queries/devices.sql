@@ -1,6 +1,5 @@
 -- name: meters
--- The first ids of each: devices listed, with readings, and with assignments. The recursion finds each assigned id once,
--- however many assignments it has.
+-- The first ids of each: devices listed, with readings, and with assignments. The recursion finds each assigned id once.
 WITH RECURSIVE assigned (meter_id, place) AS (
     (
         SELECT earliest.meter_id, 1
@@ -67,8 +66,7 @@ JOIN internal.fleet_default_kind AS fleet
 ORDER BY page.meter_id;
 
 -- name: vehicles
--- The first ids of each: devices listed, with readings, and with assignments. The recursion finds each assigned id once,
--- however many assignments it has.
+-- The first ids of each: devices listed, with readings, and with assignments. The recursion finds each assigned id once.
 WITH RECURSIVE assigned (vehicle_id, place) AS (
     (
         SELECT earliest.vehicle_id, 1

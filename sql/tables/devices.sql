@@ -4,12 +4,12 @@ COMMENT ON TABLE telemetry.meter IS
 'Properties of meters; readings of a meter are accepted even if it is not listed.';
 COMMENT ON COLUMN telemetry.meter.meter_id IS 'The meter, as it names itself.';
 COMMENT ON COLUMN telemetry.meter.energy_reading IS
-'What a kWh value means from the newest row of meter_kind_past on: interval (since the previous reading), register (an ever-growing counter), or null: what the fleet''s default says.';
+'What a kWh value means from the newest row of meter_kind_past on: interval (since the previous reading), register (an ever-growing counter), or null: the fleet''s default.';
 COMMENT ON COLUMN telemetry.meter.register_modulus_kwh IS 'Value at which a register rolls over to zero, kWh; null: never.';
 COMMENT ON COLUMN telemetry.meter.rated_power_kw IS 'Rated AC power of the charger behind the meter, kW.';
 
 COMMENT ON TABLE telemetry.meter_kind_past IS
-'What the kWh values of a meter meant before what telemetry.meter says now: each row from the one before it (or from ever) until its instant. Written by api.set_meter_kind.';
+'Earlier meanings of the kWh values of a meter, before that of telemetry.meter: each row from the one before it (or from the beginning) until its instant. Written by api.set_meter_kind.';
 COMMENT ON COLUMN telemetry.meter_kind_past.meter_id IS 'The meter, as it names itself.';
 COMMENT ON COLUMN telemetry.meter_kind_past.until IS 'Until when (not included) it held.';
 COMMENT ON COLUMN telemetry.meter_kind_past.energy_reading IS
@@ -21,14 +21,14 @@ COMMENT ON TABLE telemetry.vehicle IS
 'Properties of vehicles; readings of a vehicle are accepted even if it is not listed.';
 COMMENT ON COLUMN telemetry.vehicle.vehicle_id IS 'The vehicle, as it names itself.';
 COMMENT ON COLUMN telemetry.vehicle.energy_reading IS
-'What a kWh value means from the newest row of vehicle_kind_past on: interval (since the previous reading), register (an ever-growing counter), or null: what the fleet''s default says.';
+'What a kWh value means from the newest row of vehicle_kind_past on: interval (since the previous reading), register (an ever-growing counter), or null: the fleet''s default.';
 COMMENT ON COLUMN telemetry.vehicle.register_modulus_kwh IS
 'Value at which a register rolls over to zero, kWh; null: never.';
 COMMENT ON COLUMN telemetry.vehicle.rated_power_kw IS 'Largest AC power the vehicle charges with, kW.';
 COMMENT ON COLUMN telemetry.vehicle.battery_capacity_kwh IS 'Usable capacity of the battery as sold, kWh.';
 
 COMMENT ON TABLE telemetry.vehicle_kind_past IS
-'What the kWh values of a vehicle meant before what telemetry.vehicle says now: each row from the one before it (or from ever) until its instant. Written by api.set_vehicle_kind.';
+'Earlier meanings of the kWh values of a vehicle, before that of telemetry.vehicle: each row from the one before it (or from the beginning) until its instant. Written by api.set_vehicle_kind.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.vehicle_id IS 'The vehicle, as it names itself.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.until IS 'Until when (not included) it held.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.energy_reading IS
