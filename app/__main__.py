@@ -210,7 +210,7 @@ def _doctor(options: argparse.Namespace, settings: Settings) -> int:
     if settings.database_url is None:
         with database(settings) as url:
             return doctor.run(url, options)
-    # A role that only reads may look too, and is not told of the schema's release.
+    # A role that only reads may run it too, and cannot check the schema's release.
     with suppress(RoleLacksRight):
         migrate.check(settings.database_url)
     return doctor.run(settings.database_url, options)

@@ -164,10 +164,10 @@ def _check_rights(connection: psycopg.Connection[TupleRow], missing: bytes) -> N
     row = connection.execute(missing).fetchone()
     if row is not None:
         role, right, what = row
-        raise RoleLacksRight(f"role {role} may not {right} {what}; {_ROLES_ARE_TOLD}")
+        raise RoleLacksRight(f"role {role} may not {right} {what}; {_ROLES_GUIDE}")
 
 
-_ROLES_ARE_TOLD = "docs/operations.md tells how roles get their rights: python -m app roles, then python -m app migrate"
+_ROLES_GUIDE = "docs/operations.md tells how roles get their rights: python -m app roles, then python -m app migrate"
 
 
 def _is_current(connection: psycopg.Connection[TupleRow], installed: Installation | None) -> bool:
@@ -194,9 +194,9 @@ def _connect(url: str, purpose: str = "migration") -> Iterator[psycopg.Connectio
         try:
             yield connection
         except psycopg.errors.InsufficientPrivilege as error:
-            told = f"; {_ROLES_ARE_TOLD}" if purpose == "service" else ""
+            guide = f"; {_ROLES_GUIDE}" if purpose == "service" else ""
             raise RoleLacksRight(
-                f"this role may not do what the {purpose} needs: {error.diag.message_primary}{told}"
+                f"this role may not do what the {purpose} needs: {error.diag.message_primary}{guide}"
             ) from None
 
 
@@ -396,7 +396,7 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
 
 
 def _create_jobs(connection: psycopg.Connection[TupleRow]) -> None:
-    """Carry out the policies of a new database; later on, what becomes of its jobs is the DBA's to say."""
+    """Apply the policies of a new database; after that, its jobs are the DBA's."""
     connection.execute(query("apply_policies"))
 
 

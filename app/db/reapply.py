@@ -64,7 +64,7 @@ def _run_in_any_order(connection: psycopg.Connection[TupleRow], paths: list[Path
 
 
 def _run(connection: psycopg.Connection[TupleRow], path: Path) -> psycopg.Error | None:
-    """Run a file; returns the error where it is to be tried again, and nothing of it was done."""
+    """Run a file; returns the error where it was rolled back and has to be run again."""
     try:
         with connection.transaction():
             connection.execute(path.read_bytes())

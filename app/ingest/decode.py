@@ -271,7 +271,7 @@ class ReadingDecoder:
 
 
 def _named_device(item: bytes | msgspec.Raw) -> str | None:
-    """What a bad reading calls its device, shortened; None where that cannot be told."""
+    """The device a bad reading names, shortened; None where it cannot be decoded."""
     try:
         named = _device.decode(item)
     except _NOT_JSON:

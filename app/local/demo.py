@@ -359,7 +359,7 @@ def run(
     `seconds` have passed since the call; the past is posted whole even so, and the last performance is printed at the
     end. `vehicles` is 3 or more; there are 0.6 chargers to each. The past is of so many `days`; what is older than
     24 hours goes through `load`, which takes a file of readings and returns how many of them were kept. Writes to
-    `out`, standard output unless told, and a progress bar to standard error where that is a terminal.
+    `out` (default: standard output), and a progress bar to standard error where that is a terminal.
 
     Data of an earlier run is continued: vehicles keep their state of charge, those that were charging go on, readings
     follow the newest one, at most `days` back, and assignments left open are closed there.

@@ -173,7 +173,7 @@ def _placement(data_dir: Path, os_user: str | None) -> tuple[Path, Account | Non
     if _can_enter(_nearest_directory(data_dir.parent if adopted else data_dir), account):
         return data_dir, account
     if (data_dir / "cluster" / "PG_VERSION").exists():
-        # To begin an empty cluster elsewhere would hide the data that is here; that it cannot be run is said later.
+        # An empty cluster elsewhere would hide the data here; start() reports that this one cannot run.
         return data_dir, account
     fallback = FALLBACK_BASE / _short_hash(str(data_dir))
     return fallback, _account(fallback, os_user)
@@ -259,7 +259,7 @@ def _run(
 class EmbeddedServer:
     """A PostgreSQL server of one's own: started, kept between runs, stopped; also a context manager.
 
-    `bindir` is an installation's `bin` directory (the packaged one unless given); `os_user` the account it runs as
+    `bindir` is an installation's `bin` directory (default: the packaged one); `os_user` the account it runs as
     where the service runs as root; `durable=False` makes a throwaway cluster that a power cut may destroy; `options`
     are server settings that add to or override the usual ones. One server at a time uses a data directory.
     """
@@ -362,13 +362,13 @@ class EmbeddedServer:
     def _how_it_ended(self, process: subprocess.Popen[bytes]) -> str:
         status = process.returncode
         how = f"killed by signal {-status}" if status < 0 else f"with status {status}"
-        told = f"{self.data_dir / 'server.log'} says more"
-        return f"the embedded PostgreSQL, process {process.pid}, ended by itself, {how}; {told}"
+        server_log = self.data_dir / "server.log"
+        return f"the embedded PostgreSQL, process {process.pid}, ended by itself, {how}; see {server_log}"
 
     def stop(self) -> None:
-        """Stop the server, ending its sessions, and let go of the data directory; does nothing where it is stopped.
+        """Stop the server, ending its sessions, and release the data directory; does nothing where it is stopped.
 
-        Raises :class:`EmbeddedServerError` where the server stays although told to stop immediately.
+        Raises :class:`EmbeddedServerError` where the server does not exit, even after an immediate stop.
         """
         process, self._process = self._process, None
         try:
@@ -439,7 +439,7 @@ class EmbeddedServer:
         return settings
 
     def _create_cluster(self, bindir: Path) -> None:
-        """Make the cluster beside its place and rename it, so that an interrupted attempt is no cluster at all."""
+        """Create the cluster under another name and rename it, so that an interrupted attempt leaves no cluster."""
         draft = self.data_dir / "cluster.new"
         if draft.exists():
             shutil.rmtree(draft)
@@ -456,7 +456,7 @@ class EmbeddedServer:
                 f"initdb could not make a cluster in {self.data_dir}:\n{_last_lines(done.stdout + done.stderr)}"
             )
         with (draft / "postgresql.conf").open("a", encoding="utf-8") as configuration:
-            # What ALTER SYSTEM sets is read after this file, so a DBA's choice stands.
+            # PostgreSQL reads the settings of ALTER SYSTEM after this file, so they override it.
             configuration.write("\ninclude_if_exists = 'energy.conf'  # rewritten whenever the service starts\n")
             configuration.flush()
             os.fsync(configuration.fileno())
@@ -499,8 +499,8 @@ class EmbeddedServer:
         if not self._wait_until_ready(self._process, cluster / "postmaster.pid"):
             with server_log.open("rb") as written:
                 written.seek(log_start)
-                said = written.read().decode("utf-8", "replace")
-            raise EmbeddedServerError(f"PostgreSQL did not start; {server_log} ends:\n{_last_lines(said)}")
+                ended_with = written.read().decode("utf-8", "replace")
+            raise EmbeddedServerError(f"PostgreSQL did not start; {server_log} ends:\n{_last_lines(ended_with)}")
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], pid_file: Path) -> bool:
         """Whether the postmaster says it is ready before it exits or the time is up."""
@@ -565,7 +565,7 @@ def join_or_start(data_dir: Path, bindir: Path | None, os_user: str | None) -> E
     """
     server = EmbeddedServer(data_dir, bindir, os_user)
     deadline = time.monotonic() + START_TIMEOUT_S
-    is_told = False
+    is_logged = False
     while True:
         try:
             server.start()
@@ -575,16 +575,16 @@ def join_or_start(data_dir: Path, bindir: Path | None, os_user: str | None) -> E
                 return joined
             if time.monotonic() > deadline:
                 raise
-            if not is_told:
+            if not is_logged:
                 log.info("waiting for the embedded PostgreSQL in %s, which starts or stops", server.data_dir)
-                is_told = True
+                is_logged = True
             time.sleep(JOIN_INTERVAL_S)
         else:
             return server
 
 
 def _running_server(data_dir: Path) -> JoinedServer | None:
-    """The server that takes connections in a data directory; None where there is none, or none any more."""
+    """The server that takes connections in a data directory; None where none runs."""
     lines = _read_lines(data_dir / "cluster" / "postmaster.pid")
     if len(lines) < 8 or lines[7].strip() != "ready":
         return None
@@ -780,7 +780,7 @@ def _copied_bindir(bindir: Path, version: str, data_dir: Path, account: Account)
 
 
 def _write_settings(path: Path, settings: Mapping[str, str], account: Account | None) -> None:
-    lines = ["# Rewritten whenever the service starts. ALTER SYSTEM overrides what stands here.\n"]
+    lines = ["# Rewritten whenever the service starts. ALTER SYSTEM overrides these settings.\n"]
     for name, value in settings.items():
         escaped = value.replace("\\", "\\\\").replace("'", "''")
         lines.append(f"{name} = '{escaped}'\n")

@@ -44,7 +44,7 @@ _LOWEST_DRIVING_SOC_PCT: Final = 8.0
 # Nobody plugs in for less than the one, so nobody may plug in above the other.
 _LEAST_CHARGE_SOC_PCT: Final = 5.0
 _LATEST_RESUMED_SOC_PCT: Final = 95.0
-# Two units of the kWh values' last decimal: less than this cannot be told from nothing.
+# Two units of the kWh values' last decimal: anything less counts as zero.
 _NOTHING_KWH: Final = 2e-6
 
 _AMBIENT_MEAN_C: Final = 18.0

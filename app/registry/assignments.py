@@ -157,15 +157,15 @@ async def change(
 ) -> Assignment:
     """Correct an assignment's devices or ends; `to` closes it. Raises :class:`UnknownAssignment`,
     :class:`AssignmentOverlap`, :class:`InvalidParameter` where it would end before it begins, :class:`DatabaseLost`."""
-    told = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not UNSET}
-    if not told:
+    given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not UNSET}
+    if not given:
         raise InvalidParameter(
             "a change must have from, to, meterId or vehicleId, such as to: 2026-11-20T08:00:00Z", {"field": "to"}
         )
 
     async def work(connection: Connection) -> Assignment:
         kept = await _locked(connection, assignment_id, wanted)
-        corrected = msgspec.structs.replace(kept, **told)
+        corrected = msgspec.structs.replace(kept, **given)
         check_ends(corrected.from_, corrected.to)
         hypothetical = NewAssignment(corrected.meterId, corrected.vehicleId, corrected.from_, corrected.to)
         try:
@@ -313,8 +313,8 @@ async def _apply(connection: Connection, index: int, event: PlugEvent) -> ItemRe
             statement = query("plug_out")
         case "handOver":
             statement = query("hand_over")
-    told = {"meter_id": event.meterId, "vehicle_id": event.vehicleId, "at": event.at}
-    rows = await (await connection.execute(statement, told)).fetchall()
+    parameters = {"meter_id": event.meterId, "vehicle_id": event.vehicleId, "at": event.at}
+    rows = await (await connection.execute(statement, parameters)).fetchall()
     vehicle = event.vehicleId or "any vehicle"
     if not rows:
         return _refused(index, NothingPluggedIn(f"{event.meterId} did not feed {vehicle} until {event.at.isoformat()}"))
@@ -371,8 +371,8 @@ def _counted(results: list[ItemResult]) -> ItemResults:
 
 
 def _refused(index: int, error: ProblemError, overlaps: Sequence[Assignment] = ()) -> ItemResult:
-    told = ItemError(error.code, error.extra.get("field"), error.detail, list(overlaps))
-    return ItemResult(index, "refused", None, [], told)
+    item_error = ItemError(error.code, error.extra.get("field"), error.detail, list(overlaps))
+    return ItemResult(index, "refused", None, [], item_error)
 
 
 def _parameters(wanted: NewAssignment) -> dict[str, Any]:

@@ -164,7 +164,7 @@ async def set_fleet_defaults(database: Database, wanted: FleetDefaultsChange) ->
 
 
 def _known(row: Any) -> dict[str, Any]:
-    """What a page shows of a meter and of a vehicle alike."""
+    """Fields that pages of meters and of vehicles share."""
     return {
         "listed": row.is_listed,
         "energyReading": row.energy_reading,
@@ -196,18 +196,18 @@ async def _change(connection: Connection, wanted: Wanted) -> bool:
     cursor = await connection.execute(query(f"lock_{device_type}"), kept_as)
     row = await cursor.fetchone()
     assert row is not None
-    said, holds_since = _Kind(row.energy_reading, row.register_modulus_kwh), row.kind_from
-    kind = _wanted_kind(said, change)
-    since = _since(kind != said, change.since, was_said=said.energy_reading is not None or holds_since is not None)
-    kind_changes = kind != said or (since is not UNSET and since != holds_since)
+    current, holds_since = _Kind(row.energy_reading, row.register_modulus_kwh), row.kind_from
+    kind = _wanted_kind(current, change)
+    since = _since(kind != current, change.since, is_set=current.energy_reading is not None or holds_since is not None)
+    kind_changes = kind != current or (since is not UNSET and since != holds_since)
     if kind_changes:
-        await _say(connection, query(f"set_{device_type}_kind"), kept_as, kind, since)
-    told = {
+        await _set_kind(connection, query(f"set_{device_type}_kind"), kept_as, kind, since)
+    given = {
         "rated_power_kw": change.ratedPowerKw,
         "battery_capacity_kwh": getattr(change, "batteryCapacityKwh", UNSET),
     }
-    kept = {name: value for name, value in row._asdict().items() if name in told}
-    changed = {name: value if told[name] is UNSET else told[name] for name, value in kept.items()}
+    kept = {name: value for name, value in row._asdict().items() if name in given}
+    changed = {name: value if given[name] is UNSET else given[name] for name, value in kept.items()}
     if changed != kept:
         await connection.execute(query(f"change_{device_type}"), {**kept_as, **changed})
     return is_new or kind_changes or changed != kept
@@ -221,19 +221,19 @@ async def _set_default(connection: Connection, device_type: str, wanted: Default
         )
     cursor = await connection.execute(query("said_fleet_default"), {"device_type": device_type})
     row = await cursor.fetchone()
-    said = _Kind(row.energy_reading, row.register_modulus_kwh) if row else _Kind("interval", None)
-    differs = kind != said
-    since = _since(differs, wanted.since, was_said=row is not None)
+    current = _Kind(row.energy_reading, row.register_modulus_kwh) if row else _Kind("interval", None)
+    differs = kind != current
+    since = _since(differs, wanted.since, is_set=row is not None)
     if differs or since is not UNSET:
-        await _say(connection, query("set_fleet_default"), {"device_type": device_type}, kind, since)
+        await _set_kind(connection, query("set_fleet_default"), {"device_type": device_type}, kind, since)
 
 
-def _wanted_kind(said: _Kind, wanted: MeterChange) -> _Kind:
+def _wanted_kind(current: _Kind, wanted: MeterChange) -> _Kind:
     """A device's new kind: omitted fields keep their value, a modulus as long as it is a register."""
-    reading = said.energy_reading if isinstance(wanted.energyReading, UnsetType) else wanted.energyReading
+    reading = current.energy_reading if isinstance(wanted.energyReading, UnsetType) else wanted.energyReading
     modulus = wanted.registerModulusKwh
     if isinstance(modulus, UnsetType):
-        return _Kind(reading, said.modulus_kwh if reading == "register" else None)
+        return _Kind(reading, current.modulus_kwh if reading == "register" else None)
     if modulus is not None and reading != "register":
         raise InvalidParameter(
             'registerModulusKwh must come with "energyReading": "register"', {"field": "registerModulusKwh"}
@@ -241,12 +241,12 @@ def _wanted_kind(said: _Kind, wanted: MeterChange) -> _Kind:
     return _Kind(reading, modulus)
 
 
-def _since(differs: bool, since: datetime | UnsetType | None, *, was_said: bool) -> datetime | UnsetType | None:
-    """From when on a kind holds. Raises :class:`InvalidParameter` where it would replace another one for all time
-    without `since`."""
+def _since(differs: bool, since: datetime | UnsetType | None, *, is_set: bool) -> datetime | UnsetType | None:
+    """From when on a kind applies. Raises :class:`InvalidParameter` where it replaces a kind that is set and `since` is
+    omitted."""
     if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
         raise InvalidParameter(f"since must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}", {"field": "since"})
-    if since is UNSET and differs and was_said:
+    if since is UNSET and differs and is_set:
         detail = (
             "since is missing: a change of a kind that is set must say from when on it holds, such as "
             "2026-11-20T08:00:00Z, or null for always"
@@ -255,7 +255,7 @@ def _since(differs: bool, since: datetime | UnsetType | None, *, was_said: bool)
     return since
 
 
-async def _say(
+async def _set_kind(
     connection: Connection, statement: bytes, whose: dict[str, Any], kind: _Kind, since: datetime | UnsetType | None
 ) -> None:
     setting = {"kind": kind.energy_reading, "modulus_kwh": kind.modulus_kwh, "since": None if since is UNSET else since}

@@ -20,8 +20,8 @@ def database(settings: Settings, *, serves: bool = False) -> Iterator[str]:
 
     The embedded server is private and so is migrated here, by whoever starts it; one that a running service has
     started is only checked, as is a database that is set. With `serves`, the embedded server is started and never
-    joined, and where it ends by itself this process is told to stop, as by SIGTERM: nothing here would start it
-    again, and what supervises the process does. Raises :class:`DatabaseUnavailable`, :class:`SchemaMismatch`,
+    joined, and where it ends by itself this process gets SIGTERM: only its supervisor can start
+    both again. Raises :class:`DatabaseUnavailable`, :class:`SchemaMismatch`,
     :class:`ProfileMismatch`, :class:`RoleLacksRight`, :class:`EmbeddedServerError`.
     """
     if settings.database_url is not None:

@@ -1,8 +1,8 @@
-"""Loads files: readings, assignments or devices, the way that HTTP takes.
+"""Loads files of readings, assignments or devices, by the same code as HTTP.
 
-A bad line is reported by its number and skipped. Importing a file again changes nothing: its readings are duplicates,
-its assignments and devices are there already. A file replayed as if it ended now is shifted by the amount of its first
-import.
+Bad lines are reported by number and skipped. Imports are idempotent: in a repeat, readings are duplicates,
+and assignments and devices exist already. A file replayed as if it ended now is shifted by the amount of its
+first import.
 """
 
 import argparse
@@ -45,7 +45,7 @@ EndAt = datetime | Literal["now"] | None
 
 @dataclass(slots=True)
 class Summary:
-    """What became of a file's lines."""
+    """Counts of a file's lines by outcome."""
 
     lines: int = 0
     last_line: int = 0
@@ -61,14 +61,14 @@ class Summary:
     newest: datetime | None = None
 
     def report(self, number: int, what: str) -> None:
-        """Note a line that is not kept; only the first ones are listed."""
+        """Note a rejected line; only the first ones are listed."""
         if len(self.listed) < MAX_BAD_LINES_LISTED:
             self.listed.append(f"line {number}: {what}")
 
-    def report_all(self, told: Mapping[int, str]) -> None:
-        """Note lines that are not kept, in their order."""
-        for number in sorted(told):
-            self.report(number, told[number])
+    def report_all(self, rejected: Mapping[int, str]) -> None:
+        """Note rejected lines, in their order."""
+        for number in sorted(rejected):
+            self.report(number, rejected[number])
 
     def count_bad(self, bad: Mapping[int, "_Bad"]) -> None:
         """Count lines that are bad."""
@@ -82,7 +82,7 @@ class Summary:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line's `import` takes."""
+    """Arguments of the command `import`."""
     parser.add_argument("file", type=Path, help="CSV with a header, or JSON lines; plain or gzip")
     parser.add_argument("--meter", metavar="ID", help="the meter, where the file does not name one")
     parser.add_argument("--vehicle", metavar="ID", help="the vehicle, where the file does not name one")
@@ -107,10 +107,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
-    """Load a file and print a summary; returns 0, or 1 where no line was of use.
+    """Load a file and print a summary; returns 0, or 1 where no line was loaded, now or before.
 
-    Raises :class:`ImportFileError` where the file cannot be read, is of no known form or ends in mid-stream, and
-    :class:`DatabaseUnavailable`; what was read before that is kept.
+    Raises :class:`ImportFileError` where the file cannot be read, has an unknown format or is truncated, and
+    :class:`DatabaseUnavailable`; lines read before that are stored.
     """
     for name in ("meter", "vehicle"):
         if getattr(options, name) is not None:
@@ -122,17 +122,17 @@ def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
     file = ImportFile(options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns)
     if options.by_day and file.kind != "readings":
         raise ImportFileError(f"--by-day is for readings, and {file.path} has {file.kind}")
-    summary = asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day, is_told=True))
+    summary = asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day, prints_summary=True))
     return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
 
 
 def load(url: str, settings: Settings, path: Path) -> int:
-    """Load a file of readings by day, without a word; returns how many were kept. Raises what :func:`run` raises."""
-    return asyncio.run(_run(url, settings, ImportFile(path), None, by_day=True, is_told=False)).accepted
+    """Load a file of readings by day, without output; returns how many were stored. Raises what :func:`run` raises."""
+    return asyncio.run(_run(url, settings, ImportFile(path), None, by_day=True, prints_summary=False)).accepted
 
 
 async def _run(
-    url: str, settings: Settings, file: ImportFile, end_at: EndAt, *, by_day: bool, is_told: bool
+    url: str, settings: Settings, file: ImportFile, end_at: EndAt, *, by_day: bool, prints_summary: bool
 ) -> Summary:
     summary = Summary()
     damage: ImportFileError | None = None
@@ -150,8 +150,8 @@ async def _run(
             except ImportFileError as error:
                 damage = error
             finally:
-                if is_told:
-                    _tell(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
+                if prints_summary:
+                    _print_summary(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
             if summary.oldest and summary.newest and not by_day:
                 ends = {"from": summary.oldest, "to": summary.newest + timedelta(microseconds=1)}
                 await call(url, settings, "complete_rollups", ends)
@@ -167,7 +167,7 @@ async def _run(
 
 @contextmanager
 def _database_errors(summary: Summary) -> Iterator[None]:
-    """Turns what goes wrong in the database into what a person at the command line can act on."""
+    """Turns errors of the database into messages for the command line."""
     try:
         yield
     except (DatabaseLost, psycopg.OperationalError):
@@ -182,7 +182,7 @@ def _database_errors(summary: Summary) -> Iterator[None]:
 
 
 async def _shift(database: Database, file: ImportFile, end_at: EndAt) -> timedelta:
-    """What to add to each timestamp; for `now`, what was added when the file was imported first."""
+    """What to add to each timestamp; for `now`, the shift of the file's first import."""
     if end_at is None:
         return timedelta(0)
     newest = file.newest()
@@ -192,7 +192,7 @@ async def _shift(database: Database, file: ImportFile, end_at: EndAt) -> timedel
     wanted = {"fingerprint": file.fingerprint(), "file_name": file.path.name, "shifted_by": now - newest}
     rows: list[Any] = []
     while not rows:
-        # Nothing comes back where another import of the file commits at this moment; asked again, it is seen.
+        # No row: another import of the file commits at this moment, and the next attempt sees it.
         async with database.assigning() as connection:
             cursor = await connection.execute(query("remember_import"), wanted)
             rows = await cursor.fetchall()
@@ -229,26 +229,26 @@ async def _load_by_day(
 ) -> None:
     """Load readings a day at a time, oldest first, so that each rollup is computed once and each chunk written once.
 
-    Days that an earlier run was over with are left out. A day of which a line was refused for its age is not over: the
-    next run reads it again.
+    Days that an earlier run completed are skipped. A day with a line rejected for its age is not complete: the next run
+    reads it again.
     """
     decoder = ReadingDecoder(settings, await horizon(database))
     writer = Writer(database, settings)
     writer.start()
     size = min(LINES_PER_BATCH, settings.max_readings_per_request)
     fingerprint = f"{file.fingerprint()} {shift.total_seconds():+f}"
-    over = {day for (day,) in await database.fetch_all("days_imported", {"fingerprint": fingerprint})}
+    completed = {day for (day,) in await database.fetch_all("days_imported", {"fingerprint": fingerprint})}
     refused_days: set[datetime] = set()
     damage: ImportFileError | None = None
     try:
         with DaySpool() as spool:
             try:
                 for lines in _batches(file.lines(shift), size):
-                    refused_days |= _sort_by_day(decoder, lines, over, spool, summary)
+                    refused_days |= _sort_by_day(decoder, lines, completed, spool, summary)
             except ImportFileError as error:
                 damage = error
             for day in tqdm(spool.days(), unit=" days", disable=None, leave=False):
-                if day in over:
+                if day in completed:
                     summary.loaded_before += spool.counts[day]
                     summary.lines += spool.counts[day]
                     continue
@@ -268,15 +268,15 @@ async def _load_by_day(
 
 
 def _sort_by_day(
-    decoder: ReadingDecoder, lines: Sequence[Line], over: Collection[datetime], spool: DaySpool, summary: Summary
+    decoder: ReadingDecoder, lines: Sequence[Line], completed: Collection[datetime], spool: DaySpool, summary: Summary
 ) -> set[datetime]:
-    """Decode lines into the spool; returns the days of which a reading is refused for its age.
+    """Decode lines into the spool; returns the days with a reading rejected for its age.
 
-    A line that is bad counts as loaded before where its day is over: an earlier run has reported it.
+    A bad line of a completed day counts as loaded before: an earlier run has reported it.
     """
     decoded = _decode(decoder, lines)
     day_of = {line.number: day_of_line(line) for line in lines if line.number in decoded.bad}
-    before = {number for number, day in day_of.items() if day in over}
+    before = {number for number, day in day_of.items() if day in completed}
     summary.loaded_before += len(before)
     summary.lines += len(decoded.bad)
     bad = {number: error for number, error in decoded.bad.items() if number not in before}
@@ -293,7 +293,7 @@ async def _remember_day(database: Database, fingerprint: str, day: datetime, rea
 
 
 def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
-    """Lines in batches; those read before a file turned out to be damaged come before the error."""
+    """Lines in batches; of a damaged file, the lines before the damage come before the error."""
     batch: list[Line] = []
     try:
         for line in lines:
@@ -310,14 +310,14 @@ def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
 
 
 class _Bad(NamedTuple):
-    """Why a line is no reading that is kept: the code of the decoder's error, or none, and a sentence."""
+    """Why a line is rejected: the code of the decoder's error, or none, and a sentence."""
 
     code: str | None
     what: str
 
     @property
     def is_for_age(self) -> bool:
-        """Whether it is refused for now: a longer retention, or time, lets it in."""
+        """Whether it is rejected only for now: with a longer retention, or later, it is accepted."""
         return self.code in ("timestamp_too_old", "timestamp_in_future")
 
     def __str__(self) -> str:
@@ -325,7 +325,7 @@ class _Bad(NamedTuple):
 
 
 class _Decoded(NamedTuple):
-    """Lines as readings: the numbers of their lines by place, and what is bad by the number of its line."""
+    """Lines as readings: their line numbers by index, and the bad lines by number."""
 
     batch: Batch
     numbers: list[int]
@@ -347,12 +347,12 @@ def _decode(decoder: ReadingDecoder, lines: Sequence[Line]) -> _Decoded:
 async def _load_readings(decoder: ReadingDecoder, writer: Writer, lines: Sequence[Line], summary: Summary) -> None:
     decoded = _decode(decoder, lines)
     summary.count_bad(decoded.bad)
-    told = {number: str(error) for number, error in decoded.bad.items()}
-    summary.report_all(told | await _write(writer, decoded.batch, decoded.numbers, summary))
+    rejected = {number: str(error) for number, error in decoded.bad.items()}
+    summary.report_all(rejected | await _write(writer, decoded.batch, decoded.numbers, summary))
 
 
 async def _write(writer: Writer, batch: Batch, numbers: Sequence[int], summary: Summary) -> dict[int, str]:
-    """Write readings; returns, by the number of its line, what contradicts a reading kept before."""
+    """Write readings; returns the conflicts with stored readings, by line number."""
     if not len(batch):
         return {}
     written = await writer.write(batch)
@@ -362,20 +362,20 @@ async def _write(writer: Writer, batch: Batch, numbers: Sequence[int], summary: 
     recorded_us = [at_us for _, at_us, _, _ in (*batch.meters, *batch.vehicles)]
     summary.saw(instant(min(recorded_us)))
     summary.saw(instant(max(recorded_us)))
-    return {numbers[place]: str(_Bad("conflict", conflict(place).detail)) for place in written.conflicts}
+    return {numbers[index]: str(_Bad("conflict", conflict(index).detail)) for index in written.conflicts}
 
 
 async def _load_assignments(database: Database, file_name: str, lines: Sequence[Line], summary: Summary) -> None:
     wanted: list[NewAssignment] = []
     numbers: list[int] = []
-    told: dict[int, str] = {}
+    rejected: dict[int, str] = {}
     for line in lines:
         try:
             wanted.append(_assignment(line))
             numbers.append(line.number)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidParameter) as error:
             summary.bad += 1
-            told[line.number] = str(error)
+            rejected[line.number] = str(error)
     author = assignments.Author(reason=f"import of {file_name}")
     kept = await assignments.add_each(database, wanted, author)
     for number, asked, outcome in zip(numbers, wanted, kept, strict=True):
@@ -385,28 +385,28 @@ async def _load_assignments(database: Database, file_name: str, lines: Sequence[
             summary.duplicates += 1
         else:
             summary.conflicts += 1
-            told[number] = assignments.describe(asked, outcome)
-    summary.report_all(told)
+            rejected[number] = assignments.describe(asked, outcome)
+    summary.report_all(rejected)
 
 
 async def _load_devices(database: Database, lines: Sequence[Line], summary: Summary) -> None:
     wanted: dict[int, devices.Wanted] = {}
-    told: dict[int, str] = {}
+    rejected: dict[int, str] = {}
     for line in lines:
         try:
             wanted[line.number] = _device(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidParameter) as error:
-            told[line.number] = str(error)
+            rejected[line.number] = str(error)
     outcomes = await devices.set_each(database, list(wanted.values()))
     for number, outcome in zip(wanted, outcomes, strict=True):
         if isinstance(outcome, InvalidParameter):
-            told[number] = outcome.detail
+            rejected[number] = outcome.detail
         elif outcome:
             summary.accepted += 1
         else:
             summary.duplicates += 1
-    summary.bad += len(told)
-    summary.report_all(told)
+    summary.bad += len(rejected)
+    summary.report_all(rejected)
 
 
 def _device(line: Line) -> devices.Wanted:
@@ -437,7 +437,7 @@ def _assignment(line: Line) -> NewAssignment:
     return assignment
 
 
-def _tell(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: bool) -> None:
+def _print_summary(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: bool) -> None:
     for text in summary.listed:
         _say(text)
     unlisted = summary.bad + summary.conflicts - len(summary.listed)

@@ -169,8 +169,8 @@ def _connected(url: str) -> Iterator[Connection]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise PoliciesRefused(f"this role may not change policies: {error.diag.message_primary}") from None
     except psycopg.Error as error:
-        told = _sentence(error.diag.message_primary or error, error.diag.message_hint)
-        raise PoliciesRefused(f"the database refuses: {told}") from None
+        detail = _sentence(error.diag.message_primary or error, error.diag.message_hint)
+        raise PoliciesRefused(f"the database refuses: {detail}") from None
 
 
 def _refuse(faults: list[TupleRow]) -> None:

@@ -1,7 +1,7 @@
 """Copies one database into another, of either storage profile into either, and compares two.
 
 Readings go day by day: binary COPY out of the one, binary COPY into a temporary stage of the other, INSERT from there,
-so that rollups hear of old readings too. A copy that was stopped is started again: what is there already is left alone.
+so that rollups include old readings too. A stopped copy can be repeated: rows that exist stay unchanged.
 All else goes whole, with its triggers off, so that what they once wrote is copied and not written anew.
 """
 
@@ -159,8 +159,8 @@ def run_compare(here_url: str, there_url: str, range_from: datetime | None, rang
     differences = compare(here_url, there_url, range_from, range_to)
     for difference in differences[:MAX_DIFFERENCES_LISTED]:
         rows, rows_there = difference.here.rows, difference.there.rows
-        told = f"{rows} rows here, {rows_there} there" if rows != rows_there else f"{rows} rows each, other values"
-        _say(f"{difference.what}: {told}")
+        detail = f"{rows} rows here, {rows_there} there" if rows != rows_there else f"{rows} rows each, other values"
+        _say(f"{difference.what}: {detail}")
     if len(differences) > MAX_DIFFERENCES_LISTED:
         _say(f"... and {len(differences) - MAX_DIFFERENCES_LISTED} more")
     _say("the two databases differ" if differences else "the two databases hold the same")

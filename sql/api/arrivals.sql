@@ -41,4 +41,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.silent_devices(interval) IS
-'Devices whose newest reading is older than so long (an hour unless told), silent longest first; last, with nulls, those that are listed and were never heard of. Normal: the few that are out of order or out of reach. Many at once: the network between, or the service.';
+'Devices whose newest reading is older than the given time (default: an hour), silent longest first; last, with nulls, those listed that never sent one. Normal: the few that are out of order or out of reach. Many at once: the network between, or the service.';

@@ -1,5 +1,5 @@
--- A vehicle was plugged into a meter at an instant: an assignment begins, and lasts until one of the two is taken by the
--- next. Told again, it changes nothing, whatever became of the assignment since: moved, voided or closed, it stays so.
+-- A vehicle was plugged into a meter at an instant: an assignment begins, and ends where the next one of either begins.
+-- Idempotent: a repeat changes nothing, also where the assignment was moved, voided or closed since.
 
 CREATE FUNCTION api.plug_in(meter text, vehicle text, plugged_in_at timestamptz)
 RETURNS TABLE (
@@ -64,10 +64,10 @@ END
 $$;
 
 COMMENT ON FUNCTION api.plug_in(text, text, timestamptz) IS
-'A vehicle was plugged into a meter: created (the assignment that begins), unchanged (it was told before; the assignment, or nulls where it was voided), or overlap (each assignment in the way; nothing is changed).';
+'A vehicle was plugged into a meter: created (the assignment that begins), unchanged (a repeat; the assignment, or nulls where it was voided), or overlap (each assignment in the way; nothing is changed).';
 
--- A meter's vehicle was unplugged at an instant: its assignment ends there. Told again, it changes nothing, whatever became
--- of the assignment since. Where it was to end later, the instant at which it was seen to end is the better knowledge.
+-- A meter's vehicle was unplugged at an instant: its assignment ends there, also where a later end was stored. Idempotent: a
+-- repeat changes nothing, also where the assignment changed since.
 
 CREATE FUNCTION api.plug_out(meter text, vehicle text, plugged_out_at timestamptz)
 RETURNS TABLE (
@@ -125,10 +125,10 @@ END
 $$;
 
 COMMENT ON FUNCTION api.plug_out(text, text, timestamptz) IS
-'A vehicle (null: whichever it is) was unplugged from a meter: closed (the assignment that ends), unchanged (it was told before; the assignment, or nulls where it was voided), or no row where nothing was plugged in.';
+'A vehicle (null: any) was unplugged from a meter: closed (the assignment that ends), unchanged (a repeat; the assignment, or nulls where it was voided), or no row where nothing was plugged in.';
 
--- From an instant on, a meter feeds a vehicle, and whatever the one fed and the other drew from until then ends: the
--- plug-outs that nobody told and the plug-in, in one step. Told again, it changes nothing.
+-- From an instant on, a meter feeds a vehicle, and other assignments of the two end: the plug-outs that nobody reported and
+-- the plug-in, in one step. Idempotent: a repeat changes nothing.
 
 CREATE FUNCTION api.hand_over(meter text, vehicle text, handed_over_at timestamptz)
 RETURNS TABLE (
@@ -143,11 +143,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
-    -- What the plug-in says without any closing stands where it was told before, where the devices are free, and where
-    -- another assignment begins at this very instant: that one cannot end there.
+    -- The plug-in alone settles a repeat, free devices, and an assignment that begins at this very instant, which cannot
+    -- end there.
     RETURN QUERY
-    SELECT * FROM api.plug_in(meter, vehicle, handed_over_at) AS told
-    WHERE told.outcome <> 'overlap' OR told.begins = handed_over_at;
+    SELECT * FROM api.plug_in(meter, vehicle, handed_over_at) AS plugged
+    WHERE plugged.outcome <> 'overlap' OR plugged.begins = handed_over_at;
     IF FOUND THEN
         RETURN;
     END IF;
@@ -164,20 +164,19 @@ BEGIN
     RETURNING 'closed', kept.id, kept.meter_id, kept.vehicle_id, lower(kept.during), upper(kept.during);
 
     RETURN QUERY
-    SELECT * FROM api.plug_in(meter, vehicle, handed_over_at) AS told
-    WHERE told.outcome = 'created';
+    SELECT * FROM api.plug_in(meter, vehicle, handed_over_at) AS plugged
+    WHERE plugged.outcome = 'created';
     IF NOT FOUND THEN
-        -- Somebody who takes no locks came in between. What was closed is not to stay so without what takes its place.
+        -- A session without these locks assigned a device in between. The error takes the closing back.
         RAISE serialization_failure USING MESSAGE = 'the devices were assigned by another transaction; try again';
     END IF;
 END
 $$;
 
 COMMENT ON FUNCTION api.hand_over(text, text, timestamptz) IS
-'A meter feeds a vehicle from an instant on: closed (each assignment that ends there), then created; or unchanged (it was told before; nulls where it was voided), or overlap (each that begins at that very instant; nothing is changed).';
+'A meter feeds a vehicle from an instant on: closed (each assignment that ends there), then created; or unchanged (a repeat; nulls where it was voided), or overlap (each that begins at that very instant; nothing is changed).';
 
--- An assignment that never was. Its change stays in the record, which a trigger keeps: that is why a role which deletes
--- nothing may call this, with the rights of the owner.
+-- Runs with the owner's rights, so that a role without DELETE may call it: a trigger keeps the voided assignment's values.
 
 CREATE FUNCTION api.void_assignment(assignment_id bigint)
 RETURNS void
@@ -190,4 +189,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.void_assignment(bigint) IS
-'Takes an assignment away as one that never was; what it said stays in telemetry.assignment_change. Nothing happens where there is none.';
+'Voids an assignment: deletes it as one that never was; telemetry.assignment_change keeps its values. Without such an assignment it changes nothing.';

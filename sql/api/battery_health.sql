@@ -66,9 +66,9 @@ $$;
 COMMENT ON FUNCTION api.battery_months(text, timestamptz, timestamptz) IS
 'A vehicle''s battery capacity (kWh) with its standard error, month by month (UTC) and, in the row whose month is null, for the whole of [window_from, window_to), there with its trend (kWh a month) over three months or more. Stretches of 20 points of charge or more; null where there are fewer than two. No row without a stretch.';
 
--- What is known of a vehicle beside its battery's capacity, over a window of whole hours: whether it was ever heard of,
--- how much of the window its readings cover, and how long its battery was hot. An hour all above 40 degrees C counts
--- whole, one that passes 40 for the part of its range of temperatures that lies above.
+-- A vehicle over a window of whole hours, beside its battery's capacity: whether it ever sent a reading, how much of the
+-- window its readings cover, and how long its battery was hot. An hour above 40 degrees C throughout counts whole; of one
+-- that passes 40, the part of its temperature range above 40 counts.
 
 CREATE FUNCTION api.vehicle_condition(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -100,4 +100,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_condition(text, timestamptz, timestamptz) IS
-'Whether a vehicle was ever heard of, its battery''s capacity as listed (kWh), and of the whole hours of [window_from, window_to): readings, coverage, hours above 40 degrees C, highest battery temperature (degrees C; null without a reading).';
+'Whether a vehicle ever sent a reading, its battery''s capacity as listed (kWh), and of the whole hours of [window_from, window_to): readings, coverage, hours above 40 degrees C, highest battery temperature (degrees C; null without a reading).';

@@ -1,9 +1,9 @@
--- What of all the views is not normal, with what to do about it. Thresholds stand beside what they judge.
+-- Everything in the views that is not normal, with what to do about it. Thresholds are next to the values they judge.
 
 CREATE FUNCTION api.findings(silent_longer_than interval DEFAULT interval '1 hour', free_bytes bigint DEFAULT NULL)
 RETURNS TABLE (severity text, subject text, message text, action text)
 LANGUAGE sql STABLE
--- Of so many parts, compiling takes longer than running.
+-- With so many parts, compiling takes longer than running.
 SET jit = off
 AS $$
     WITH size AS MATERIALIZED (
@@ -48,7 +48,7 @@ AS $$
                     WHEN job.last_error LIKE 'failed to start%' THEN 'failed to start job'
                     ELSE coalesce(job.last_error, 'no message is kept')
                 END AS cause,
-                -- What the message would tell may be no more than a warning.
+                -- A hidden message may be a mere warning.
                 coalesce(
                     job.last_error NOT LIKE 'cannot drop portal%'
                     AND job.last_error <> 'message visible to the owner only',
@@ -125,7 +125,7 @@ AS $$
             SELECT
                 job.last_started_at,
                 job.last_succeeded_at,
-                -- Where it never succeeded, since there has been something to keep.
+                -- Where it never succeeded, since the first data.
                 coalesce(
                     job.last_succeeded_at,
                     (SELECT min(chunk.range_from) FROM internal.chunk WHERE chunk.relation LIKE '%\_history')
@@ -349,4 +349,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.findings(interval, bigint) IS
-'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. Devices silent for longer than told; free bytes of the disk, where telemetry.disk does not say. python -m app doctor prints it.';
+'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. silent_longer_than: from when on a device is silent; free_bytes: free bytes of the disk, where telemetry.disk has no size. python -m app doctor prints it.';

@@ -1,5 +1,5 @@
--- The fleet's energy on both sides, bucket by bucket. The ratio is of vehicles whose both sides were heard from in the
--- bucket: a vehicle whose telemetry is down is no loss, and a charge at somebody else's meter no gain.
+-- The fleet's energy on both sides, bucket by bucket. The ratio covers vehicles with readings on both sides in the
+-- bucket: a vehicle whose telemetry is down is no loss, and a charge at another operator's meter no gain.
 
 CREATE FUNCTION api.fleet_energy(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (
@@ -42,7 +42,7 @@ AS $$
         SELECT
             by_meter.bucket_from,
             sum(by_meter.energy_ac_kwh) AS energy_ac_kwh,
-            -- Of a total that is known, each part is known too.
+            -- If a total is known, each part of it is known too.
             CASE WHEN count(by_meter.energy_ac_kwh) > 0 THEN coalesce(sum(by_meter.attributed_kwh), 0) END
                 AS attributed_kwh,
             CASE WHEN count(by_meter.energy_ac_kwh) > 0 THEN coalesce(sum(by_meter.unattributed_kwh), 0) END
@@ -129,7 +129,7 @@ AS $$
     LEFT JOIN drawn ON drawn.bucket_from = slot.bucket_from
     LEFT JOIN delivered ON delivered.bucket_from = slot.bucket_from
     LEFT JOIN matched ON matched.bucket_from = slot.bucket_from
-    -- Devices that have been heard from since the window began; those that fell silent before it are not waited for.
+    -- Devices with readings since the window began; coverage leaves out those that fell silent before it.
     CROSS JOIN (
         SELECT
             (SELECT count(*) FROM internal.live_meter_state AS live WHERE live.recorded_at >= window_from) AS meters,
@@ -150,4 +150,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.fleet_energy(timestamptz, timestamptz, text, text) IS
-'The fleet in [window_from, window_to), a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy (kWh), devices and readings seen, coverages of those heard from since the window began; the ratio DC / AC of the vehicles heard from on both sides (matched). Null where nothing is known, and the reasons why.';
+'The fleet in [window_from, window_to), a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides (matched). Null where nothing is known, and the reasons why.';

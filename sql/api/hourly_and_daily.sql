@@ -1,10 +1,10 @@
--- The rollups as a dashboard adds them up. Of a register, the sum that the rollup holds is no energy: there it is null, and
--- the first and the last value are what the register showed. api.vehicle_performance and its like count registers.
+-- The rollups for dashboards that add them up. For a register, the sum in the rollup is no energy: it is null here, and the
+-- first and the last value are those of the register. api.vehicle_performance and its like count registers.
 
 DO $$
 DECLARE
     rollup record;
-    -- Where there is no register at all, that is found out once and no device is looked up.
+    -- Without any register, this is checked once and no device is looked up.
     is_register CONSTANT text := $condition$
         (SELECT internal.has_registers(%1$L)) AND EXISTS (
             SELECT

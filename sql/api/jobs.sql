@@ -1,4 +1,4 @@
--- What each profile makes in a way of its own, in sql/timescale/jobs.sql and sql/postgres/jobs.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/jobs.sql and sql/postgres/jobs.sql.
 
 COMMENT ON VIEW api.job_health IS
 'How the jobs of the database and upkeep fare. Normal: last_status Success, last_succeeded_at no older than two periods. Failed: last_error says why; CALL public.run_job(job_id) runs it at once and shows the error. Never ran: no free background worker (timescaledb.max_background_workers, max_worker_processes).';
@@ -13,7 +13,7 @@ COMMENT ON COLUMN api.job_health.runs IS 'Runs there were; null: not counted.';
 COMMENT ON COLUMN api.job_health.failures IS 'Runs that failed; null: not counted.';
 COMMENT ON COLUMN api.job_health.last_error IS 'Message of its newest failure that is remembered; TimescaleDB shows it to members of the owner alone.';
 COMMENT ON COLUMN api.job_health.is_scheduled IS 'Whether it runs by itself; false: somebody switched it off with alter_job.';
-COMMENT ON COLUMN api.job_health.is_known IS 'Whether it is a job that the service makes; one that it does not know is a DBA''s, and left alone.';
+COMMENT ON COLUMN api.job_health.is_known IS 'Whether the service creates this job; it leaves the jobs of a DBA alone.';
 
 COMMENT ON PROCEDURE api.upkeep() IS
 'What no job of the database does by itself: drops what has expired (postgres profile), completes rollups of readings that came later than the refresh job looks back (timescale profile). The service calls it every hour; CALL it outside a transaction.';

@@ -1,6 +1,5 @@
--- From an instant on, the kWh values of a meter or a vehicle mean this, whatever was said of later times; what was said of
--- the time before stays. Where nothing changes at the instant, none is written down. Both functions are made of one text,
--- which differs in names alone.
+-- Sets what the kWh values of a meter or a vehicle mean from an instant on. Replaces the kinds of later times and keeps
+-- those before; an instant at which nothing changes is not stored. Both functions come from one text and differ in names.
 
 DO $$
 DECLARE
@@ -28,11 +27,11 @@ BEGIN
                     RAISE EXCEPTION 'only a register has a modulus'
                         USING ERRCODE = 'invalid_parameter_value';
                 END IF;
-                -- Two changes of one DEVICE at once would each miss what the other wrote.
+                -- Concurrent changes of one DEVICE would each miss the other's rows.
                 LOCK TABLE telemetry.DEVICE_kind_past IN SHARE ROW EXCLUSIVE MODE;
                 INSERT INTO telemetry.DEVICE (DEVICE_id) VALUES (DEVICE) ON CONFLICT DO NOTHING;
 
-                SELECT said.energy_reading, said.register_modulus_kwh
+                SELECT kept.energy_reading, kept.register_modulus_kwh
                 INTO before
                 FROM (
                     SELECT past.energy_reading, past.register_modulus_kwh, past.until
@@ -42,8 +41,8 @@ BEGIN
                     SELECT listed.energy_reading, listed.register_modulus_kwh, 'infinity'
                     FROM telemetry.DEVICE AS listed
                     WHERE listed.DEVICE_id = DEVICE
-                ) AS said
-                ORDER BY said.until
+                ) AS kept
+                ORDER BY kept.until
                 LIMIT 1;
 
                 DELETE FROM telemetry.DEVICE_kind_past AS past WHERE past.DEVICE_id = DEVICE AND past.until >= changes_at;
@@ -60,14 +59,14 @@ BEGIN
             $body$;
 
             COMMENT ON FUNCTION api.set_DEVICE_kind(text, text, float8, timestamptz) IS
-            'From an instant on (null: always), the kWh values of a DEVICE are interval or register readings (null: what the fleet''s default says), the register''s modulus in kWh or null. The DEVICE is listed where it was not. Error 22023: no such kind, an instant in the future, a modulus without a register; 23514: a modulus or id out of range.';
+            'From an instant on (null: always), the kWh values of a DEVICE are interval or register readings (null: what the fleet''s default says), the register''s modulus in kWh or null. Lists the DEVICE if it is not listed yet. Error 22023: no such kind, an instant in the future, a modulus without a register; 23514: a modulus or id out of range.';
         $function$, 'DEVICE', device);
     END LOOP;
 END
 $$;
 
--- From an instant on, kWh values of devices of which nothing is said mean this, whatever was said of later times; what
--- was said of the time before stays.
+-- Sets what kWh values of devices without a kind of their own mean from an instant on. Replaces the defaults of later
+-- times and keeps those before.
 
 CREATE FUNCTION api.set_fleet_default(kind_of_device text, kind text, modulus_kwh float8, since timestamptz)
 RETURNS void
@@ -104,4 +103,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.set_fleet_default(text, text, float8, timestamptz) IS
-'From an instant on (null: always), kWh values of meters or of vehicles (kind_of_device) of which nothing is said are interval or register readings, the register''s modulus in kWh or null. Error 22023: no such kind of device or of reading, an instant in the future, a modulus without a register; 23514: a modulus out of range.';
+'From an instant on (null: always), kWh values of meters or of vehicles (kind_of_device) without a kind of their own are interval or register readings, the register''s modulus in kWh or null. Error 22023: no such kind of device or of reading, an instant in the future, a modulus without a register; 23514: a modulus out of range.';

@@ -1,10 +1,11 @@
 -- Where energy is lost: vehicles and meters whose ratio is below a threshold, those whose ratio cannot be (above 1), and
--- meters that fed nobody. A vehicle's ratio is the one its performance tells; a meter's is of the vehicles it fed, while
--- it fed them. A device one of whose sides is silent has no ratio and is none of these.
+-- meters that fed nobody. A vehicle's ratio is that of api.vehicle_performance; a meter's is of the vehicles it fed, while
+-- it fed them. A device with a silent side has no ratio and is not listed.
 --
--- Without a threshold it is 0.85, or the lowest ratio that is normal for the device's power where that is higher: so a bad
--- fast charger shows that loses no more than a slow socket does. since is where the run of days (UTC) begins that are all below the threshold and reach to the last day with a ratio; it
--- is null where that last day is not below. It looks no further back than the window.
+-- Without a threshold it is 0.85, or the lowest ratio that is normal for the device's power where that is higher: so a
+-- bad fast charger is listed even if it loses no more than a slow socket does. since is the first of the days (UTC) in a
+-- row that are below the threshold up to the last day with a ratio; null where that last day is not below. It is never
+-- before the window.
 
 CREATE FUNCTION api.losses(window_from timestamptz, window_to timestamptz, below float8, row_limit integer)
 RETURNS TABLE (

@@ -1,4 +1,4 @@
--- What one meter drew and the voltage it saw: whole hours from the rollup, cut hours from the history by its index.
+-- Energy and voltage of one meter: whole hours from the rollup, cut hours from the history by its index.
 
 CREATE FUNCTION api.meter_energy(meter text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -63,9 +63,9 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.meter_energy(text, timestamptz, timestamptz) IS
-'Whether a meter was ever heard of, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in [window_from, window_to), and whether the energy is estimated; null where nothing is known, and the reason why.';
+'Whether a meter ever sent a reading, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in [window_from, window_to), and whether the energy is estimated; null where nothing is known, and the reason why.';
 
--- The vehicles that a meter fed within a window and what it drew for each.
+-- The vehicles that a meter fed within a window, and its energy for each.
 
 CREATE FUNCTION api.meter_vehicles(meter text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -88,4 +88,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.meter_vehicles(text, timestamptz, timestamptz) IS
-'Vehicles that a meter fed in [window_from, window_to), in the order in which they came: for how many seconds, with how many of its readings, and what it drew meanwhile (kWh, null where there is no reading).';
+'Vehicles that a meter fed in [window_from, window_to), in the order in which they came: for how many seconds, with how many of its readings, and its energy meanwhile (kWh, null without a reading).';

@@ -1,5 +1,5 @@
--- What came from the grid for a vehicle, what reached its battery, and the ratio of the two; and for each figure what
--- keeps it from being known, or from being trusted.
+-- AC energy from the grid for a vehicle, DC energy into its battery, and their ratio; and for each figure why it is null or
+-- not to be trusted.
 
 CREATE FUNCTION api.vehicle_performance(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -80,8 +80,8 @@ $$;
 COMMENT ON FUNCTION api.vehicle_performance(text, timestamptz, timestamptz) IS
 'AC energy through the assignments, DC energy (kWh), their ratio DC / AC, mean battery temperature (degrees C), the meters, reading counts, coverages (share of the expected minutes), register resets and rollovers of one vehicle in [window_from, window_to), and whether any energy is estimated; null where nothing is known, the ratio also where AC is 0. The reasons say why a figure is null, or what is wrong with it.';
 
--- What stands behind api.vehicle_performance: every meter that fed the vehicle, the vehicle itself, and the parts of which
--- their energies are made. A row without a part is a feed without a reading.
+-- The parts of api.vehicle_performance: every meter that fed the vehicle, the vehicle itself, and the parts of their
+-- energies. A row without a part is a feed without a reading.
 
 CREATE FUNCTION api.vehicle_explanation(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (

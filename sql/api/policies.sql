@@ -1,4 +1,4 @@
--- What a change of policies would change in the database: what differs from what it carries out now.
+-- What a change of policies would change in the database: its differences from the policies in force.
 
 CREATE FUNCTION api.policy_plan(wanted jsonb DEFAULT '{}')
 RETURNS TABLE (relation text, setting text, value_now text, value_wanted text)
@@ -21,10 +21,9 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.policy_plan(jsonb) IS
-'Settings that a change of policies would alter, from what the database carries out to what it would; without a change, what api.apply_policies() would alter: where somebody changed jobs or chunk intervals by TimescaleDB''s own calls, or telemetry.policy by hand. No row where everything is so already. Changes nothing.';
+'Settings that a change of policies would alter, with their values in force and after it; without a change, those that api.apply_policies() would alter: where somebody changed jobs or chunk intervals by TimescaleDB''s own calls, or telemetry.policy by hand. No row where nothing differs. Changes nothing.';
 
--- The one way in for changes: refused whole where a guardrail says so, else done and written down in one transaction
--- together with the jobs that carry it out.
+-- The only entry for changes: rejected as a whole by a guardrail, else stored in one transaction together with its jobs.
 
 CREATE PROCEDURE api.set_policies(wanted jsonb)
 LANGUAGE plpgsql
@@ -34,7 +33,7 @@ DECLARE
     fault record;
 BEGIN
     LOCK TABLE telemetry.policy IN SHARE ROW EXCLUSIVE MODE;
-    -- Its errors first: psql quotes the statement in which one is raised, and a short one reads better.
+    -- Its errors first: psql quotes the statement that raises one, and this one is short.
     PERFORM internal.policy_wanted(wanted);
     FOR fault IN SELECT found.fault, found.message, found.hint FROM internal.policy_faults(wanted) AS found LOOP
         RAISE EXCEPTION USING
@@ -58,9 +57,9 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.set_policies(jsonb) IS
-'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it carries out what telemetry.policy says. Refused as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of internal.policy_faults stands in the way.';
+'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it applies telemetry.policy. Rejected as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of internal.policy_faults forbids it.';
 
--- NULL leaves a setting as it is. Text and not interval, so that "never" can be said.
+-- NULL leaves a setting as it is. Text and not interval, so that "never" is a value.
 CREATE PROCEDURE api.set_policy(
     relation text,
     chunk_interval text DEFAULT NULL,
@@ -88,7 +87,7 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.set_policy(text, text, text, text, text, text, text) IS
-'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, what is not named stays. Refused where a guardrail of internal.policy_faults stands in the way.';
+'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, omitted settings stay. Rejected where a guardrail of internal.policy_faults forbids it.';
 
 CREATE PROCEDURE api.adopt_policies()
 LANGUAGE sql
@@ -109,9 +108,9 @@ AS $$
 $$;
 
 COMMENT ON PROCEDURE api.adopt_policies() IS
-'Writes into telemetry.policy what the database carries out: after chunk intervals or jobs were changed by TimescaleDB''s own calls, and are to stay so. Changes no job.';
+'Writes the policies in force into telemetry.policy: to keep chunk intervals or jobs that were changed by TimescaleDB''s own calls. Changes no job.';
 
--- What each profile makes in a way of its own, in sql/timescale/policies.sql and sql/postgres/policies.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/policies.sql and sql/postgres/policies.sql.
 
 COMMENT ON PROCEDURE api.apply_policies(jsonb) IS
-'Makes the chunk intervals and jobs of this database what telemetry.policy says, or of a change of policies those settings that it names, and no others. SELECT * FROM api.policy_plan(); shows before what it changes. On the postgres profile it only says what is not to be had.';
+'Sets the chunk intervals and jobs of this database to telemetry.policy; given a change of policies, only the settings it names. SELECT * FROM api.policy_plan(); shows beforehand what it changes. On the postgres profile it only reports what is not available.';

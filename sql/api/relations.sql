@@ -1,4 +1,4 @@
--- What outsiders see of tables and rollups: views of views of schema internal, of the same names and columns.
+-- Tables and rollups for readers: views of the views in schema internal, with the same names and columns.
 
 DO $$
 DECLARE

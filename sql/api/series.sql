@@ -1,6 +1,6 @@
 -- A vehicle's performance bucket by bucket. Every bucket of the window has its row; a bucket in which nothing is known
--- has nulls. What is added up are the pieces that api.vehicle_performance adds up: whole hours from the rollup, hours
--- that the window, a bucket or an assignment cuts from the history. So the buckets add up to the window.
+-- has nulls. It adds up the pieces of api.vehicle_performance: whole hours from the rollup, and from the
+-- history the hours that the window, a bucket or an assignment cuts. So the buckets add up to the window.
 
 CREATE FUNCTION api.vehicle_series(
     vehicle text,

@@ -1,4 +1,4 @@
--- SQL cannot find out how large the disk is: it is told, or whoever asks knows what is free.
+-- SQL cannot read the size of the disk: it is configured, or the caller passes the free bytes.
 
 CREATE PROCEDURE api.set_disk_size(size text)
 LANGUAGE sql
@@ -9,9 +9,9 @@ AS $$
 $$;
 
 COMMENT ON PROCEDURE api.set_disk_size(text) IS
-'Tells how large the disk is that the database may fill: CALL api.set_disk_size(''500 GB''). What else lies on that disk is to be left out.';
+'Sets the size of the disk that the database may fill, without other data on that disk: CALL api.set_disk_size(''500 GB'').';
 
--- What the database grows by in a day may be told too, by who has read api.relation_size already.
+-- A caller that has read api.relation_size already passes the growth of a day too.
 CREATE FUNCTION api.disk_outlook(free_bytes bigint DEFAULT NULL, growth_bytes_per_day bigint DEFAULT NULL)
 RETURNS TABLE (
     database_bytes bigint,
@@ -20,7 +20,7 @@ RETURNS TABLE (
     days_left float8
 )
 LANGUAGE sql STABLE
--- Of so many parts, compiling takes longer than running.
+-- With so many parts, compiling takes longer than running.
 SET jit = off
 AS $$
     SELECT
@@ -45,7 +45,7 @@ $$;
 COMMENT ON FUNCTION api.disk_outlook(bigint, bigint) IS
 'Size of the database, what it grows by in a day at the rate of the last week, once chunks are settled (given, or from api.relation_size; relations that drop as much as comes do not grow), free bytes (given, or from telemetry.disk), and the days until the disk is full at this rate; null: the disk''s size is not known, or nothing grows. Normal: more than 30 days. Else drop sooner (api.set_policy), or get a larger disk.';
 
--- What each profile makes in a way of its own, in sql/timescale/storage.sql and sql/postgres/storage.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/storage.sql and sql/postgres/storage.sql.
 
 COMMENT ON VIEW api.chunk_size IS
 'What each chunk takes on disk (postgres profile: each relation, as its only chunk). Normal: chunks older than columnstore_after are compressed, 5 to 12 times smaller. One that is not: see internal.columnstore_lag.';

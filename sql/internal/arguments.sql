@@ -1,5 +1,5 @@
--- A misspelt argument is an error that shows what is allowed. Immutable, so that an argument that is known when a statement
--- is planned costs nothing when it runs.
+-- A misspelt argument is an error that names the allowed values. Immutable, so that an argument known at planning time costs
+-- nothing at run time.
 
 CREATE FUNCTION internal.one_of(argument text, given text, allowed text[])
 RETURNS text
@@ -16,9 +16,9 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.one_of(text, text, text[]) IS
-'What is given for an argument. Error 22023 where that is not allowed, with what is.';
+'The value of an argument. Error 22023, with the allowed values, where it is none of them.';
 
--- PostgreSQL takes UTC+2 for a zone two hours west of UTC (POSIX): who writes that means the other side.
+-- PostgreSQL takes UTC+2 for a zone two hours west of UTC (POSIX): whoever writes that means the opposite.
 
 CREATE FUNCTION internal.time_zone(given text)
 RETURNS text

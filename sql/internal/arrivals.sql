@@ -11,7 +11,7 @@ RETURNS TABLE (
     late_p99 interval
 )
 LANGUAGE sql STABLE
--- Of so many parts, compiling takes longer than running.
+-- With so many parts, compiling takes longer than running.
 SET jit = off
 AS $$
     WITH bounds AS (

@@ -1,9 +1,7 @@
--- Who writes assignments of a device waits here for whoever does the same, until that one commits: so what is looked up
--- after this is what the next statement finds, and two that hand over the same meter come one after the other. The
--- constraints of the table would keep them apart too, but with a deadlock now and then.
+-- Serializes writers of a device's assignments until they commit: what a writer looks up after this call still holds in its
+-- next statement. The constraints of the table would reject concurrent changes too, but with occasional deadlocks.
 --
--- The locks are of 256 numbers that devices share (DEVICE_LOCKS), and are taken in order: a transaction holds no more
--- than so many, and no two wait for each other.
+-- Devices share 256 locks (DEVICE_LOCKS), taken in order: a transaction holds at most 256, and no two wait for each other.
 
 CREATE FUNCTION internal.lock_assignments_of(meters text[], vehicles text[])
 RETURNS void
@@ -28,8 +26,8 @@ $$;
 COMMENT ON FUNCTION internal.lock_assignments_of(text[], text[]) IS
 'Waits until nobody else writes assignments of these meters and vehicles, and keeps others waiting until the transaction ends.';
 
--- The assignments of a meter and those of a vehicle that touch a span of time. Asked for one side after the other: with
--- OR between them, the planner may prefer to read whatever is in force at that time, of all devices.
+-- The assignments of a meter and those of a vehicle that touch a period. A query for each side: with OR, the planner may
+-- prefer to read the assignments of all devices in that period.
 
 CREATE FUNCTION internal.assignments_of(meter text, vehicle text, span tstzrange)
 RETURNS TABLE (id bigint, meter_id text, vehicle_id text, during tstzrange)
@@ -49,7 +47,7 @@ COMMENT ON FUNCTION internal.assignments_of(text, text, tstzrange) IS
 
 -- The meters that fed a vehicle within a window, each with the part of the window in which it did: its assignments,
 -- clipped. A vehicle that never had an assignment is paired with the meter that bears its own id, if there is one, for
--- the time in which that meter was assigned to no other vehicle: what it drew for another one is that one's.
+-- the time in which that meter was assigned to no other vehicle: its energy for another one belongs to that one.
 
 CREATE FUNCTION internal.vehicle_feeds(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (meter_id text, feed_from timestamptz, feed_to timestamptz, assignment_id bigint)
@@ -112,9 +110,9 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.meter_feeds(text, timestamptz, timestamptz) IS
-'Vehicles that a meter fed in [window_from, window_to), each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, heard from or listed, where that one was never assigned.';
+'Vehicles that a meter fed in [window_from, window_to), each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, with readings or listed, where that one was never assigned.';
 
--- The time of every meter that was ever heard from, shared out: to the vehicles it was assigned to, to the vehicle of its
+-- The time of every meter that ever sent a reading, shared out: to the vehicles it was assigned to, to the vehicle of its
 -- own id where that one was never assigned, and for the rest to nobody. The stretches of a meter neither overlap nor leave
 -- a gap, so that what they hold adds up to what the meter drew.
 
@@ -130,8 +128,8 @@ AS $$
         FROM internal.assignment
         WHERE assignment.during && tstzrange(window_from, window_to)
     ),
-    -- Vehicles, heard from or listed, that bear a meter's id and were never assigned; OFFSET 0 has each of them looked up
-    -- by index.
+    -- Vehicles, with readings or listed, that bear a meter's id and were never assigned; OFFSET 0 makes the planner look
+    -- up each of them by index.
     pair AS MATERIALIZED (
         SELECT namesake.vehicle_id
         FROM (
@@ -168,4 +166,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.fleet_feeds(timestamptz, timestamptz) IS
-'Whom each meter fed in [window_from, window_to), stretch by stretch: assignments, clipped; besides them the vehicle of the same id, heard from or listed, where that was never assigned, else null. A meter''s stretches make up the window.';
+'Whom each meter fed in [window_from, window_to), stretch by stretch: assignments, clipped; besides them the vehicle of the same id, with readings or listed, where that was never assigned, else null. A meter''s stretches make up the window.';

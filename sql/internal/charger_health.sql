@@ -1,5 +1,5 @@
--- A charger's ratio day by day (UTC): what its meter drew for vehicles, and what arrived in them while it fed them. A
--- vehicle that was silent while it was fed counts on neither side.
+-- A charger's ratio day by day (UTC): the energy of its meter for vehicles, and the energy into them while it fed them. A
+-- vehicle without readings meanwhile counts on neither side.
 
 CREATE FUNCTION internal.charger_days(meter text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -40,4 +40,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.charger_days(text, timestamptz, timestamptz) IS
-'Days (UTC, clipped) of [window_from, window_to) on which a meter and a vehicle that it fed were both heard from: AC and DC energy (kWh), their ratio (null where AC is 0), readings, and seconds for which it fed them.';
+'Days (UTC, clipped) of [window_from, window_to) with readings of both a meter and a vehicle that it fed: AC and DC energy (kWh), their ratio (null where AC is 0), readings, and seconds for which it fed them.';

@@ -1,6 +1,6 @@
 -- What a device's energy over a window is made of, hour by hour: the rollup of an hour, or readings of the history where
 -- the window or a change of kind cuts the hour, or where a register may have been reset in it. In plpgsql, so that it is
--- planned for the window it is asked for, which a caller knows row by row.
+-- planned for each window, which a caller knows row by row.
 
 CREATE FUNCTION internal.energy_parts(
     kind_of_device text,

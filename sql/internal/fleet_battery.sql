@@ -38,7 +38,7 @@ BEGIN
     INTO apart_vehicles, apart_hours
     FROM unnest(register_vehicles) AS register (vehicle_id)
     CROSS JOIN unnest(slots) AS slot (bucket_from)
-    -- What the window cuts is in one piece within it.
+    -- A cut by the window does not split the part within it.
     WHERE slot.bucket_from > window_from AND slot.bucket_from <> internal.hour_floor(slot.bucket_from);
     RETURN QUERY
     SELECT

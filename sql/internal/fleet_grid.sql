@@ -3,8 +3,8 @@
 --
 -- In plpgsql, for TimescaleDB makes the watermark of a continuous aggregate a constant only where the statement itself
 -- names it: in a function that is inlined it is asked for anew for every row, 40 times the work of adding the rows up.
--- Registers are looked at only where there are any. A meter that fed the same all the time has its hours added up before
--- its vehicle is looked up, not each of them. work_mem holds a group a device; and how many stretches there are the planner
+-- Registers are read only where there are any. The hours of a meter with one vehicle throughout are added up before its
+-- vehicle is looked up. work_mem holds a group a device; and how many stretches there are the planner
 -- cannot know, but sorting every hour for a merge is never worth it.
 --
 -- power_sum is the sum of energy squared over duration: divided by the energy it is the mean power, weighted by energy,
@@ -44,7 +44,7 @@ DECLARE
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
-    -- Meters whose hours have to be told apart.
+    -- Meters with several stretches, whose hours are added up stretch by stretch.
     shared_meters text[];
     -- Hours of registers that belong to several stretches or buckets.
     apart_meters text[];
@@ -66,7 +66,7 @@ BEGIN
             WHERE
                 part.meter_id = ANY (register_meters)
                 AND edge.instant <> internal.hour_floor(edge.instant)
-                -- What the window cuts is in one piece within it.
+                -- A cut by the window does not split the part within it.
                 AND edge.instant > window_from
                 AND edge.instant < window_to
             UNION

@@ -1,4 +1,4 @@
--- Upkeep that fails is tried again within the hour, so what tells is when it last succeeded: that stays until it does again.
+-- Failed upkeep runs again within the hour, so its last success is stored, and stays until the next one.
 
 CREATE PROCEDURE internal.note_upkeep(is_over boolean)
 LANGUAGE sql
@@ -11,9 +11,9 @@ AS $$
 $$;
 
 COMMENT ON PROCEDURE internal.note_upkeep(boolean) IS
-'Writes down that api.upkeep() begins, or that it is over; only upkeep calls it.';
+'Records the begin or the end of api.upkeep(); only upkeep calls it.';
 
--- What each profile makes in a way of its own, in sql/timescale/jobs.sql and sql/postgres/jobs.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/jobs.sql and sql/postgres/jobs.sql.
 
 COMMENT ON VIEW internal.job_workers IS
 'Jobs of the database against the background workers there are for them. Normal: no more jobs than workers. More: jobs wait for each other, or fail to start; raise timescaledb.max_background_workers and max_worker_processes. Postgres profile: no jobs, and no workers for them.';

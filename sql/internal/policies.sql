@@ -1,10 +1,10 @@
--- The policies that the database would carry out after a change. A change names relations, and of each the settings that
--- change: {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table. What is
--- not named stays as the database carries it out, whatever telemetry.policy says. A change that names no relation is to carry
--- out all of telemetry.policy.
+-- The policies in force after a change. A change names relations and the settings to change of each:
+-- {"meter_hourly": {"drop_after": "800 days", "columnstore_after": "never"}}. `never` is null in the table. Omitted settings
+-- stay as they are in force, even where telemetry.policy differs. A change without relations applies all of
+-- telemetry.policy.
 --
--- An interval has to say one length and no other: a number without a unit would be seconds, and months are compared as 30
--- days each but are 28 to 31 where they count, so that a guardrail would let pass what erases a rollup a day later.
+-- An interval must have one length: a number without a unit would be seconds, and months are compared as 30 days each but
+-- have 28 to 31, so that a guardrail would accept what erases a rollup a day later.
 
 CREATE FUNCTION internal.policy_wanted(wanted jsonb)
 RETURNS TABLE (
@@ -21,7 +21,7 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
     unknown text;
-    said record;
+    given record;
 BEGIN
     IF jsonb_typeof(wanted) IS DISTINCT FROM 'object' THEN
         RAISE EXCEPTION 'a change of policies is an object of relations' USING ERRCODE = 'invalid_parameter_value';
@@ -51,7 +51,7 @@ BEGIN
                 ERRCODE = 'invalid_parameter_value',
                 HINT = 'Settings: chunk_interval, columnstore_after, drop_after, refresh_start_offset, refresh_end_offset, refresh_every.';
     END IF;
-    FOR said IN
+    FOR given IN
         SELECT
             named.relation,
             setting.name,
@@ -62,13 +62,13 @@ BEGIN
         WHERE setting.value <> 'never'
         ORDER BY named.relation, setting.name
     LOOP
-        IF said.is_without_unit THEN
-            RAISE EXCEPTION '%.% is "%", which ends in a number without a unit', said.relation, said.name, said.value
+        IF given.is_without_unit THEN
+            RAISE EXCEPTION '%.% is "%", which ends in a number without a unit', given.relation, given.name, given.value
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Write "800 days", "2 hours" or "90 seconds".';
         END IF;
-        IF date_trunc('month', said.value::interval) <> interval '0' THEN
+        IF date_trunc('month', given.value::interval) <> interval '0' THEN
             RAISE EXCEPTION '%.% is "%", but months and years are not always of one length',
-                said.relation, said.name, said.value
+                given.relation, given.name, given.value
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in days.';
         END IF;
     END LOOP;
@@ -109,7 +109,7 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.policy_wanted(jsonb) IS
-'The policies as a change would leave them, what it does not name as the database carries it out: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or what is no interval of one length ("800", "3 months"), is an error.';
+'The policies after a change, omitted settings as they are in force: {"relation": {"setting": "interval" or "never"}}. An unknown relation or setting, or a value that is no interval of one length ("800", "3 months"), is an error.';
 
 CREATE FUNCTION internal.policy_setting(settings jsonb, setting text, value_now interval)
 RETURNS interval
@@ -122,10 +122,10 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.policy_setting(jsonb, text, interval) IS
-'One setting of a wanted policy: what is wanted, null where that is "never", what it is now where it is not named.';
+'One setting of a wanted policy: the wanted value, null for "never", the value in force where it is omitted.';
 
--- Guardrails of both profiles. On the postgres one nothing is refreshed over dropped data; what would be wrong on the other
--- is refused there too, so that a file of policies means the same on both, and a copy finds policies it can apply.
+-- Guardrails of both profiles. The postgres profile never refreshes over dropped data, and rejects what would be wrong on
+-- the other one too, so that a file of policies means the same on both, and a copy finds policies it can apply.
 
 CREATE FUNCTION internal.policy_contradictions(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)
@@ -136,7 +136,7 @@ AS $$
 DECLARE
     longest CONSTANT interval := interval '36500 days';
 BEGIN
-    -- Each setting by itself. What is left as it is may be as it is.
+    -- Each setting by itself. Settings that do not change are not checked.
     RETURN QUERY
     SELECT
         CASE WHEN change.wanted > longest THEN 'interval_is_too_long' ELSE 'interval_is_too_short' END,
@@ -168,7 +168,7 @@ BEGIN
         change.wanted IS DISTINCT FROM change.kept
         AND (change.wanted < change.shortest OR change.wanted > longest);
     IF FOUND THEN
-        -- What follows would reckon with them.
+        -- The checks below compute with them.
         RETURN;
     END IF;
 
@@ -184,7 +184,7 @@ BEGIN
         RETURN;
     END IF;
 
-    -- The settings of a relation together, by the constraints of the table, whose comments say what they want.
+    -- The settings of a relation together, by the constraints of the table, whose comments are the messages.
     RETURN QUERY EXECUTE (
         SELECT string_agg(
             format(
@@ -243,18 +243,18 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.policy_contradictions(jsonb) IS
-'Of internal.policy_faults, what is refused on both storage profiles: settings that contradict each other.';
+'Those of internal.policy_faults that both storage profiles reject: settings that contradict each other.';
 
--- What each profile makes in a way of its own, in sql/timescale/policies.sql and sql/postgres/policies.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/policies.sql and sql/postgres/policies.sql.
 
 COMMENT ON FUNCTION internal.policy_effects(jsonb) IS
-'What a change of policies would do to data that is there: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, since the rollup that readings are counted from is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
+'What a change of policies would do to existing data: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, because the rollup that counts the readings is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
 
 COMMENT ON FUNCTION internal.policy_faults(jsonb) IS
-'What stands against a change of policies: the guardrail, the relation, a message and what to do; no row where nothing does. Changes nothing.';
+'Guardrails that reject a change of policies: the guardrail, the relation, a message and what to do; no row where none does. Changes nothing.';
 
 COMMENT ON VIEW internal.policy_in_force IS
-'The policies that the database carries out, by its chunk intervals and jobs (postgres profile: telemetry.policy itself). Normal: what telemetry.policy says; api.policy_plan() lists where not.';
+'The policies in force, by the chunk intervals and jobs of the database (postgres profile: telemetry.policy itself). Normal: equal to telemetry.policy; api.policy_plan() lists differences.';
 COMMENT ON COLUMN internal.policy_in_force.relation IS 'Name of the relation in schema telemetry.';
 COMMENT ON COLUMN internal.policy_in_force.chunk_interval IS 'Time range of its next chunk.';
 COMMENT ON COLUMN internal.policy_in_force.columnstore_after IS 'Age at which a chunk goes to the columnstore; null: never.';

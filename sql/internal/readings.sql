@@ -1,5 +1,5 @@
--- Meters and vehicles side by side, as far as their energy goes, so that what is said of registers is said once. A query
--- names one device_type; the planner leaves the other out.
+-- Energy readings of meters and vehicles as one relation, so that registers have one implementation. A query names one
+-- device_type; the planner leaves the other out.
 
 CREATE VIEW internal.device_reading AS
 SELECT 'meter' AS device_type, history.meter_id AS device_id, history.recorded_at, history.energy_ac_kwh AS energy_kwh

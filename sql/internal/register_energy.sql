@@ -1,6 +1,6 @@
--- Energy by device and whole hour, of the devices that are registers at some time of the hours asked; of all others the
--- rollup's sum is the energy. In plpgsql, so that where no device is a register nothing of it is planned, and where one
--- is, it is planned for the hours that are asked.
+-- Energy by device and whole hour, of the devices that are registers at some time of these hours; of all others the
+-- rollup's sum is the energy. In plpgsql, so that without a register nothing is planned, and with one, the plan is for
+-- these hours.
 
 CREATE FUNCTION internal.register_hours(
     kind_of_device text,
@@ -39,7 +39,7 @@ BEGIN
         SELECT counted.device_id, counted.bucket_start, counted.energy_kwh, false, NULL
         FROM internal.interval_pieces(kind_of_device, hours_from, hours_to, only_device) AS counted
         UNION ALL
-        -- An hour in which the kind changes and whose history was dropped: nobody can tell its values apart any more.
+        -- In an hour in which the kind changes and whose history was dropped, the values of both kinds are mixed for good.
         SELECT kind.device_id, internal.hour_floor(kind.kind_from), NULL, true, NULL
         FROM internal.device_kind AS kind
         WHERE
@@ -59,7 +59,7 @@ COMMENT ON FUNCTION internal.register_hours(text, timestamptz, timestamptz, text
 
 -- Energy of one device, a register at some time, over a window to the exact instant. In plpgsql for the same reasons as
 -- internal.register_hours. Strict, and without a row for a device that was never a register: a caller that passes no device is
--- answered without a call. A condition beside the call would not do, for the planner is free to ask it afterwards.
+-- answered without a call. A condition beside the call is no substitute: the planner may evaluate it after the call.
 
 CREATE FUNCTION internal.register_window(
     kind_of_device text,
@@ -105,9 +105,9 @@ COMMENT ON FUNCTION internal.register_window(text, text, timestamptz, timestampt
 'Energy (kWh; null where nothing is known) of a meter or vehicle (kind_of_device) that is a register at some time, in [window_from, window_to); its baselines (first readings, which count nothing), resets and rollovers there, and whether it rests on a rollup whose history was dropped. No row for a device that was never a register.';
 
 -- Energy of registers at instants: what internal.register_hours adds up by hour, for callers to whom an hour can belong to
--- several. Whole hours stand at their first reading; an hour that is to be taken apart has its readings one by one.
+-- several. Whole hours stand at their first reading; an hour to split has its readings one by one.
 --
--- Of such an hour the rollup has told the energy; its readings tell when it came. A register without a reset in the hour
+-- Of such an hour the rollup has the energy; its readings show when it came. A register without a reset in the hour
 -- has counted, up to a reading, its highest value so far less its mark before; and the mark is what the whole hour's
 -- highest value exceeds by the whole hour's energy. Hours with a reset inside come reading by reading anyway.
 
@@ -200,4 +200,4 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.register_moments(text, timestamptz, timestamptz, text[], timestamptz[]) IS
-'Energy (kWh; null where nothing is known) in [moments_from, moments_to) of meters or vehicles (kind_of_device) that are registers at some time of it, by device and instant of a reading; whole hours stand at their first reading, but for the hours of devices that are to be taken apart. Whether it rests on a rollup whose history was dropped.';
+'Energy (kWh; null where nothing is known) in [moments_from, moments_to) of meters or vehicles (kind_of_device) that are registers at some time of it, by device and instant of a reading; whole hours stand at their first reading, but for the hours of devices to split. Whether it rests on a rollup whose history was dropped.';

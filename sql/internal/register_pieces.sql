@@ -1,25 +1,24 @@
 -- Register energy of a window, piece by piece, for one device or all. A piece is one reading, or a stretch in which no
 -- step down can be deep enough for a reset: its smallest value is at least register_tolerance of its largest. A stretch is
--- a whole hour, of which the rollup says all there is to know (what it was entered with, where it ended, how high it
--- went), or what the window or a change of kind leaves of an hour, for which the history is asked by index; it is asked
--- for the readings of all other hours too. "First is smallest and last is largest" would not do: 10, 30, 20, 40 is that
--- too, and has a reset in it.
+-- a whole hour, of which the rollup has all that is needed (first, last and highest value), or the part of an hour that
+-- the window or a change of kind leaves, which is read from the history by index, as are the readings of all other hours. "First is smallest and last is largest" is not enough: 10, 30, 20, 40 is that
+-- too, and contains a reset.
 --
--- Each reading's energy depends on what came before it and on nothing of the window: a step belongs to the instant of
+-- Each reading's energy depends on earlier readings and not on the window: a step belongs to the instant of
 -- the later reading, so windows that meet add up. The high-water mark is the highest value since the last reset among
 -- the readings of the reading's own day (UTC) and of register_look_back before that, and the previous reading's however
 -- old it is. Hence all pieces of that look-back are taken too, whole days at a time where they allow it, and dropped at
 -- the end.
 --
--- Which devices are registers, and since when, is looked up first and passed on as arrays: whatever the planner is told,
--- it takes the result of a query within a query for one row, and would loop where it has to hash. And the query stands in
--- plpgsql, for TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it. A register
+-- Which devices are registers, and since when, is looked up first and passed on as arrays: the planner always
+-- estimates one row for the result of a subquery, and would loop where it has to hash. And the query is in plpgsql,
+-- because TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it. A register
 -- is called by its number in these arrays, which is sorted and compared for a fraction of what its id would cost.
 --
--- Most registers of a fleet rise from piece to piece, and then a piece counts what it is higher than the one before: one
--- look back at the row before. Only of the others, the uneven ones, is the high-water mark worked out.
+-- Most registers of a fleet rise from piece to piece, and then a piece counts its rise over the previous row. The high-water
+-- mark is computed only for the others, the uneven ones.
 --
--- An hour whose history was dropped is taken for the simplest course that its rollup allows: rising, or with one reset,
+-- An hour whose history was dropped is assumed to have the simplest course that its rollup allows: rising, or with one reset,
 -- after its largest value or before its smallest. It is flagged.
 
 CREATE FUNCTION internal.register_pieces(
@@ -267,7 +266,7 @@ BEGIN
         ) AS piece
         WINDOW in_time AS (PARTITION BY piece.number ORDER BY piece.first_recorded_at)
     ),
-    -- Registers that were silent throughout the look-back, and have been heard since.
+    -- Registers without readings throughout the look-back, but with later ones.
     silent AS MATERIALIZED (
         SELECT register.*
         FROM ordered

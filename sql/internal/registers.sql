@@ -1,4 +1,4 @@
--- Whether any device, or the one named, has ever been a register: a few look-ups by key, asked before anything else.
+-- Whether any device, or the one named, has ever been a register: a few look-ups by key, before anything else.
 
 CREATE FUNCTION internal.has_registers(kind_of_device text, only_device text DEFAULT NULL)
 RETURNS boolean
@@ -96,14 +96,14 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 AS $$
-    -- Stretches that meet and mean the same are one: to say again what holds loses no step.
+    -- Adjacent periods of one kind are one: setting the same kind again loses no step.
     SELECT
-        said.device_id,
-        min(said.kind_from),
-        said.register_modulus_kwh,
-        greatest(min(said.kind_from), pieces_from),
-        least(max(said.kind_to), pieces_to),
-        greatest(min(said.kind_from), internal.register_look_from(greatest(min(said.kind_from), pieces_from)))
+        numbered.device_id,
+        min(numbered.kind_from),
+        numbered.register_modulus_kwh,
+        greatest(min(numbered.kind_from), pieces_from),
+        least(max(numbered.kind_to), pieces_to),
+        greatest(min(numbered.kind_from), internal.register_look_from(greatest(min(numbered.kind_from), pieces_from)))
     FROM (
         SELECT
             stretch.*,
@@ -126,9 +126,9 @@ AS $$
                 AND kind.energy_reading = 'register'
             WINDOW in_time AS (PARTITION BY kind.device_id ORDER BY kind.kind_from)
         ) AS stretch
-    ) AS said
-    GROUP BY said.device_id, said.register_number, said.register_modulus_kwh
-    HAVING min(said.kind_from) < pieces_to AND max(said.kind_to) > pieces_from
+    ) AS numbered
+    GROUP BY numbered.device_id, numbered.register_number, numbered.register_modulus_kwh
+    HAVING min(numbered.kind_from) < pieces_to AND max(numbered.kind_to) > pieces_from
 $$;
 
 COMMENT ON FUNCTION internal.registers(text, timestamptz, timestamptz, text) IS
@@ -196,9 +196,9 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.registers_before(text, text[], timestamptz[], timestamptz[]) IS
-'The last reading of each register named before its instant and not before since: when, and its value (kWh). No row where there is none.';
+'The last reading of each register named before its instant and not before since: when, and its value (kWh). No row without one.';
 
--- Which devices are registers at some time of a window: an array, to be asked of each row of a fleet.
+-- The devices that are registers at some time of a window, as an array to test each row of a fleet against.
 
 CREATE FUNCTION internal.register_devices(kind_of_device text, window_from timestamptz, window_to timestamptz)
 RETURNS text[]

@@ -1,14 +1,14 @@
--- The tables and rollups of schema telemetry, as views of the same names: what answers are made of. A view is read with
--- the rights of who owns it, so that a role which may not use schema telemetry reads through it and nothing else; and it is
+-- The tables and rollups of schema telemetry, as views of the same names, which all answers read. A view is read with
+-- the rights of its owner, so that a role without rights in schema telemetry reads the views and nothing else; and it is
 -- merged into the query around it, so that plans are those of the tables. Functions that answer are SECURITY INVOKER for
 -- the same reason: one that changes the role is never inlined, and would be planned without knowing its window.
 --
--- What the installation says of itself is nobody's answer. A table that a later migration adds shows here by itself.
+-- telemetry.installation has none. A table that a later migration adds gets its view automatically.
 --
 -- Energies of histories and rollups between 0 and 1e-9 kWh are shown as 0. No meter measures them, and none is accepted
--- any more (app/ingest/decode.py); but where one was kept before, a product or quotient of it could leave the range of float8,
--- which is an error, and fail every answer that counts it. What is left is 0, or 1e-9 to 1e9 times the number of readings,
--- and no arithmetic of answers leaves the range with those.
+-- any more (app/ingest/decode.py); but with one that an earlier release stored, a product or quotient could leave the range
+-- of float8, and this error would fail every answer that counts it. The values shown are 0, or 1e-9 to 1e9 times the number
+-- of readings, and the arithmetic of answers stays in range with those.
 
 DO $$
 DECLARE

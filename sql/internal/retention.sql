@@ -10,7 +10,7 @@ $$;
 COMMENT ON FUNCTION internal.expired_before(interval) IS
 'The instant before which data has expired that is kept for so long; null where that is for ever, or for more than a hundred years.';
 
--- From where on the history is whole: what the policy keeps, less what an earlier policy dropped.
+-- The instant from which the history is whole: the policy's, or a later one up to which an earlier policy dropped data.
 
 CREATE FUNCTION internal.history_horizon(relation_name text)
 RETURNS timestamptz
@@ -22,10 +22,10 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.history_horizon(text) IS
-'The instant from which on a history (by its name in schema telemetry) is kept whole; null where nothing was ever dropped. Older readings are refused, older rollups left alone.';
+'The instant from which on a history (by its name in schema telemetry) is kept whole; null where nothing was ever dropped. Older readings are rejected, older rollups stay unchanged.';
 
--- A rollup row is computed anew only while all that it was made of is there. What the policy drops is known by the policy;
--- what somebody else dropped is written down before a refresh, because a late reading could fill the gap that tells of it.
+-- A rollup row is recomputed only while all of its source is there. The policy shows what it drops; what somebody else
+-- dropped is recorded before a refresh, because a late reading could fill the gap that shows it.
 
 CREATE PROCEDURE internal.remember_dropped()
 LANGUAGE plpgsql
@@ -46,7 +46,7 @@ $$;
 COMMENT ON PROCEDURE internal.remember_dropped() IS
 'Writes down in telemetry.policy up to where data is gone that the policy keeps; every refresh calls it first.';
 
--- What a rollup is made of: days of hours, hours of the history.
+-- The source of a rollup: hours for days, the history for hours.
 
 CREATE FUNCTION internal.source_relation(relation_name text)
 RETURNS text
@@ -61,8 +61,8 @@ $$;
 COMMENT ON FUNCTION internal.source_relation(text) IS
 'Name of the relation in schema telemetry that a rollup is made of: the hourly one of a daily one, the history of an hourly one; null for a history.';
 
--- One hour of one device that is gone, before everything that is left, may be a reading of a wrong clock that somebody
--- deleted; more of them are retention. Where retention was seen before, it goes on hour by hour.
+-- A single missing hour of a device, before all data left, may be a reading of a wrong clock that somebody deleted; more of
+-- them are retention. Where retention was seen before, it continues hour by hour.
 
 CREATE FUNCTION internal.hours_of_retention(dropped_before timestamptz)
 RETURNS integer
@@ -74,7 +74,7 @@ $$;
 COMMENT ON FUNCTION internal.hours_of_retention(timestamptz) IS
 'How many rollup rows have to be older than everything left for a deletion to be retention and not a correction, by what telemetry.policy remembers.';
 
--- What each profile makes in a way of its own, in sql/timescale/retention.sql and sql/postgres/retention.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/retention.sql and sql/postgres/retention.sql.
 
 COMMENT ON FUNCTION internal.already_dropped(text) IS
 'The instant before which data of a relation (by its name in schema telemetry) is gone that a rollup was made of, whoever dropped it; null where all of it is there.';
@@ -88,4 +88,4 @@ COMMENT ON COLUMN internal.retention_lag.relation IS 'Name of the relation in sc
 COMMENT ON COLUMN internal.retention_lag.drop_after IS 'Age at which its policy wants rows dropped.';
 COMMENT ON COLUMN internal.retention_lag.oldest_from IS 'Its oldest row; timescale profile: the beginning of its oldest chunk. Null: there is none.';
 COMMENT ON COLUMN internal.retention_lag.overdue_by IS 'By how much that is older than drop_after; negative where it is younger.';
-COMMENT ON COLUMN internal.retention_lag.normal_lag IS 'What overdue_by stays below while retention runs: a day, and the length of a chunk, which is dropped whole.';
+COMMENT ON COLUMN internal.retention_lag.normal_lag IS 'Upper bound of overdue_by while retention runs: a day, and the length of a chunk, which is dropped whole.';

@@ -86,7 +86,7 @@ COMMENT ON COLUMN internal.cache_hits.blocks_read IS 'Blocks of table and indexe
 COMMENT ON COLUMN internal.cache_hits.heap_hit_ratio IS 'Share of the table''s blocks found in memory; null: none was wanted.';
 COMMENT ON COLUMN internal.cache_hits.index_hit_ratio IS 'Share of the indexes'' blocks found in memory; null: none was wanted.';
 
--- What each profile makes in a way of its own, in sql/timescale/storage.sql and sql/postgres/storage.sql, and means alike.
+-- Implemented by each profile, with one meaning: sql/timescale/storage.sql and sql/postgres/storage.sql.
 
 COMMENT ON VIEW internal.chunk IS
 'The chunks there are (postgres profile: each relation, as its only chunk), without their sizes, which take longer to find out: api.chunk_size has these.';

@@ -44,8 +44,8 @@ $$;
 COMMENT ON FUNCTION internal.day_ceiling(timestamptz) IS
 'The midnight (UTC) at or after an instant: the first daily rollup bucket that lies wholly after it.';
 
--- What a stretch of time is made of: whole hours, which are in the rollup, and beside them the rest of the hour in which it
--- begins and the start of the hour in which it ends. A stretch within one hour is one cut hour; one of whole hours has none.
+-- The parts of a stretch of time: whole hours, which are in the rollup, the end of the hour in which it begins, and the
+-- start of the hour in which it ends. A stretch within one hour is one cut hour; one of whole hours has none.
 
 CREATE FUNCTION internal.whole_hours(stretch_from timestamptz, stretch_to timestamptz)
 RETURNS TABLE (bucket_start timestamptz)
@@ -77,8 +77,8 @@ COMMENT ON FUNCTION internal.cut_hours(timestamptz, timestamptz) IS
 'The parts of [stretch_from, stretch_to) that are no whole hours: at most two, one at either end.';
 
 -- The buckets of a window: hours or days as a clock in a time zone shows them, the first and the last cut by the window.
--- A day is the time between two midnights, 23 or 25 hours where the clocks are changed. An hour begins where the minute
--- hand stands at 0; every zone in use is a multiple of 15 minutes away from UTC.
+-- A day is the time between two midnights, 23 or 25 hours where the clocks are changed. An hour begins at minute 0
+-- of the clock; every zone in use is a multiple of 15 minutes away from UTC.
 
 CREATE FUNCTION internal.buckets(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (bucket_from timestamptz, bucket_to timestamptz)
@@ -107,7 +107,7 @@ $$;
 COMMENT ON FUNCTION internal.buckets(timestamptz, timestamptz, text, text) IS
 'The hours or days (bucket: hour, day, or window for a single one) of [window_from, window_to) by the clock of a time zone, in order, without gaps; the first and the last are cut by the window.';
 
--- What every answer says of its figures: how much of the time they rest on, and why one is not known.
+-- Fields that qualify the figures of every answer: the share of the time they rest on, and why one is null.
 
 CREATE FUNCTION internal.seconds_elapsed(stretch_from timestamptz, stretch_to timestamptz)
 RETURNS float8

@@ -1,5 +1,5 @@
--- What a database is made of, for a copy of it: each relation with its columns, its key, and in which order it can be
--- written. Left out is what says something of the database itself: its profile, its disk, the runs of its upkeep.
+-- The content of a database, for a copy of it: each relation with its columns, its key, and the order of writing. Facts
+-- about the database itself are left out: its profile, its disk, the runs of its upkeep.
 
 CREATE VIEW internal.copied_relation AS
 SELECT
@@ -43,18 +43,18 @@ COMMENT ON COLUMN internal.copied_relation.kind IS 'history, rollup, live (kept 
 COMMENT ON COLUMN internal.copied_relation.refers_to IS 'How many foreign keys it has: those without any are written first.';
 COMMENT ON COLUMN internal.copied_relation.column_names IS 'Its columns, in their order.';
 COMMENT ON COLUMN internal.copied_relation.key_columns IS 'Columns of its primary key; empty for histories and rollups, where not every profile has one.';
-COMMENT ON COLUMN internal.copied_relation.identity_column IS 'The column whose values the database counts up; null where there is none.';
+COMMENT ON COLUMN internal.copied_relation.identity_column IS 'The column whose values the database counts up; null: none.';
 
--- What two databases have to agree on after a restore or a copy, whatever their servers, releases of PostgreSQL and
--- storage profiles: of each table, how many rows, and a sum over a hash of every row; of histories and rollups, one line a
+-- What must be equal in two databases after a restore or a copy, across servers, releases of PostgreSQL and storage
+-- profiles: of each table, the number of rows, and a sum over a hash of every row; of histories and rollups, one line a
 -- day (UTC).
 --
--- Rollups add floating-point numbers in whatever order, so that sums may differ in their last bits. To round them before
--- they are hashed would only make it rarer: two sums can lie on both sides of where they are rounded. So all else of a
--- rollup is hashed, and of the sums a day gives one number a column, to be compared with a tolerance (a part in 1e9). Each
--- sum counts there with a weight of its own, by its device and bucket: two that are exchanged do not make up for each other.
+-- Rollups add floating-point numbers in any order, so that sums may differ in their last bits. Rounding them before they
+-- are hashed only makes that rarer: two sums can round to different values. So all other columns of a rollup are hashed,
+-- and the sums give one number a day and column, compared with a tolerance (a part in 1e9). Each sum has a weight of its
+-- own there, by its device and bucket: two that are exchanged do not cancel out.
 --
--- Settings that change how a value is written are part of the function. It reads everything, and is for that occasion.
+-- Settings that change how a value is written are part of the function. It reads everything, so it is for that purpose only.
 
 CREATE FUNCTION internal.fingerprints(
     range_from timestamptz DEFAULT '-infinity',
@@ -122,4 +122,4 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.fingerprints(timestamptz, timestamptz, jsonb) IS
-'Rows and a checksum of every relation, of histories and rollups by day (UTC): those of [range_from, range_to) alone, and none from before kept_from, {"relation": "instant"}. Of rollups, the sums stand apart, each row weighted, to be compared with a tolerance: they are added up in any order. Two databases that give the same hold the same. Reads everything there is: for after a restore or a copy.';
+'Rows and a checksum of every relation, of histories and rollups by day (UTC): those of [range_from, range_to) alone, and none from before kept_from, {"relation": "instant"}. Sums of rollups are separate, each row weighted, for a comparison with a tolerance: they are added up in any order. Two databases with equal results have equal content. Reads all data: for use after a restore or a copy.';

@@ -1,18 +1,17 @@
--- What a table and its columns say, the view of it in schema internal says too (sql/internal/relations.sql); and what a view
--- there says, one of the same name in schema api that says nothing of its own. Applied last, when the comments it copies
--- are there.
+-- Copies the comments of a table and its columns to its view in schema internal (sql/internal/relations.sql), and from
+-- there to a view of the same name in schema api that has none of its own. Applied last, when all comments exist.
 
 DO $$
 DECLARE
     copied record;
-    said record;
+    comment record;
 BEGIN
     FOR copied IN
         SELECT step.source::regnamespace, step.target::regnamespace
         FROM (VALUES (1, 'telemetry', 'internal'), (2, 'internal', 'api')) AS step (number, source, target)
         ORDER BY step.number
     LOOP
-        FOR said IN
+        FOR comment IN
             SELECT
                 format(
                     CASE WHEN description.objsubid = 0 THEN 'VIEW %I.%I' ELSE 'COLUMN %I.%I.%I' END,
@@ -31,7 +30,7 @@ BEGIN
                 AND relation.relkind IN ('r', 'v')
                 AND obj_description(shown.oid, 'pg_class') IS NULL
         LOOP
-            EXECUTE format('COMMENT ON %s IS %L', said.thing, said.words);
+            EXECUTE format('COMMENT ON %s IS %L', comment.thing, comment.words);
         END LOOP;
     END LOOP;
 END

@@ -1,11 +1,11 @@
--- What the roles of sql/roles may do, where they are there. Applied last, to whatever relations there are: a new table is
--- the writer's to read, insert and update, unless it is named below.
+-- Rights of the roles of sql/roles, where they exist. Applied last, to all relations: on a new table, the writer has SELECT,
+-- INSERT and UPDATE, unless it is named below.
 --
--- Only what differs is granted or taken away: on a hypertable, each grant is one on every chunk.
+-- Only differences are granted or revoked: a grant on a hypertable is one on every chunk.
 --
 -- The reader uses schema internal, because functions of schema api that answer are inlined, and it calls what they call.
 -- It has no right in schema telemetry, with one exception: TimescaleDB asks for a right on a continuous aggregate
--- even of one who reads it through a view. Without the schema, the reader cannot name it all the same.
+-- even of one who reads it through a view. Without USAGE on the schema, the reader still cannot name it.
 
 CREATE FUNCTION pg_temp.wanted_rights(role_name text, relation name, is_continuous_aggregate boolean)
 RETURNS text[]
@@ -16,7 +16,7 @@ AS $$
             CASE WHEN is_continuous_aggregate THEN ARRAY['SELECT'] ELSE ARRAY[]::text[] END
         -- Readings are added and never changed.
         WHEN relation LIKE '%\_telemetry\_history' THEN ARRAY['INSERT', 'SELECT']
-        -- Kept by triggers and refreshes alone, which have their owner's rights.
+        -- Written only by triggers and refreshes, with their owner's rights.
         WHEN relation LIKE 'live\_%\_state' OR relation LIKE '%\_hourly' OR relation LIKE '%\_daily' THEN ARRAY['SELECT']
         WHEN relation = 'assignment_change' THEN ARRAY['SELECT']
         -- The DBA's.
@@ -76,8 +76,8 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- Everybody may call what only asks. What changes something is the writer's; where it needs more than the writer has,
-    -- it is SECURITY DEFINER, or refuses.
+    -- All roles may call functions that only read. Those that change something are the writer's; where they need more
+    -- rights, they are SECURITY DEFINER, or fail.
     FOR routine IN
         SELECT oid::regprocedure AS signature
         FROM pg_catalog.pg_proc

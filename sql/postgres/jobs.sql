@@ -1,11 +1,11 @@
 -- Differs by necessity because there are no chunks to drop here: what has expired is deleted, in batches found by index
--- device by device, each in a transaction of its own, so that no lock is held for long. Rollups of dropped history are
--- left whole. One caller at a time: another returns at once. The function lends its owner's right to delete to a service
+-- device by device, each in a transaction of its own, so that no lock is held for long. Rollups of dropped history
+-- stay. One caller at a time: another returns at once. The function lends its owner's right to delete to a service
 -- that only writes, for what has expired and nothing else. No search_path is set on the procedure: one with settings of
 -- its own cannot commit.
 --
--- What has expired is what the policy of this moment no longer keeps, and nothing that an earlier one would have dropped.
--- Up to where something was deleted is written down with it: when data is to be kept longer one day, that stays dropped.
+-- The current policy alone decides what has expired. The instant up to which data was deleted is stored with it: a longer
+-- retention later does not bring that data back.
 
 CREATE OR REPLACE FUNCTION telemetry.delete_expired(relation_name text, rows_at_most bigint)
 RETURNS bigint
@@ -18,7 +18,7 @@ DECLARE
     expired_before timestamptz;
     deleted bigint;
 BEGIN
-    -- Who changes the policy waits for this batch, and the next one goes by the change. The table comes before the row,
+    -- A change of the policy waits for this batch, and applies to the next one. The table comes before the row,
     -- as it does in api.set_policies().
     LOCK TABLE telemetry.policy IN ROW EXCLUSIVE MODE;
     SELECT internal.expired_before(policy.drop_after)
@@ -50,7 +50,7 @@ BEGIN
     )
     USING expired_before, rows_at_most;
     GET DIAGNOSTICS deleted = ROW_COUNT;
-    -- Nothing is made of days: those that are gone can be made again of their hours.
+    -- Days are no source: dropped ones can be recomputed from their hours.
     UPDATE telemetry.policy
     SET dropped_before = greatest(policy.dropped_before, expired_before)
     WHERE deleted > 0 AND policy.relation = relation_name AND relation_name NOT LIKE '%\_daily';

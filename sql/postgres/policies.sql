@@ -1,5 +1,5 @@
 -- Differs by necessity because there are no background jobs here: retention is what api.upkeep() does with the same rows,
--- the rollups are right at every commit, and there is no columnstore. The call says so.
+-- the rollups are right at every commit, and there is no columnstore. The call reports it.
 
 CREATE PROCEDURE api.apply_policies(wanted jsonb DEFAULT '{}')
 LANGUAGE plpgsql
@@ -11,7 +11,7 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because here api.upkeep() reads telemetry.policy itself: what stands there is in force.
+-- Differs by necessity because here api.upkeep() reads telemetry.policy itself: its values are in force.
 
 CREATE VIEW internal.policy_in_force AS
 SELECT
@@ -70,7 +70,7 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because here rollups are right at every commit: what is dropped shows in them.
+-- Differs by necessity because here rollups are right at every commit, and so show what is dropped.
 
 CREATE FUNCTION internal.policy_faults(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)

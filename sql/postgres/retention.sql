@@ -1,5 +1,5 @@
--- Differs by necessity because there are no chunks here: rows go by DELETE or TRUNCATE alone. That they did shows: a rollup
--- of some device is older than the oldest row that is left of any.
+-- Differs by necessity because there are no chunks here: only DELETE and TRUNCATE remove rows. It shows by a rollup of
+-- some device that is older than the oldest row left of any.
 
 CREATE FUNCTION internal.deleted_before(relation_name text)
 RETURNS timestamptz
@@ -76,7 +76,7 @@ BEGIN
             CASE WHEN rollup LIKE '%\_daily' THEN internal.day_ceiling(remembered) ELSE internal.hour_ceiling(remembered) END,
             '-infinity'
         ),
-        -- That a part of the very first bucket is gone may be a correction; a later edge is retention that goes on.
+        -- A missing part of the very first bucket may be a correction; a later edge is ongoing retention.
         CASE
             WHEN remembered IS NOT NULL OR oldest IS NULL THEN coalesce(oldest, 'infinity')
             WHEN rollup LIKE '%\_daily' THEN internal.day_floor(oldest)

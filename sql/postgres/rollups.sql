@@ -1,7 +1,7 @@
 -- Differs by necessity because here the rollups are tables, right at every commit; a refresh is needed only after the
 -- history was changed by hand. It recomputes each day's hours from the history, device by device by index, then each day
--- from its hours, and commits day by day: a writer waits for one day's work at most. Hours whose history was dropped are
--- left alone, and so are days whose hours were. No search_path is set on the procedure: one with settings of its own
+-- from its hours, and commits day by day: a writer waits for one day's work at most. Hours whose history was dropped
+-- stay unchanged, and so do days whose hours were. No search_path is set on the procedure: one with settings of its own
 -- cannot commit.
 
 CREATE PROCEDURE api.refresh_rollups(range_from timestamptz, range_to timestamptz)
@@ -45,7 +45,7 @@ BEGIN
                     LIMIT 1
                 )
                 UNION ALL
-                -- Of what was deleted, the rollup may be older.
+                -- The rollup of deleted history may be older.
                 (
                     SELECT made.bucket_start
                     FROM telemetry.%3$I AS made

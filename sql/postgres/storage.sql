@@ -1,5 +1,5 @@
--- Differs by necessity because there are no chunks here: each relation is one table, which stands for its only chunk. Names
--- are looked up in the catalog and not cast: a cast asks for a right on the schema, which who reads schema api alone has not.
+-- Differs by necessity because there are no chunks here: each relation is one table, which is listed as its only chunk. Names
+-- are looked up in the catalog and not cast: a cast needs a right on the schema, which a reader of schema api has not.
 
 CREATE VIEW internal.chunk AS
 WITH oldest AS (
@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
 JOIN pg_catalog.pg_namespace AS schema ON schema.nspname = 'telemetry'
 JOIN pg_catalog.pg_class AS kept ON kept.relnamespace = schema.oid AND kept.relname = policy.relation;
 
--- Differs by necessity because there is no columnstore here: a table takes what it takes.
+-- Differs by necessity because there is no columnstore here.
 
 CREATE VIEW api.chunk_size AS
 SELECT
@@ -57,9 +57,9 @@ SELECT
     NULL::float8 AS compression_ratio
 FROM internal.chunk;
 
--- Differs by necessity because there are no chunks here: what a day takes is the size of a row, by the statistics of the
--- newest ANALYZE, times the rows of a day of the last week, those of the hours reckoned from the days. The average over all
--- history would say what a fleet took that was smaller; it stands in where the table was never analysed.
+-- Differs by necessity because there are no chunks here: the size of a day is the size of a row, by the statistics of the
+-- newest ANALYZE, times the rows of a day of the last week, those of the hours computed from the days. The average over all
+-- history, when the fleet was smaller, is used where the table was never analysed.
 
 CREATE VIEW api.relation_size AS
 WITH rolled_up AS (
@@ -77,7 +77,7 @@ day AS (
         count(*)::float8 / count(DISTINCT rolled_up.bucket_start) AS devices,
         sum(rolled_up.readings)::float8 / count(DISTINCT rolled_up.bucket_start) AS readings
     FROM rolled_up
-    -- The day that is not over tells too little.
+    -- The current day is incomplete.
     WHERE rolled_up.bucket_start < internal.day_floor(now())
     GROUP BY rolled_up.device_type
 )

@@ -82,25 +82,25 @@ LEFT JOIN api.meter_vehicles(%(meter_id)s, %(window_from)s, %(window_to)s) AS fe
 
 -- name: vehicle_explanation
 SELECT
-    told.is_known,
-    told.energy_ac_kwh,
-    told.energy_dc_kwh,
-    told.efficiency_ratio,
-    told.battery_temp_mean_c,
-    told.meter_ids,
-    told.meter_readings,
-    told.vehicle_readings,
-    told.meter_coverage,
-    told.vehicle_coverage,
-    told.meter_resets,
-    told.vehicle_resets,
-    told.meter_rollovers,
-    told.vehicle_rollovers,
-    told.is_estimated,
-    told.energy_ac_reason,
-    told.energy_dc_reason,
-    told.efficiency_reason,
-    told.battery_temp_reason,
+    performance.is_known,
+    performance.energy_ac_kwh,
+    performance.energy_dc_kwh,
+    performance.efficiency_ratio,
+    performance.battery_temp_mean_c,
+    performance.meter_ids,
+    performance.meter_readings,
+    performance.vehicle_readings,
+    performance.meter_coverage,
+    performance.vehicle_coverage,
+    performance.meter_resets,
+    performance.vehicle_resets,
+    performance.meter_rollovers,
+    performance.vehicle_rollovers,
+    performance.is_estimated,
+    performance.energy_ac_reason,
+    performance.energy_dc_reason,
+    performance.efficiency_reason,
+    performance.battery_temp_reason,
     part.device_type,
     part.device_id,
     part.assignment_id,
@@ -118,6 +118,6 @@ SELECT
     part.steps_at,
     part.steps_before_kwh,
     part.steps_to_kwh
-FROM api.vehicle_performance(%(vehicle_id)s, %(window_from)s, %(window_to)s) AS told
+FROM api.vehicle_performance(%(vehicle_id)s, %(window_from)s, %(window_to)s) AS performance
 CROSS JOIN api.vehicle_explanation(%(vehicle_id)s, %(window_from)s, %(window_to)s) AS part
 ORDER BY part.device_type, part.feed_from, part.first_recorded_at, part.energy_reading;

@@ -1,6 +1,5 @@
 -- name: meters
--- The first ids of each: those listed, those heard of, and those that assignments name, of which each is found once,
--- however many assignments it has.
+-- The first ids of each: devices listed, with readings, and with assignments. The recursion finds each assigned id once.
 WITH RECURSIVE assigned (meter_id, place) AS (
     (
         SELECT earliest.meter_id, 1
@@ -67,8 +66,7 @@ JOIN internal.fleet_default_kind AS fleet
 ORDER BY page.meter_id;
 
 -- name: vehicles
--- The first ids of each: those listed, those heard of, and those that assignments name, of which each is found once,
--- however many assignments it has.
+-- The first ids of each: devices listed, with readings, and with assignments. The recursion finds each assigned id once.
 WITH RECURSIVE assigned (vehicle_id, place) AS (
     (
         SELECT earliest.vehicle_id, 1
@@ -136,18 +134,18 @@ JOIN internal.fleet_default_kind AS fleet
 ORDER BY page.vehicle_id;
 
 -- name: kinds_of_device
-WITH said AS (
+WITH own AS (
     SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to
     FROM api.device_kind
     WHERE device_type = %(device_type)s AND device_id = %(device_id)s
 ),
-unsaid AS (
-    -- Of a device that is known by an assignment alone, nothing is said.
+by_default AS (
+    -- A device with assignments only has no kind of its own.
     SELECT fleet.energy_reading, fleet.register_modulus_kwh, true AS is_fleet_default, fleet.kind_from, fleet.kind_to
     FROM internal.fleet_default_kind AS fleet
     WHERE
         fleet.device_type = %(device_type)s
-        AND NOT EXISTS (SELECT FROM said)
+        AND NOT EXISTS (SELECT FROM own)
         AND CASE %(device_type)s
             WHEN 'meter' THEN EXISTS (SELECT FROM api.assignment WHERE assignment.meter_id = %(device_id)s)
             ELSE EXISTS (SELECT FROM api.assignment WHERE assignment.vehicle_id = %(device_id)s)
@@ -160,9 +158,9 @@ SELECT
     nullif(kind_from, '-infinity') AS kind_from,
     nullif(kind_to, 'infinity') AS kind_to
 FROM (
-    SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to FROM said
+    SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to FROM own
     UNION ALL
-    SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to FROM unsaid
+    SELECT energy_reading, register_modulus_kwh, is_fleet_default, kind_from, kind_to FROM by_default
 ) AS kind
 ORDER BY kind.kind_from;
 

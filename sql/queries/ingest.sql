@@ -1,7 +1,6 @@
--- How readings get into the history: straight, or over a stage. The staged path is for late readings, and for a batch
--- whose COPY met a key that is there already. A stage keeps the order in which readings came (ordinal): of two equal keys
--- the first stands. An energy between 0 and 1e-9 kWh that was kept before such became 0 equals 0, so that its repeat is a
--- duplicate.
+-- Writes readings into the history: directly, or over a stage. The staged path is for late readings, and for a batch whose
+-- COPY met an existing key. A stage keeps the order of arrival (ordinal): of two equal keys the first is stored. An energy
+-- between 0 and 1e-9 kWh that an earlier release stored equals 0, so that its repeat is a duplicate.
 
 -- name: create_meter_stage
 CREATE TEMPORARY TABLE IF NOT EXISTS meter_stage (

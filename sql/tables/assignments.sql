@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON TABLE telemetry.assignment IS
 'Which meter fed which vehicle, when. A meter feeds one vehicle at a time, a vehicle draws from one meter at a time.';
@@ -8,7 +8,7 @@ COMMENT ON COLUMN telemetry.assignment.vehicle_id IS 'The vehicle that was fed.'
 COMMENT ON COLUMN telemetry.assignment.during IS 'From when (included) to when (not included; unbounded while it lasts).';
 
 COMMENT ON TABLE telemetry.assignment_change IS
-'Every change of an assignment, whoever made it: values before and after, when, by whom and why. A trigger keeps it. What an operator is to be known by, SET energy.operator and SET energy.reason tell it.';
+'Every change of an assignment, whoever made it: values before and after, when, by whom and why. Written by a trigger; in SQL, SET energy.operator and SET energy.reason give author and reason.';
 COMMENT ON COLUMN telemetry.assignment_change.id IS 'Number of the change.';
 COMMENT ON COLUMN telemetry.assignment_change.assignment_id IS 'The assignment; it may be there no longer.';
 COMMENT ON COLUMN telemetry.assignment_change.changed_at IS 'When it was changed, by the clock of the database.';
@@ -22,6 +22,6 @@ COMMENT ON COLUMN telemetry.assignment_change.new_vehicle_id IS 'The vehicle fro
 COMMENT ON COLUMN telemetry.assignment_change.new_during IS 'The time from then on; null: it was voided.';
 COMMENT ON COLUMN telemetry.assignment_change.database_role IS 'The role that was logged in; the service has one too.';
 COMMENT ON COLUMN telemetry.assignment_change.operator IS
-'Who asked for it: the header X-Operator of a request, or the setting energy.operator of a session; null: not told.';
+'Who asked for it: the header X-Operator of a request, or the setting energy.operator of a session; null: not given.';
 COMMENT ON COLUMN telemetry.assignment_change.reason IS
-'Why: the parameter reason of a request, or the setting energy.reason of a session; null: not told.';
+'Why: the parameter reason of a request, or the setting energy.reason of a session; null: not given.';

@@ -1,43 +1,43 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON TABLE telemetry.meter IS
-'What is known of a meter and is not a reading; a meter need not be listed for its readings to be accepted.';
+'Properties of meters; readings of a meter are accepted even if it is not listed.';
 COMMENT ON COLUMN telemetry.meter.meter_id IS 'The meter, as it names itself.';
 COMMENT ON COLUMN telemetry.meter.energy_reading IS
-'What a kWh value means from the newest row of meter_kind_past on: interval (since the previous reading), register (an ever-growing counter), or null: what the fleet''s default says.';
+'What a kWh value means from the newest row of meter_kind_past on: interval (since the previous reading), register (an ever-growing counter), or null: the fleet''s default.';
 COMMENT ON COLUMN telemetry.meter.register_modulus_kwh IS 'Value at which a register rolls over to zero, kWh; null: never.';
 COMMENT ON COLUMN telemetry.meter.rated_power_kw IS 'Rated AC power of the charger behind the meter, kW.';
 
 COMMENT ON TABLE telemetry.meter_kind_past IS
-'What the kWh values of a meter meant before what telemetry.meter says now: each row from the one before it (or from ever) until its instant. Written by api.set_meter_kind.';
+'Earlier meanings of the kWh values of a meter, before that of telemetry.meter: each row from the one before it (or from the beginning) until its instant. Written by api.set_meter_kind.';
 COMMENT ON COLUMN telemetry.meter_kind_past.meter_id IS 'The meter, as it names itself.';
 COMMENT ON COLUMN telemetry.meter_kind_past.until IS 'Until when (not included) it held.';
 COMMENT ON COLUMN telemetry.meter_kind_past.energy_reading IS
-'interval, register, or null: what the fleet''s default said then.';
+'interval, register, or null: the fleet''s default of that time.';
 COMMENT ON COLUMN telemetry.meter_kind_past.register_modulus_kwh IS
 'Value at which the register rolled over to zero, kWh; null: never.';
 
 COMMENT ON TABLE telemetry.vehicle IS
-'What is known of a vehicle and is not a reading; a vehicle need not be listed for its readings to be accepted.';
+'Properties of vehicles; readings of a vehicle are accepted even if it is not listed.';
 COMMENT ON COLUMN telemetry.vehicle.vehicle_id IS 'The vehicle, as it names itself.';
 COMMENT ON COLUMN telemetry.vehicle.energy_reading IS
-'What a kWh value means from the newest row of vehicle_kind_past on: interval (since the previous reading), register (an ever-growing counter), or null: what the fleet''s default says.';
+'What a kWh value means from the newest row of vehicle_kind_past on: interval (since the previous reading), register (an ever-growing counter), or null: the fleet''s default.';
 COMMENT ON COLUMN telemetry.vehicle.register_modulus_kwh IS
 'Value at which a register rolls over to zero, kWh; null: never.';
 COMMENT ON COLUMN telemetry.vehicle.rated_power_kw IS 'Largest AC power the vehicle charges with, kW.';
 COMMENT ON COLUMN telemetry.vehicle.battery_capacity_kwh IS 'Usable capacity of the battery as sold, kWh.';
 
 COMMENT ON TABLE telemetry.vehicle_kind_past IS
-'What the kWh values of a vehicle meant before what telemetry.vehicle says now: each row from the one before it (or from ever) until its instant. Written by api.set_vehicle_kind.';
+'Earlier meanings of the kWh values of a vehicle, before that of telemetry.vehicle: each row from the one before it (or from the beginning) until its instant. Written by api.set_vehicle_kind.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.vehicle_id IS 'The vehicle, as it names itself.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.until IS 'Until when (not included) it held.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.energy_reading IS
-'interval, register, or null: what the fleet''s default said then.';
+'interval, register, or null: the fleet''s default of that time.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.register_modulus_kwh IS
 'Value at which the register rolled over to zero, kWh; null: never.';
 
 COMMENT ON TABLE telemetry.fleet_default IS
-'What kWh values of devices of which nothing is said mean, from when on; interval where there is no row. Written by api.set_fleet_default.';
+'What kWh values of devices without a kind of their own mean, from when on; interval where there is no row. Written by api.set_fleet_default.';
 COMMENT ON COLUMN telemetry.fleet_default.device_type IS 'meter or vehicle.';
 COMMENT ON COLUMN telemetry.fleet_default.effective_from IS 'From when on it holds, until the next row; -infinity: always.';
 COMMENT ON COLUMN telemetry.fleet_default.energy_reading IS 'interval (since the previous reading) or register (an ever-growing counter).';

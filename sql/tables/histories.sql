@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON TABLE telemetry.meter_telemetry_history IS
 'Every meter reading accepted, append-only; one a meter and instant.';

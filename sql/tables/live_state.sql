@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 
 COMMENT ON TABLE telemetry.live_meter_state IS
 'One row a meter: its newest reading by recorded_at, whatever the order of arrival.';
@@ -8,7 +8,7 @@ COMMENT ON COLUMN telemetry.live_meter_state.energy_ac_kwh IS 'AC energy of the 
 COMMENT ON COLUMN telemetry.live_meter_state.voltage_v IS 'Voltage of the newest reading, V.';
 COMMENT ON COLUMN telemetry.live_meter_state.received_at IS 'When the newest reading was received.';
 COMMENT ON COLUMN telemetry.live_meter_state.is_charging IS
-'Whether the newest reading reports energy above zero; of a register (as is said of it now), a value above that of the reading before.';
+'Whether the newest reading reports energy above zero; of a register (by its current kind), a value above that of the reading before.';
 
 COMMENT ON TABLE telemetry.live_vehicle_state IS
 'One row a vehicle: its newest reading by recorded_at, whatever the order of arrival.';
@@ -20,4 +20,4 @@ COMMENT ON COLUMN telemetry.live_vehicle_state.battery_temp_c IS
 'Battery temperature of the newest reading, degrees C.';
 COMMENT ON COLUMN telemetry.live_vehicle_state.received_at IS 'When the newest reading was received.';
 COMMENT ON COLUMN telemetry.live_vehicle_state.is_charging IS
-'Whether the newest reading reports energy above zero; of a register (as is said of it now), a value above that of the reading before.';
+'Whether the newest reading reports energy above zero; of a register (by its current kind), a value above that of the reading before.';

@@ -1,4 +1,4 @@
--- What tables and columns mean; migrations made them.
+-- Comments on tables and columns that migrations create.
 -- The relation's own comment is in timescale/ and postgres/: a continuous aggregate is a view, the rollup there a table.
 
 COMMENT ON COLUMN telemetry.meter_hourly.meter_id IS 'The meter, as it names itself.';

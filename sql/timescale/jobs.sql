@@ -1,5 +1,5 @@
 -- Differs by necessity because here jobs do most of it: retention, columnstore, and the refresh of the policy's window.
--- What they leave is a reading that came later than that window reaches back; its rollups are completed here. One caller
+-- They miss readings later than that window reaches back, whose rollups are completed here. One caller
 -- at a time: another returns at once. No search_path is set on the procedure: a refresh runs outside a transaction.
 
 CREATE PROCEDURE api.upkeep()
@@ -10,8 +10,8 @@ DECLARE
         SELECT min(refresh_start_offset) FROM telemetry.policy
     );
 BEGIN
-    -- Only the owner may refresh. For anybody else the jobs do it: the refresh job within a minute, for readings that came
-    -- later than it looks back the upkeep job within an hour.
+    -- Only the owner may refresh. For other roles the jobs do it: the refresh job within a minute, the upkeep job within an
+    -- hour for readings later than the refresh job looks back.
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'telemetry.meter_hourly'::regclass), 'USAGE') THEN
         RETURN;
     END IF;
@@ -31,7 +31,7 @@ $$;
 -- function can lend its owner's rights: where the service connects as a role that only writes, its call of api.upkeep()
 -- returns at once, and this job, which runs as the owner, does the work. On the postgres profile functions lend them.
 --
--- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is made anew by every migrate.
+-- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is recreated by every migrate.
 
 CREATE OR REPLACE PROCEDURE telemetry.upkeep_job(job_id integer, config jsonb)
 LANGUAGE plpgsql
@@ -55,9 +55,9 @@ END
 $$;
 
 -- Differs by necessity because refreshing is a background job here. It is a job of our own and not TimescaleDB's refresh
--- policy: that one refreshes whatever changed within its window, and what was dropped counts as changed.
+-- policy: that one refreshes all changes within its window, and dropped data counts as changed.
 --
--- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is made anew by every migrate.
+-- The procedure is in schema telemetry, because a job ends with its procedure, and schema api is recreated by every migrate.
 
 CREATE OR REPLACE PROCEDURE telemetry.refresh_job(job_id integer, config jsonb)
 LANGUAGE plpgsql
@@ -94,7 +94,7 @@ SELECT
     coalesce(stats.total_failures, 0) AS failures,
     CASE
         WHEN failure.err_message IS NOT NULL THEN failure.err_message
-        -- As TimescaleDB decides who sees it.
+        -- By TimescaleDB's rule of who sees it.
         WHEN
             stats.total_failures > 0
             AND NOT pg_has_role(current_user, job.owner::oid, 'MEMBER')
@@ -102,7 +102,7 @@ SELECT
             THEN 'message visible to the owner only'
     END AS last_error,
     job.scheduled AS is_scheduled,
-    -- By the time at which chunks were made, retention and columnstore are nothing that telemetry.policy can say.
+    -- Retention and columnstore by the creation time of chunks have no equivalent in telemetry.policy.
     job.proc_schema = 'telemetry'
     OR (
         job.hypertable_schema = 'telemetry'

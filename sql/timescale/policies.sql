@@ -1,6 +1,6 @@
--- Differs by necessity because chunks, the columnstore and background jobs are TimescaleDB's own. What is in force already
--- is left alone, and a job that differs is altered and not replaced, so that it keeps its statistics and all else that a
--- DBA set on it.
+-- Differs by necessity because chunks, the columnstore and background jobs are TimescaleDB's own. Policies in force
+-- already stay unchanged, and a job that differs is altered and not replaced, so that it keeps its statistics and all other
+-- settings of a DBA.
 
 CREATE PROCEDURE api.apply_policies(wanted jsonb DEFAULT '{}')
 LANGUAGE plpgsql
@@ -12,7 +12,7 @@ DECLARE
     relation regclass;
     job_of jsonb;
 BEGIN
-    -- What was dropped stays dropped, also where it is to be kept longer from now on.
+    -- What was dropped stays dropped, even with a longer retention from now on.
     CALL internal.remember_dropped();
     FOR plan IN
         SELECT found.*, coalesce(internal.rollup_table(found.relation), 'telemetry.' || found.relation)::regclass AS hypertable
@@ -101,8 +101,8 @@ $$;
 COMMENT ON PROCEDURE internal.alter_policy_job(integer, jsonb, interval) IS
 'Changes settings of a job, and how often it runs where that is given, and switches it on (timescale profile).';
 
--- Differs by necessity because here chunk intervals and jobs carry the policies out, and TimescaleDB's own calls change
--- them. A job that is switched off carries out nothing.
+-- Differs by necessity because here chunk intervals and jobs are the policies in force, and TimescaleDB's own calls
+-- change them. A job that is switched off counts as none.
 
 CREATE VIEW internal.policy_in_force AS
 SELECT
@@ -201,9 +201,9 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because only TimescaleDB's refreshes can be behind what is dropped. A guardrail refuses what a change
--- makes worse, and is silent about the rest: who repairs one setting is not held up by another. It keeps from losing data;
--- what costs memory or time is for api.findings() to say.
+-- Differs by necessity because only TimescaleDB's refreshes can be behind what is dropped. A guardrail rejects what a change
+-- makes worse and ignores the rest, so that one setting can be repaired before another. It prevents loss of data;
+-- api.findings() reports what costs memory or time.
 
 CREATE FUNCTION internal.policy_faults(wanted jsonb)
 RETURNS TABLE (fault text, relation text, message text, hint text)

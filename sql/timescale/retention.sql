@@ -1,6 +1,6 @@
--- Differs by necessity because here whole chunks are dropped, by any job and by any call, and no trigger hears of it. It
--- shows in two ways: a chunk that the last refresh saw is not there any more, whatever was inserted since; and a rollup has
--- materialised rows where the relation it is made of has no chunk. Days may be materialised before their hours are: of
+-- Differs by necessity because here any job and any call drops whole chunks, and no trigger fires. It shows in two ways: a
+-- chunk that the last refresh saw is gone, whatever was inserted since; and a rollup has materialised rows where its source
+-- has no chunk. Days may be materialised before their hours are: of
 -- hours, what is past the watermark was never there.
 
 COMMENT ON TABLE telemetry.policy_chunk IS
@@ -89,7 +89,7 @@ BEGIN
         ) AS newest
         $known$,
         internal.rollup_table(rollup),
-        -- In the source of days, a reading stands at the start of its hour.
+        -- In the source of days, a reading is at the start of its hour.
         CASE WHEN rollup LIKE '%\_daily' THEN 'internal.hour_floor' ELSE '' END,
         CASE WHEN rollup LIKE '%\_daily' THEN '24 hours' ELSE '1 hour' END
     )
@@ -154,7 +154,7 @@ BEGIN
     INTO hours_gone, known_to
     USING
         coalesce(internal.hour_ceiling(remembered), '-infinity'),
-        -- That a part of the very first hour is gone may be a correction; a later edge is retention that goes on.
+        -- A missing part of the very first hour may be a correction; a later edge is ongoing retention.
         CASE WHEN remembered IS NULL THEN coalesce(internal.hour_floor(oldest), 'infinity') ELSE coalesce(oldest, 'infinity') END,
         coalesce(oldest, 'infinity');
     RETURN CASE
@@ -164,7 +164,7 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because here chunks are dropped whole, by a job that runs daily: the bounds of the chunks tell.
+-- Differs by necessity because here chunks are dropped whole, by a job that runs daily: the bounds of the chunks show it.
 
 CREATE VIEW internal.retention_lag AS
 SELECT

@@ -1,6 +1,6 @@
 -- Differs by necessity because here the rollups are continuous aggregates: readings at or after the watermark are read
--- from the history, earlier ones show after a refresh. A refresh over what is gone would erase its rollup, whoever dropped
--- it, so a bucket is refreshed only where all of it is kept; and a refresh ends where the policy's does, so that readings
+-- from the history, earlier ones show after a refresh. A refresh over dropped history would erase its rollup, so a bucket
+-- is refreshed only where all of it is kept; and a refresh ends where the policy's does, so that readings
 -- still coming in order stay visible at once. No search_path is set on the procedures: a refresh runs outside a
 -- transaction, and a procedure with settings of its own cannot.
 
@@ -67,8 +67,8 @@ CREATE PROCEDURE internal.complete_rollups(range_from timestamptz, range_to time
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    -- Only the owner may refresh. For anybody else the jobs do it: the refresh job within a minute, for readings that came
-    -- later than it looks back the upkeep job within an hour.
+    -- Only the owner may refresh. For other roles the jobs do it: the refresh job within a minute, the upkeep job within an
+    -- hour for readings later than the refresh job looks back.
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'telemetry.meter_hourly'::regclass), 'USAGE') THEN
         RETURN;
     END IF;
@@ -76,7 +76,7 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because chunks and the columnstore are TimescaleDB's own. What a long load calls after each day:
+-- Differs by necessity because chunks and the columnstore are TimescaleDB's own. A long load calls it after each day:
 -- the day's rollups, once; then its chunks, where they are old enough. A chunk that was there already and got more
 -- readings is compressed anew. No search_path is set on the procedure: one with settings of its own cannot commit.
 
@@ -87,7 +87,7 @@ DECLARE
     loaded regclass;
 BEGIN
     CALL internal.complete_rollups(range_from, range_to);
-    -- As for rollups, the owner alone may do it; for anybody else the job does.
+    -- As for rollups, only the owner may do it; for other roles the job does.
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'telemetry.meter_hourly'::regclass), 'USAGE') THEN
         RETURN;
     END IF;
@@ -161,8 +161,8 @@ AS $$
     WHERE rollup.view_schema = 'telemetry' AND rollup.view_name = relation_name
 $$;
 
--- Differs by necessity because a continuous aggregate is refreshed after the fact. What it has still to hear of stands in
--- two logs: of the source (what changed since a refresh looked last) and of the rollup (what a refresh has not reached).
+-- Differs by necessity because a continuous aggregate is refreshed after the fact. Its backlog is in two logs: of the
+-- source (changes since the last refresh) and of the rollup (ranges that no refresh has reached).
 -- In the second, ranges that were refreshed never and ranges that changed look alike. What changed lies within a chunk of
 -- the source; of a range that crosses chunks, those count which it covers whole: the rest is mostly time before the first
 -- row, or between days that were loaded apart. A refresh goes by whole buckets, so they are what counts: the log of a late

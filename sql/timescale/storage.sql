@@ -1,5 +1,5 @@
--- Differs by necessity because chunks are TimescaleDB's own. Names are looked up in the catalog and not cast: a cast asks
--- for a right on the schema, which who reads schema api alone has not.
+-- Differs by necessity because chunks are TimescaleDB's own. Names are looked up in the catalog and not cast: a cast needs
+-- a right on the schema, which a reader of schema api has not.
 
 CREATE VIEW internal.chunk AS
 SELECT
@@ -20,10 +20,10 @@ JOIN pg_catalog.pg_class AS table_of_chunk
     ON table_of_chunk.relnamespace = schema.oid AND table_of_chunk.relname = chunk.chunk_name;
 
 -- Differs by necessity because chunks and the columnstore are TimescaleDB's own. A chunk in the columnstore lies in a
--- second table, whose size counts here; what it took before is remembered by TimescaleDB.
+-- second table, whose size counts here; TimescaleDB remembers its size before.
 --
--- What is known of a chunk is stacked and grouped, and not joined: the planner takes what TimescaleDB answers for a row or
--- two and would loop over all chunks for each chunk, and call the functions as often.
+-- The facts about a chunk are stacked and grouped, and not joined: the planner estimates a row or two for TimescaleDB's
+-- functions, and would loop over all chunks for each chunk, and call the functions as often.
 
 CREATE VIEW api.chunk_size AS
 WITH hypertable AS MATERIALIZED (
@@ -85,8 +85,8 @@ FROM known
 GROUP BY known.chunk
 HAVING max(known.relation) IS NOT NULL AND max(known.total_bytes) IS NOT NULL;
 
--- Differs by necessity because here chunks tell what a day takes once it is settled: the newest seven in the columnstore,
--- where there are any, else of those that are over, else what there is. Older ones say what a fleet took that was smaller.
+-- Differs by necessity because here settled chunks show the size of a day: the newest seven in the columnstore, else of those
+-- that are complete, else of all. Older ones are of a time when the fleet was smaller.
 
 CREATE VIEW api.relation_size AS
 WITH chunk AS MATERIALIZED (

@@ -1,7 +1,7 @@
--- Whoever changes an assignment, by HTTP or by hand, leaves a trace: what it was, what it became, when, by whom and why.
+-- Records every change of an assignment, by HTTP or by hand: values before and after, when, by whom and why.
 
--- With the rights of its owner, so that a role which may change assignments needs none on their history, and cannot
--- write that by itself.
+-- Runs with its owner's rights, so that a role that may change assignments needs none on their history, and cannot write
+-- it directly.
 CREATE OR REPLACE FUNCTION telemetry.remember_assignment_changes()
 RETURNS trigger
 LANGUAGE plpgsql

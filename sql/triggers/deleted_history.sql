@@ -1,5 +1,5 @@
 -- A DELETE after which no device has readings as old as the oldest rollup is retention: the rollups outlive it. Any other
--- DELETE is a correction, which the next refresh shows. No transition table tells what was deleted: TimescaleDB refuses
+-- DELETE is a correction, which the next refresh shows. There is no transition table of the deleted rows: TimescaleDB rejects
 -- them on a hypertable with a columnstore.
 
 CREATE OR REPLACE FUNCTION telemetry.remember_deleted_history()
@@ -8,7 +8,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- Retention of the postgres profile writes down what it deletes, batch by batch.
+    -- Retention of the postgres profile records what it deletes, batch by batch.
     IF current_setting('energy.deletes_expired', true) IS DISTINCT FROM 'yes' THEN
         UPDATE telemetry.policy
         SET dropped_before = seen.dropped_before

@@ -1,10 +1,10 @@
--- The newest reading of each meter, kept in the transaction that keeps the readings, whoever inserts them.
+-- The newest reading of each meter, stored in the transaction that inserts the readings.
 -- Rows are taken in order of meter_id, as every writer of this table does, so that concurrent writers never deadlock.
 --
--- A register charges while it rises: its newest value is above the one before, which is the one of the row that is there.
--- Its own first one is not above any. Which meters are registers is what is said now, also where the reading is older:
--- to follow their past would cost every reading, and the next one puts it right. Whether there are any is asked first, by
--- index, and each meter is looked up by its key only where there are.
+-- A register charges while it rises: its newest value is above the previous one, which is in the stored row. The first
+-- value of a register is not above any. The current kind of a meter applies to older readings too: following its past
+-- would cost every reading, and the next reading corrects it. Whether any meter is a register is looked up first, by
+-- index, and the kind of each meter only then.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_live_meter_state()
 RETURNS trigger
@@ -12,7 +12,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    is_register_unless_said boolean;
+    is_register_by_default boolean;
 BEGIN
     IF NOT (
         EXISTS (SELECT FROM telemetry.meter WHERE energy_reading = 'register')
@@ -35,7 +35,7 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    is_register_unless_said := coalesce(
+    is_register_by_default := coalesce(
         (
             SELECT fleet.energy_reading = 'register'
             FROM telemetry.fleet_default AS fleet
@@ -54,11 +54,11 @@ BEGIN
             energy_ac_kwh > 0
             AND NOT coalesce(
                 (
-                    SELECT said.energy_reading = 'register'
-                    FROM telemetry.meter AS said
-                    WHERE said.meter_id = inserted.meter_id
+                    SELECT listed.energy_reading = 'register'
+                    FROM telemetry.meter AS listed
+                    WHERE listed.meter_id = inserted.meter_id
                 ),
-                is_register_unless_said
+                is_register_by_default
             )
         FROM inserted
         ORDER BY meter_id
@@ -67,23 +67,23 @@ BEGIN
             energy_ac_kwh = excluded.energy_ac_kwh,
             voltage_v = excluded.voltage_v,
             received_at = excluded.received_at,
-            -- Energy above zero that does not say so is a register's; and zero is never above what is there.
+            -- Energy above zero without is_charging is a register's; and zero is never above the stored value.
             is_charging = excluded.is_charging OR excluded.energy_ac_kwh > live.energy_ac_kwh
         WHERE excluded.recorded_at > live.recorded_at;
         RETURN NULL;
     END IF;
 
-    -- Where some come several at once, the one before is among these, unless the row that is there lies between.
+    -- Of several readings of one device, the previous one is among them, unless the stored row lies between.
     WITH newest AS MATERIALIZED (
         SELECT
             ranked.*,
             coalesce(
                 (
-                    SELECT said.energy_reading = 'register'
-                    FROM telemetry.meter AS said
-                    WHERE said.meter_id = ranked.meter_id
+                    SELECT listed.energy_reading = 'register'
+                    FROM telemetry.meter AS listed
+                    WHERE listed.meter_id = ranked.meter_id
                 ),
-                is_register_unless_said
+                is_register_by_default
             ) AS is_register
         FROM (
             SELECT
@@ -161,13 +161,13 @@ BEGIN
 END
 $$;
 
--- The newest reading of each vehicle, kept in the transaction that keeps the readings, whoever inserts them.
+-- The newest reading of each vehicle, stored in the transaction that inserts the readings.
 -- Rows are taken in order of vehicle_id, as every writer of this table does, so that concurrent writers never deadlock.
 --
--- A register charges while it rises: its newest value is above the one before, which is the one of the row that is there.
--- Its own first one is not above any. Which vehicles are registers is what is said now, also where the reading is older:
--- to follow their past would cost every reading, and the next one puts it right. Whether there are any is asked first, by
--- index, and each vehicle is looked up by its key only where there are.
+-- A register charges while it rises: its newest value is above the previous one, which is in the stored row. The first
+-- value of a register is not above any. The current kind of a vehicle applies to older readings too: following its past
+-- would cost every reading, and the next reading corrects it. Whether any vehicle is a register is looked up first, by
+-- index, and the kind of each vehicle only then.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_live_vehicle_state()
 RETURNS trigger
@@ -175,7 +175,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    is_register_unless_said boolean;
+    is_register_by_default boolean;
 BEGIN
     IF NOT (
         EXISTS (SELECT FROM telemetry.vehicle WHERE energy_reading = 'register')
@@ -199,7 +199,7 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    is_register_unless_said := coalesce(
+    is_register_by_default := coalesce(
         (
             SELECT fleet.energy_reading = 'register'
             FROM telemetry.fleet_default AS fleet
@@ -218,11 +218,11 @@ BEGIN
             energy_dc_kwh > 0
             AND NOT coalesce(
                 (
-                    SELECT said.energy_reading = 'register'
-                    FROM telemetry.vehicle AS said
-                    WHERE said.vehicle_id = inserted.vehicle_id
+                    SELECT listed.energy_reading = 'register'
+                    FROM telemetry.vehicle AS listed
+                    WHERE listed.vehicle_id = inserted.vehicle_id
                 ),
-                is_register_unless_said
+                is_register_by_default
             )
         FROM inserted
         ORDER BY vehicle_id
@@ -232,23 +232,23 @@ BEGIN
             energy_dc_kwh = excluded.energy_dc_kwh,
             battery_temp_c = excluded.battery_temp_c,
             received_at = excluded.received_at,
-            -- Energy above zero that does not say so is a register's; and zero is never above what is there.
+            -- Energy above zero without is_charging is a register's; and zero is never above the stored value.
             is_charging = excluded.is_charging OR excluded.energy_dc_kwh > live.energy_dc_kwh
         WHERE excluded.recorded_at > live.recorded_at;
         RETURN NULL;
     END IF;
 
-    -- Where some come several at once, the one before is among these, unless the row that is there lies between.
+    -- Of several readings of one device, the previous one is among them, unless the stored row lies between.
     WITH newest AS MATERIALIZED (
         SELECT
             ranked.*,
             coalesce(
                 (
-                    SELECT said.energy_reading = 'register'
-                    FROM telemetry.vehicle AS said
-                    WHERE said.vehicle_id = ranked.vehicle_id
+                    SELECT listed.energy_reading = 'register'
+                    FROM telemetry.vehicle AS listed
+                    WHERE listed.vehicle_id = ranked.vehicle_id
                 ),
-                is_register_unless_said
+                is_register_by_default
             ) AS is_register
         FROM (
             SELECT

@@ -1,4 +1,4 @@
--- Whichever way a policy is changed, by procedure, by file or by hand, it is written down.
+-- Records every change of a policy, by procedure, by file or by hand.
 
 CREATE OR REPLACE FUNCTION telemetry.remember_policy_change()
 RETURNS trigger
