@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -231,9 +232,11 @@ class Settings:
             except ValueError as error:
                 named = f"{variable}={text}" if given is None else f"{flag_of(variable)} {text}"
                 raise ConfigurationError(f"{named} {error}") from None
-        unknown = [name for name in environment if name.startswith("ENERGY_") and name not in variables()]
+        unknown = sorted(name for name in environment if name.startswith("ENERGY_") and name not in variables())
         if unknown:
-            raise ConfigurationError(f"{', '.join(sorted(unknown))}: no such setting")
+            close = get_close_matches(unknown[0], variables(), n=1)
+            meant = f"did you mean {close[0]}?" if close else f"settings are {', '.join(variables())}"
+            raise ConfigurationError(f"{', '.join(unknown)}: no such setting; {meant}")
         return cls(**values)
 
 

@@ -132,7 +132,8 @@ def _check_interval(connection: Connection, silent_for: str) -> None:
         [(is_negative,)] = connection.execute("SELECT %s::interval < '0'", [silent_for]).fetchall()
     except psycopg.DataError:
         is_negative = True
-    if is_negative:
+    # A number without a unit would be seconds.
+    if is_negative or silent_for.replace(".", "", 1).strip().isdecimal():
         raise ConfigurationError(f"--silent-for wants a length of time, such as '90 minutes', and got {silent_for!r}")
 
 

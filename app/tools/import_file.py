@@ -66,6 +66,7 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
 }
 KIND_OF: dict[str, Kind] = {"assignments": "assignments", "meters": "devices", "vehicles": "devices"}
 OPTIONAL = ("to", "since", *DEVICE_FIELDS)
+OF_VEHICLES = ("soc", "kwhDeliveredDc", "batteryTemp")
 OPTION_OF = {"meterId": "--meter", "vehicleId": "--vehicle"}
 INSTANTS = ("timestamp", "from", "to")
 TEXTS = (*INSTANTS, *OPTION_OF, "energyReading", "since")
@@ -224,9 +225,17 @@ class ImportFile:
             what = "readings of vehicles"
         else:
             what = "readings of meters"
+        is_of_both = what.startswith("readings") and positions.keys() >= OPTION_OF.keys()
+        if is_of_both and "kwhConsumedAc" in positions and not positions.keys().isdisjoint(OF_VEHICLES):
+            raise ImportFileError(
+                f"{self.path} has columns of meters and of vehicles: {named}. A CSV has readings of one kind, such as "
+                "meterId,kwhConsumedAc,voltage,timestamp; split it, or send lines of JSON"
+            )
         for name in FIELDS_OF[what]:
             if name not in positions and name not in self._constants and name not in OPTIONAL:
                 option = f", or {OPTION_OF[name]} ID" if name in OPTION_OF else ""
+                if is_of_both:
+                    option = ", or for assignments --column from=COLUMN"
                 raise ImportFileError(
                     f"{self.path} has no column for {name}; it has {named}. Say which: --column {name}=COLUMN{option}"
                 )

@@ -423,7 +423,7 @@ def test_a_device_that_was_listed_and_never_heard_of_is_silent(own: Connection, 
     }
 
 
-@pytest.mark.parametrize("silent_for", ["banana", "-1 hour", "1e99 years"])
+@pytest.mark.parametrize("silent_for", ["banana", "-1 hour", "1e99 years", "90", "1.5"])
 def test_what_is_no_length_of_time_is_refused_before_anything_is_asked(
     own_database: str, silent_for: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

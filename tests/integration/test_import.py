@@ -676,6 +676,16 @@ REFUSED: Mapping[str, tuple[bytes, Sequence[str], str]] = {
         ("--vehicle", "V-1"),
         f"has no column for soc; it has {HEADER.replace(',', ', ')}. Say which: --column soc=COLUMN",
     ),
+    "readings of both kinds": (
+        _csv("meterId,vehicleId,kwhConsumedAc,voltage,soc,kwhDeliveredDc,batteryTemp,timestamp"),
+        (),
+        "A CSV has readings of one kind, such as meterId,kwhConsumedAc,voltage,timestamp; split it, or send lines of",
+    ),
+    "sessions without their columns": (
+        _csv("meterId,vehicleId,arrival,departure"),
+        (),
+        "Say which: --column kwhConsumedAc=COLUMN, or for assignments --column from=COLUMN",
+    ),
     "an unknown field": (_csv(HEADER), ("--column", "meter=m"), "--column meter=m: it takes FIELD=COLUMN"),
     "a field without a column": (_csv(HEADER), ("--column", "meterId"), "--column meterId: it takes FIELD=COLUMN"),
     "a column that is not there": (

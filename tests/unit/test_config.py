@@ -118,7 +118,9 @@ def test_the_ends_of_a_range_belong_to_it(text: str, port: int) -> None:
 
 
 def test_every_unknown_variable_of_ours_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"^ENERGY_PROT, ENERGY_X: no such setting$"):
+    with pytest.raises(
+        ConfigurationError, match=r"^ENERGY_PROT, ENERGY_X: no such setting; did you mean ENERGY_PORT\?$"
+    ):
         Settings.from_environment({"ENERGY_X": "1", "ENERGY_PORT": "1", "ENERGY_PROT": "8000"})
 
 
