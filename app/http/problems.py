@@ -58,12 +58,15 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answers what the router refuses."""
     assert isinstance(error, HTTPException)
     if error.status_code == MethodNotAllowed.status:
-        response = Problem(MethodNotAllowed(f"{request.method} is not served at {request.url.path}"))
         # The router names the methods of the first route that fits; a path may have several.
         fitting = [route for route in request.app.routes if route.path_regex.fullmatch(request.url.path)]
-        response.headers["Allow"] = ", ".join(sorted({method for route in fitting for method in route.methods}))
+        allowed = ", ".join(sorted({method for route in fitting for method in route.methods}))
+        response = Problem(
+            MethodNotAllowed(f"{request.method} is not served at {request.url.path}, which takes {allowed}")
+        )
+        response.headers["Allow"] = allowed
         return response
-    return Problem(UnknownRoute(f"nothing is served at {request.url.path}"))
+    return Problem(UnknownRoute(f"nothing is served at {request.url.path}; /docs lists the paths"))
 
 
 async def on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001

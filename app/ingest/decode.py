@@ -172,7 +172,8 @@ class ReadingDecoder:
             raise TooManyReadings(f"a request must hold at most {self._max_readings} readings, not {count}")
         if count == 0:
             raise NoReadingAccepted(
-                "the request holds no reading", msgspec.structs.asdict(IngestResult(0, 0, 0, 0, []))
+                "the request holds no reading; send one, or an array of at least one",
+                msgspec.structs.asdict(IngestResult(0, 0, 0, 0, [])),
             )
 
     def _sort_out(self, readings: Iterable[AnyReading]) -> Batch:
@@ -262,7 +263,10 @@ class ReadingDecoder:
         oldest = self.horizon.meter if isinstance(reading, MeterReading) else self.horizon.vehicle
         if reading.timestamp > newest:
             return ReadingError(
-                index, "timestamp_in_future", "timestamp", f"timestamp must be {newest.isoformat()} or earlier"
+                index,
+                "timestamp_in_future",
+                "timestamp",
+                f"timestamp must be {newest.isoformat()} or earlier: the present, and ENERGY_MAX_CLOCK_SKEW_S",
             )
         if reading.timestamp < oldest:
             detail = f"timestamp must be {oldest.isoformat()} or later: older history is not kept"

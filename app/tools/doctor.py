@@ -85,7 +85,7 @@ def run(url: str, options: argparse.Namespace) -> int:
     try:
         with psycopg.connect(url, autocommit=True, application_name="energy-doctor") as connection:
             sections = _examine(connection, options.silent_for)
-            [(has_chunks,)] = connection.execute(query("doctor_has_chunks")).fetchall()
+            [(has_chunks,)] = connection.execute(query("has_chunks")).fetchall()
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database does not answer: {str(error).strip().splitlines()[0]}") from None
     worst = _worst(sections)

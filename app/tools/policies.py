@@ -14,7 +14,7 @@ import json
 import logging
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,8 +100,16 @@ def run(url: str, options: argparse.Namespace) -> int:
             _say("applied")
         else:
             _refuse(connection.execute(query("policy_faults"), wanted).fetchall())
+            _tell_what_has_no_effect(connection, [setting for _, setting, _, _ in plan])
         _tell_unknown_jobs(connection)
     return 0
+
+
+def _tell_what_has_no_effect(connection: Connection, settings: Sequence[str]) -> None:
+    """What applying would say itself."""
+    [(has_chunks,)] = connection.execute(query("has_chunks")).fetchall()
+    if not has_chunks and any(setting != "drop_after" for setting in settings):
+        _say("postgres profile: only drop_after has an effect; the other settings are stored, and need TimescaleDB")
 
 
 def _show(url: str) -> int:

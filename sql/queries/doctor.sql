@@ -1,7 +1,7 @@
 -- name: doctor_findings
 SELECT severity, subject, message, action FROM api.findings(%(silent_for)s::interval, %(free_bytes)s::bigint);
 
--- name: doctor_has_chunks
+-- name: has_chunks
 SELECT job_workers.workers IS NOT NULL AS has_chunks FROM internal.job_workers;
 
 -- name: doctor_disk

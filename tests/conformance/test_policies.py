@@ -172,6 +172,9 @@ def test_a_plan_shows_what_would_change_and_changes_nothing(untouched: Connectio
     )
     assert f"{HISTORY}.drop_after: 400 days -> 300 days\n" in shown
     assert f"{HISTORY}.columnstore_after: 2 days -> never\n" in shown
+    # On the other profile a plan says, as applying does, what only TimescaleDB carries out.
+    is_postgres = untouched.execute("SELECT profile FROM telemetry.installation").fetchone() == ("postgres",)
+    assert ("only drop_after has an effect" in shown) == is_postgres
     assert "meter_hourly" not in shown
     assert kept(untouched) == before
     assert changes(untouched) == []
