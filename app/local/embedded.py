@@ -1,4 +1,4 @@
-"""The private PostgreSQL: a server of one's own in a data directory, reached through a Unix socket and nothing else.
+"""The private PostgreSQL: a server in a data directory, reached only through a Unix socket.
 
 The data directory holds `cluster/` (the database), `server.log`, `lock` (held while a server is started), `run/` (the
 socket) and, where root's binaries had to be copied for the database's account, `postgresql-<version>-<hash>/`.
@@ -846,7 +846,7 @@ def _processes_in(cluster: Path, account: Account | None) -> list[int]:
     script = """cd /proc && for pid in [0-9]*; do
         [ "$pid/cwd" -ef "$1" ] && read -r name < "$pid/comm" && [ "$name" = postgres ] && echo "$pid"
     done"""
-    # Asked as the account: root without CAP_SYS_PTRACE, as in a container, may not see where others' processes work.
+    # Run as the account: root without CAP_SYS_PTRACE, as in a container, cannot see the directories of its processes.
     found = _run(["/bin/sh", "-c", script, "sh", cluster], account, COMMAND_TIMEOUT_S)
     return [int(pid) for pid in found.stdout.split()]
 

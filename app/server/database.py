@@ -76,5 +76,5 @@ def _check_joined(url: str, settings: Settings) -> None:
     try:
         migrate.check(url)
     except SchemaMissing:
-        # The service that has just started it migrates it too; the one waits for the other.
+        # The service that has just started it also migrates it, so wait for that.
         migrate.migrate(url, settings.storage_profile)
