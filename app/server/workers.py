@@ -96,7 +96,7 @@ class _Workers(Multiprocess):
         self._one_by_one(super().restart_all)
 
     def _one_by_one(self, act: Callable[[], None]) -> None:
-        """Creates replacements of workers, with the sockets that are set."""
+        """Run `act` for each worker alone: a replacement gets the sockets that are set, here its own listener."""
         kept = []
         for index, process in enumerate(self.processes):
             self.processes, self.sockets = [process], [self._listeners[index % len(self._listeners)]]
