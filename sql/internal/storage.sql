@@ -56,8 +56,8 @@ COMMENT ON VIEW internal.index_bloat IS
 COMMENT ON COLUMN internal.index_bloat.relation IS 'Name of the relation in schema telemetry.';
 COMMENT ON COLUMN internal.index_bloat.chunk IS 'Table the index belongs to.';
 COMMENT ON COLUMN internal.index_bloat.index_name IS 'The index.';
-COMMENT ON COLUMN internal.index_bloat.index_bytes IS 'What it takes, bytes.';
-COMMENT ON COLUMN internal.index_bloat.estimated_bytes IS 'What it would need with pages nine tenths full, bytes; null: no statistics.';
+COMMENT ON COLUMN internal.index_bloat.index_bytes IS 'Size, bytes.';
+COMMENT ON COLUMN internal.index_bloat.estimated_bytes IS 'Size with pages nine tenths full, bytes; null: no statistics.';
 COMMENT ON COLUMN internal.index_bloat.bloat_ratio IS 'The one over the other; null: no statistics.';
 
 -- The newest chunks are found first, because the statistics of each table are slow to look up.
