@@ -1,1 +1,1 @@
-"""The way to the database: pools, named queries, COPY, migrations."""
+"""Access to the database: pools, named queries, COPY, migrations."""

@@ -1,7 +1,7 @@
-"""Several COPYs from one message to the server, in a transaction that needs no others.
+"""Several COPYs from one message to the server, in a transaction of their own.
 
-PostgreSQL runs the statements of one simple query in one transaction, which it begins and commits itself. For a lone
-reading that is two turns on the wire in place of the four of BEGIN, COPY, its data and COMMIT, and half the work here.
+PostgreSQL runs the statements of one simple query in one transaction, which it begins and commits itself. For a single
+reading that is two round trips instead of the four of BEGIN, COPY, its data and COMMIT, and half the work here.
 psycopg's own `copy` takes one statement at a time; this drives libpq as that does, through psycopg's public `pq`.
 Source: PostgreSQL, Frontend/Backend Protocol, "Multiple Statements in a Simple Query" and "COPY Operations".
 """
@@ -21,8 +21,8 @@ _Waiting = Generator[Wait, Ready | int, None]
 async def copy_in(connection: Connection, copies: Sequence[tuple[bytes, bytes]]) -> None:
     """Run `COPY ... FROM STDIN` statements, each with its data, all or none, on a connection in autocommit.
 
-    Returns after the commit. Raises what psycopg raises; after an error nothing is kept, unless it is an
-    :class:`psycopg.OperationalError`, after which that is not known.
+    Returns after the commit. Raises what psycopg raises; after an error nothing is stored, except that
+    after an :class:`psycopg.OperationalError` this is unknown.
     """
     async with connection.lock:
         await connection.wait(_copy_in(connection.pgconn, copies))
@@ -49,7 +49,7 @@ def _copy_in(pgconn: PGconn, copies: Sequence[tuple[bytes, bytes]]) -> _Waiting:
 
 def _flush(pgconn: PGconn) -> _Waiting:
     while pgconn.flush():
-        # What the server says meanwhile is taken in, or it could stop reading.
+        # Read the server's messages meanwhile, or it could stop reading.
         if (yield Wait.RW) & Ready.R:
             pgconn.consume_input()
 

@@ -1,11 +1,10 @@
-"""Brings a database to this release's schema, and tells whether it is there. The one module that knows profiles.
+"""Brings a database to this release's schema, and checks it. The only module that knows profiles.
 
-One transaction puts schemas `api` and `internal` aside, applies what is pending of `migrations/` in order of id over
-all its folders, and re-applies `sql/` whole. Many may migrate at once: an advisory lock lets one work and the others
-find it done.
+One transaction renames schemas `api` and `internal`, applies the pending `migrations/` in order of id over all folders,
+and re-applies `sql/`. Concurrent migrations are safe: an advisory lock lets one work, and the others find no change.
 
-A statement that changes a table waits for everybody who uses it, and everybody who comes later waits behind it: ingest
-too. So it waits for a moment only; then the transaction is undone, the others go on, and it is tried again.
+A statement that changes a table waits for all sessions that use it, and later ones wait behind it, ingest too. So it
+waits briefly; then the transaction is rolled back, the others continue, and it is repeated.
 """
 
 import logging
@@ -40,13 +39,13 @@ logger = logging.getLogger("energy.migrate")
 Profile = Literal["timescale", "postgres"]
 
 MIGRATIONS_DIRECTORY = SQL_DIRECTORY.parent / "migrations"
-# Schemas that every migration makes anew, with their comments, by which they are known as ours.
+# Schemas that every migration recreates, with the comments that identify them.
 _MARK = "rebuilt by every migrate: put nothing of your own here."
 REBUILT = {
     "api": f"What dashboards and DBAs ask and call. Dropped and {_MARK}",
     "internal": f"What schema api is made of, and what the service calls. Dropped and {_MARK}",
 }
-# What a former one bears until its last readers are done.
+# Suffix of a former one until its last readers are done.
 ASIDE = "_before"
 LOWEST_SERVER_VERSION = 15_00_00
 LOWEST_TIMESCALE_VERSION = (2, 28, 2)
@@ -70,7 +69,7 @@ MAX_TRIES_WHERE_NOTHING_CHANGES = 5
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What a migrated database says of itself."""
+    """The row of telemetry.installation."""
 
     profile: Profile
     release: str
@@ -90,7 +89,7 @@ def migrate(url: str, storage_profile: str = "auto") -> Migrated:
 
     Raises :class:`DatabaseUnavailable`, :class:`ProfileMismatch` where `storage_profile` is not what the database has
     or its server offers, :class:`SchemaMismatch` where the schema is newer than this release, the server too old, and
-    :class:`DatabaseBusy` where others hold what it has to change for longer than it tries.
+    :class:`DatabaseBusy` where other sessions hold its locks through all its attempts.
     """
     with _connect(url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
@@ -126,10 +125,10 @@ def _warn_of_other_policies(connection: psycopg.Connection[TupleRow]) -> None:
 
 
 def check(url: str) -> Installation:
-    """What the database is, where it is at this release's schema.
+    """The installation, where the database has this release's schema.
 
     Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight` where this role lacks a right that the service
-    needs, or :class:`SchemaMismatch` with the command that mends it.
+    needs, or :class:`SchemaMismatch` with the command that repairs it.
     """
     with _connect(url, "service") as connection:
         installed = _installation(connection)
@@ -146,13 +145,13 @@ def check(url: str) -> Installation:
 
 
 def check_reader(url: str) -> None:
-    """Whether the role of `url` may ask everything. Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight`."""
+    """Check the reading rights of the role of `url`. Raises :class:`DatabaseUnavailable`, :class:`RoleLacksRight`."""
     with _connect(url, "service") as connection:
         _check_rights(connection, query("right_missing_to_read"))
 
 
 def create_roles(url: str) -> None:
-    """Make the owner, the writer and the reader on the server of `url`; those that are there are left alone.
+    """Make the owner, the writer and the reader on the server of `url`; existing ones stay unchanged.
 
     Raises :class:`DatabaseUnavailable`, and :class:`RoleLacksRight` where this role may not make roles.
     """
@@ -227,7 +226,7 @@ def _choose_profile(
 
 
 def _timescale_lack(connection: psycopg.Connection[TupleRow]) -> str | None:
-    """What keeps this server from the timescale profile, as the end of a sentence; None where nothing does."""
+    """Why this server cannot have the timescale profile, as the end of a sentence; None where it can."""
     offered = _scalar(
         connection,
         "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'timescaledb'",
@@ -238,7 +237,7 @@ def _timescale_lack(connection: psycopg.Connection[TupleRow]) -> str | None:
         return (
             f"the server's TimescaleDB is {offered}; {'.'.join(map(str, LOWEST_TIMESCALE_VERSION))} or newer is needed"
         )
-    # A setting of the loader is there only where it is preloaded; not every role may see shared_preload_libraries.
+    # The loader's settings exist only where it is preloaded; not every role may see shared_preload_libraries.
     if _scalar(connection, "SELECT current_setting('timescaledb.disable_load', true)") is None:
         return "the server does not preload TimescaleDB (shared_preload_libraries)"
     edition = _timescale_edition(connection)
@@ -248,7 +247,7 @@ def _timescale_lack(connection: psycopg.Connection[TupleRow]) -> str | None:
 
 
 def _timescale_edition(connection: psycopg.Connection[TupleRow]) -> str:
-    """`timescale` (Community) or `apache`. Only a database that has the extension says; it is tried on and undone."""
+    """`timescale` (Community) or `apache`. Only a database with the extension shows it: created, then rolled back."""
     with psycopg.connect(connection.info.dsn, password=connection.info.password) as trial:
         trial.execute("CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public")
         edition = str(_scalar(trial, "SHOW timescaledb.license"))
@@ -289,9 +288,9 @@ def _migrations(profile: Profile) -> list[Any]:
 
 
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """yoyo on a connection that is open already, with its bookkeeping in a schema of its own.
+    """yoyo on an open connection, with its tables in a schema of its own.
 
-    yoyo's lock is a row that a killed process would leave behind; the advisory lock held here stands in for it. yoyo
+    yoyo's lock is a row that a killed process would leave behind; the advisory lock held here replaces it. yoyo
     runs each migration on a copy of its backend and closes that; here the copy is the same connection, so that all of
     them share one transaction.
     """
@@ -314,7 +313,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
 
 def _apply_when_locks_are_free(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[str]:
-    """Apply everything in one transaction, undone and tried again where a lock is not to be had in a moment."""
+    """Apply everything in one transaction, rolled back and repeated where a lock is not free soon."""
     for tries in range(1, MAX_TRIES_FOR_LOCKS + 1):
         try:
             return _apply(connection, profile)
@@ -337,7 +336,7 @@ def _apply_when_locks_are_free(connection: psycopg.Connection[TupleRow], profile
 
 
 def _holders_of_locks(connection: psycopg.Connection[TupleRow]) -> str:
-    """Who has had a transaction open on this database for long enough to be in the way, the longest first."""
+    """Sessions with a transaction that has been open long enough to block this one, the longest first."""
     rows = connection.execute(
         """
         SELECT format(
@@ -366,8 +365,8 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
     backend = _Backend(connection)
     backend.ensure_internal_schema_updated()
     pending = backend.to_apply(MigrationList(migrations))
-    # One transaction around yoyo's own: a migration is applied and written down, or neither; and who asks finds the old
-    # tables with the old schemas, or the new ones with the new, since views hold on to the tables they show.
+    # One transaction around yoyo's own: a migration is applied and recorded, or neither; and readers see the old tables
+    # with the old schemas, or the new ones with the new, since views keep the tables they show.
     with backend.transaction():
         connection.execute("SET LOCAL client_min_messages = warning")
         _keep_vacuum_away(connection)
@@ -401,9 +400,9 @@ def _create_jobs(connection: psycopg.Connection[TupleRow]) -> None:
 
 
 def _keep_vacuum_away(connection: psycopg.Connection[TupleRow]) -> None:
-    """Take the lock that conflicts with vacuum, and with no reading and no writing, on every table.
+    """Take a lock on every table that conflicts with vacuum, but not with reads and writes.
 
-    An autovacuum gives way to whoever waits for its lock, but only after a second, which is longer than a statement
+    An autovacuum yields to a session that waits for its lock, but only after a second, which is longer than a statement
     that stops ingest may wait.
     """
     connection.execute(f"SET LOCAL lock_timeout = {VACUUM_LOCK_TIMEOUT_MS}")
@@ -417,7 +416,7 @@ def _keep_vacuum_away(connection: psycopg.Connection[TupleRow]) -> None:
 
 
 def _put_aside(connection: psycopg.Connection[TupleRow], *, drop: bool) -> None:
-    """Make room for new schemas.
+    """Rename the former schemas, for new ones.
 
     To rename them waits for nobody: who is reading their views goes on reading them. But these hold on to the tables
     that a migration may change, so where there is one they are dropped. Raises :class:`SchemaMismatch` where a schema

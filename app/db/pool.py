@@ -22,11 +22,11 @@ from app.errors import DatabaseLost, DatabaseUnavailable
 
 logger = logging.getLogger("energy.db")
 
-# Rows are named: of each, the columns of its query are attributes.
+# Rows are named tuples of the query's columns.
 Connection = AsyncConnection[Any]
 
-# A pool waits twice as long after each attempt that fails. It gives up after this long, and the next request makes it
-# try anew: so the service notices within seconds that the database is back, however long that was away.
+# A pool waits twice as long after each attempt that fails. It gives up after this long, and the next request starts
+# it again: so the service reconnects within seconds after the database is back, however long it was away.
 RECONNECT_TIMEOUT_S = 1.0
 """Time after which a pool stops reconnecting by itself and waits for the next request."""
 LOCK_TIMEOUT_SHARE = 0.5
@@ -67,9 +67,9 @@ class Database:
             configure=self._configure_reader,
             kwargs={"autocommit": True, "application_name": "energy-reader", **session},
         )
-        # One each, so that an assignment which waits for a lock never keeps readings waiting. What is written of
-        # assignments cannot be written twice, so whether a restart of the database has killed the connection is tried
-        # before it is used; a reading written again is a duplicate, and does without.
+        # One each, so that an assignment which waits for a lock never keeps readings waiting. A change of
+        # assignments cannot be repeated, so its connection is checked before use: a restart of the database may have
+        # killed it. A repeated reading is a duplicate and needs no check.
         self._ingest, self._assignments = (
             AsyncConnectionPool(
                 url,
@@ -91,7 +91,7 @@ class Database:
         self._pools = (self._readers, self._ingest, self._assignments)
 
     async def open(self, *, wait: bool = True) -> None:
-        """Connect. Raises :class:`DatabaseUnavailable` where that is waited for and does not succeed in time."""
+        """Connect. Raises :class:`DatabaseUnavailable` where it waits for that and the time is over."""
         try:
             for pool in self._pools:
                 await pool.open(wait=wait, timeout=self._settings.connect_timeout_s)
@@ -123,7 +123,7 @@ class Database:
 
     async def _fetch(self, name: str, parameters: Mapping[str, Any] | None) -> list[Any]:
         for _ in range(MAX_REPLAYS):
-            # A migrate may rebuild the schema between the look-up of a name and its use; then the new one is there.
+            # A migrate may rebuild the schema between the look-up of a name and its use; a repeat finds the new one.
             with suppress(*_REBUILT):
                 return await self._fetch_once(name, parameters)
         return await self._fetch_once(name, parameters)
@@ -139,21 +139,21 @@ class Database:
                 raise
 
     def ingesting(self) -> AbstractAsyncContextManager[Connection]:
-        """The connection that writes readings, in autocommit; whoever uses it opens transactions.
+        """The connection that writes readings, in autocommit; callers open transactions.
 
         Raises what psycopg raises, or :class:`DatabaseLost` where no connection can be had in time.
         """
         return _connected(self._ingest)
 
     def assigning(self) -> AbstractAsyncContextManager[Connection]:
-        """The connection that writes all the rest, in a transaction that commits where the block ends without an error.
+        """The connection for all other writes, in a transaction that commits where the block ends without an error.
 
         Raises what :meth:`ingesting` raises.
         """
         return _connected(self._assignments)
 
     async def write(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
-        """What `work` does on that connection in one transaction, tried again after a deadlock.
+        """Run `work` on that connection in one transaction, repeated after a deadlock.
 
         Raises :class:`DatabaseLost` where the database is lost or takes no writes now.
         """
@@ -170,7 +170,7 @@ class Database:
         raise AssertionError("unreachable")
 
     async def discard_dead_writers(self) -> None:
-        """Replace writing connections that died since they were used last."""
+        """Replace writing connections that died since their last use."""
         await self._ingest.check()
 
     async def _configure_reader(self, connection: Connection) -> None:
@@ -179,7 +179,7 @@ class Database:
         await connection.execute("SET default_transaction_read_only = on")
 
     async def _configure_writer(self, connection: Connection) -> None:
-        # Of transactions that are begun, and of those that the server begins itself.
+        # For transactions begun here, and for those that the server begins itself.
         await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
         await connection.execute("SET default_transaction_isolation = 'read committed'")
         await self._configure(connection, self._settings.write_timeout_s)
@@ -189,7 +189,7 @@ class Database:
 
     async def _configure(self, connection: Connection, statement_timeout_s: float) -> None:
         await connection.execute("SET timezone = 'UTC'")
-        # No statement here runs long enough to be worth compiling; a plan over many chunks looks as if it did.
+        # No statement here runs long enough for JIT; plans over many chunks are estimated as if they did.
         await connection.execute("SET jit = off")
         await _set_timeout(connection, "statement_timeout", statement_timeout_s)
 
@@ -208,10 +208,10 @@ async def _connected(pool: AsyncConnectionPool[Connection]) -> AsyncIterator[Con
 
 
 def _network(settings: Settings) -> dict[str, Any]:
-    """How long libpq waits for a network that swallows packets; a statement's own timeout is kept by the server.
+    """How long libpq waits for a network that swallows packets; the server enforces the timeout of a statement.
 
-    The user timeout is for what was sent and not acknowledged. While an answer is waited for nothing is, so the other
-    end is asked for a sign of life, and given up after the same time.
+    The user timeout covers data that was sent and not acknowledged. While an answer is awaited there is none, so
+    keepalives probe the other end, and give up after the same time.
     """
     longest_s = max(settings.read_timeout_s, settings.write_timeout_s) + settings.connect_timeout_s
     return {
@@ -223,9 +223,9 @@ def _network(settings: Settings) -> dict[str, Any]:
 
 
 async def call(url: str, settings: Settings, name: str, parameters: Mapping[str, Any] | None = None) -> None:
-    """Run a named query that calls a procedure of upkeep, on a connection of its own, outside a transaction.
+    """Run a named query that calls a procedure of upkeep on a connection of its own, outside a transaction.
 
-    It may take long, and is tried again while a job refreshes the same hours. Raises what psycopg raises.
+    It may take long, and is repeated while a job refreshes the same hours. Raises what psycopg raises.
     """
     async with await AsyncConnection.connect(
         url, autocommit=True, application_name="energy-upkeep", **_network(settings)
@@ -241,4 +241,4 @@ async def call(url: str, settings: Settings, name: str, parameters: Mapping[str,
 
 
 class _ConnectionDied(Exception):
-    """A pooled connection was found dead when it was used."""
+    """A pooled connection turned out to be dead."""

@@ -14,7 +14,7 @@ _NAME = re.compile(r"^-- name: ([a-z_]+)\n", re.MULTILINE)
 
 @cache
 def load(directory: Path = SQL_DIRECTORY / "queries") -> dict[str, bytes]:
-    """All queries of a directory by name. Raises :class:`ValueError` where two bear one name."""
+    """All queries of a directory by name. Raises :class:`ValueError` where two have one name."""
     queries: dict[str, bytes] = {}
     for path in sorted(directory.glob("*.sql")):
         parts = _NAME.split(path.read_text(encoding="utf-8"))
@@ -26,5 +26,5 @@ def load(directory: Path = SQL_DIRECTORY / "queries") -> dict[str, bytes]:
 
 
 def query(name: str) -> bytes:
-    """The text of one query. Raises :class:`KeyError` where there is none of that name."""
+    """The text of one query. Raises :class:`KeyError` where none has that name."""
     return load()[name]

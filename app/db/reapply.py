@@ -1,7 +1,7 @@
-"""Re-applies `sql/`: what only asks and calls, made anew by every migrate.
+"""Re-applies `sql/`: views, functions, triggers and comments, which every migrate recreates.
 
-The files of a stage come in any order. Bodies of functions are checked when all of them are there; a file that names
-what another one has still to create is undone, and tried again after the others.
+The files of a stage come in any order. Bodies of functions are checked when all of them are there; a file that needs
+objects of a later one is rolled back, and run again after the others.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ from psycopg.rows import TupleRow
 
 from app.db.queries import SQL_DIRECTORY, query
 
-# Folders of sql/, the profile's own among them; then those whose files go over everything that is there.
+# Folders of sql/, the profile's own among them; then those whose files need all other objects.
 STAGES = (("tables", "internal", "{profile}", "api", "triggers"), ("last",))
 
-# What the creation of an object fails with where one that it is made of is not there.
+# Errors of the creation of an object that depends on a missing one.
 _NOT_YET_THERE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedObject)
 
 
@@ -43,7 +43,7 @@ def reapply(connection: psycopg.Connection[TupleRow], profile: str) -> None:
     """Run every file of a profile in the transaction that is open, into schemas that are empty, and check functions.
 
     Raises what psycopg raises, with a note of the file, and :class:`LookupError` where a function in PL/pgSQL names a
-    relation or a function that is not there.
+    missing relation or function.
     """
     connection.execute("SET LOCAL check_function_bodies = off")
     for stage in files(profile):

@@ -28,7 +28,7 @@ VEHICLES: Final = 40
 SEED: Final = 7
 
 _CHARGERS_PER_VEHICLE: Final = 0.6
-# So much of the past goes by requests, as devices send; what is older is loaded as files, which is faster.
+# This much of the past is posted in requests, as devices send; older data is loaded as files, which is faster.
 _POSTED_PAST: Final = timedelta(hours=24)
 DAYS: Final = 1
 MOST_DAYS: Final = 366
@@ -38,7 +38,7 @@ _VEHICLES_ASKED: Final = 60
 _VEHICLES_SHOWN: Final = 8
 _ABNORMAL_BELOW_RATIO: Final = 0.85
 _STATUS_EVERY_S: Final = 15.0
-# A minute's readings are spread over this much of the next one, so that they are all there before it is over.
+# A minute's readings are spread over this much of the next one, so that all arrive before it ends.
 _SPREAD: Final = timedelta(seconds=55)
 
 _TRIES: Final = 8
@@ -53,7 +53,7 @@ _IDLE_S: Final = 2.0
 
 _T = TypeVar("_T")
 _Reading = MeterReading | VehicleReading
-# Loads a file of readings, lines of JSON; returns how many were kept.
+# Loads a file of readings, lines of JSON; returns how many were stored.
 Load = Callable[[Path], int]
 
 
@@ -154,7 +154,7 @@ class _Client:
                 status, retry_after, answer = self._exchange(method, path, body)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                # An assignment sent twice would overlap itself, and nothing tells whether the first one arrived.
+                # An assignment sent twice would overlap itself, and it is unknown whether the first one arrived.
                 repeatable = method != "POST" or path == "/v1/ingest" or isinstance(error, ConnectionRefusedError)
                 failure = f"{method} {self.base_url}{path} got no answer: {error or type(error).__name__}"
                 wait_s = 0.5
@@ -253,7 +253,7 @@ class _Demo:
         raise OperatorError(f"the assignment of {session.vehicle_id} to {session.meter_id}, posted before, is gone")
 
     def post_past(self) -> None:
-        """Post every minute up to the current one, a few thousand readings a request; a stop is heeded in between.
+        """Post every minute up to the current one, a few thousand readings a request; it checks for a stop in between.
 
         Assignments go before the readings they explain, so that whoever asks meanwhile never finds energy without its
         assignment.
@@ -274,7 +274,7 @@ class _Demo:
                     bar.update(len(batch))
 
     def load_past(self, load: Load) -> None:
-        """Load all but the last day of the past, a file of readings for each day; a stop is heeded in between."""
+        """Load all but the last day of the past, a file of readings for each day; it checks for a stop in between."""
         end = _whole_minute(_now()) - _POSTED_PAST
         days = math.ceil((end - self.fleet.now) / timedelta(days=1))
         if days > 0:
@@ -295,7 +295,7 @@ class _Demo:
                 bar.update()
 
     def live(self) -> None:
-        """Post each minute as it ends, its devices spread over the next, until it is over; minutes are left whole."""
+        """Post each minute as it ends, its devices spread over the next, until the end; minutes stay whole."""
         while True:
             if _now() - self.fleet.now >= 2 * MINUTE:  # The machine was asleep, or the service away.
                 self.post_past()
@@ -355,10 +355,10 @@ def run(
 ) -> None:
     """Post the past of a simulated fleet to the API at `base_url`, print what it answers, then post live.
 
-    Runs until `stop` is set, which is heeded in less than a second between requests that are answered, or until
-    `seconds` have passed since the call; the past is posted whole even so, and the last performance is printed at the
-    end. `vehicles` is 3 or more; there are 0.6 chargers to each. The past is of so many `days`; what is older than
-    24 hours goes through `load`, which takes a file of readings and returns how many of them were kept. Writes to
+    Runs until `stop` is set, which takes effect within a second between answered requests, or until `seconds` have
+    passed since the call; the past is posted whole even then, and the last performance is printed at the end.
+    `vehicles` is 3 or more; there are 0.6 chargers to each. The past covers `days`; data older than 24 hours goes
+    through `load`, which takes a file of readings and returns how many were stored. Writes to
     `out` (default: standard output), and a progress bar to standard error where that is a terminal.
 
     Data of an earlier run is continued: vehicles keep their state of charge, those that were charging go on, readings
@@ -464,7 +464,7 @@ def _resume(client: _Client, seed: int, vehicles: int, past: timedelta) -> tuple
 
 
 def _other_device(client: _Client) -> str | None:
-    """A device that is not simulated; None where there is none. Listed in order of id, one stands before all simulated
+    """A device that is not simulated, or None. Listed in order of id, one stands before all simulated
     ones or behind them."""
     for kind in ("meters", "vehicles"):
         for query in ({"limit": "1"}, {"limit": "1", "after": _LAST_OWN_ID}):
@@ -512,7 +512,7 @@ def _performances(demo: _Demo) -> list[_Performance]:
 
 
 def _featured(performances: Sequence[_Performance]) -> str | None:
-    """The vehicle that drew most among those with an ordinary ratio; None where there is none."""
+    """The vehicle with the most energy among those with a normal ratio, or None."""
     sound = [one for one in performances if one.efficiency_ratio is not None and not _remark(one)]
     most = max(sound, key=lambda one: one.total_energy.ac_consumed_kwh or 0, default=None)
     return None if most is None else most.vehicle_id

@@ -1,4 +1,4 @@
-"""The private PostgreSQL: a server of one's own in a data directory, reached through a Unix socket and nothing else.
+"""The private PostgreSQL: a server in a data directory, reached only through a Unix socket.
 
 The data directory holds `cluster/` (the database), `server.log`, `lock` (held while a server is started), `run/` (the
 socket) and, where root's binaries had to be copied for the database's account, `postgresql-<version>-<hash>/`.
@@ -230,7 +230,7 @@ def _can_enter(directory: Path, account: Account) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """The service's environment without what would steer PostgreSQL: PGPORT, PGDATA, PGOPTIONS, a locale, a zone."""
+    """The service's environment without PostgreSQL's variables: PGPORT, PGDATA, PGOPTIONS, a locale, a zone."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
 
@@ -257,7 +257,7 @@ def _run(
 
 
 class EmbeddedServer:
-    """A PostgreSQL server of one's own: started, kept between runs, stopped; also a context manager.
+    """A private PostgreSQL server, whose data stays between runs; also a context manager.
 
     `bindir` is an installation's `bin` directory (default: the packaged one); `os_user` the account it runs as
     where the service runs as root; `durable=False` makes a throwaway cluster that a power cut may destroy; `options`
@@ -448,7 +448,7 @@ class EmbeddedServer:
         command += ["--auth-local=trust", "--auth-host=reject", "--data-checksums", "--no-instructions"]
         if not self._durable:
             command.append("--no-sync")
-        # An initdb that outlives a killed service keeps the lock, so that the next service does not write beside it.
+        # An initdb that outlives a killed service keeps the lock, so that the next service does not write meanwhile.
         held = () if self._lock_fd is None else (self._lock_fd,)
         done = _run(command, self._account, INITDB_TIMEOUT_S, held)
         if done.returncode != 0:
@@ -559,7 +559,7 @@ class JoinedServer:
 
 
 def join_or_start(data_dir: Path, bindir: Path | None, os_user: str | None) -> EmbeddedServer | JoinedServer:
-    """The server of a data directory, whoever has started it: joined where it runs, else started.
+    """The server of a data directory: joined where it runs, else started.
 
     Waits for one that is about to start or to stop. Raises :class:`EmbeddedServerError`.
     """
@@ -846,7 +846,7 @@ def _processes_in(cluster: Path, account: Account | None) -> list[int]:
     script = """cd /proc && for pid in [0-9]*; do
         [ "$pid/cwd" -ef "$1" ] && read -r name < "$pid/comm" && [ "$name" = postgres ] && echo "$pid"
     done"""
-    # Asked as the account: root without CAP_SYS_PTRACE, as in a container, may not see where others' processes work.
+    # Run as the account: root without CAP_SYS_PTRACE, as in a container, cannot see the directories of its processes.
     found = _run(["/bin/sh", "-c", script, "sh", cluster], account, COMMAND_TIMEOUT_S)
     return [int(pid) for pid in found.stdout.split()]
 

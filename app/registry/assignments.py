@@ -247,7 +247,7 @@ async def listed(
 
 
 def check_ends(begins: datetime, ends: datetime | None, where: str = "") -> None:
-    """Raises :class:`InvalidParameter` where an assignment would not end later than it begins, or lies out of range."""
+    """Raises :class:`InvalidParameter` where an assignment does not end later than it begins, or is out of range."""
     for name, instant in (("from", begins), ("to", ends)):
         _check_range(name, instant, where)
     if ends is not None and ends <= begins:
@@ -267,7 +267,7 @@ def describe(wanted: NewAssignment, overlap: Overlap, items: Mapping[int, int] =
 
 
 async def _writing(database: Database, author: Author, work: Callable[[Connection], Awaitable[_T]]) -> _T:
-    """What `work` does in one transaction, under its author's name. Raises :class:`DatabaseLost`."""
+    """Run `work` in one transaction, under its author's name. Raises :class:`DatabaseLost`."""
 
     async def signed(connection: Connection) -> _T:
         await connection.execute(query("say_who"), author._asdict())

@@ -69,7 +69,7 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
     if not kinds:
         raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     rows = await database.fetch_all("listed_meter", {"device_id": meter_id})
-    # None begins later than now, so the last is what holds.
+    # None begins later than now, so the last one applies.
     kind = kinds[-1]
     return MeterDetails(
         meter_id,

@@ -40,7 +40,7 @@ def database(settings: Settings, *, serves: bool = False) -> Iterator[str]:
 
 @contextmanager
 def any_database(settings: Settings) -> Iterator[str]:
-    """The database to work with, whatever state its schema is in; otherwise as :func:`database`."""
+    """The database to work with, in any state of its schema; otherwise as :func:`database`."""
     if settings.database_url is not None:
         yield settings.database_url
         return
@@ -76,5 +76,5 @@ def _check_joined(url: str, settings: Settings) -> None:
     try:
         migrate.check(url)
     except SchemaMissing:
-        # The service that has just started it migrates it too; the one waits for the other.
+        # The service that has just started it also migrates it, so wait for that.
         migrate.migrate(url, settings.storage_profile)

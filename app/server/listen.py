@@ -48,7 +48,7 @@ def listen_each(settings: Settings) -> list[socket.socket]:
 
     Raises :class:`ConfigurationError` where the address cannot be listened on.
     """
-    # One that would not share the port finds out whether another service has it, and which port is free.
+    # A socket that does not share the port shows whether another service has it, and which port is free.
     first = listen(settings)
     if not hasattr(socket, "SO_REUSEPORT"):
         return [first] * settings.workers

@@ -17,7 +17,7 @@ from app.server.listen import address_of, listen
 
 @contextmanager
 def serving(settings: Settings, url: str, stop: threading.Event) -> Iterator[str]:
-    """The service answering at the address yielded while the block lasts; then it commits what it took, and ends.
+    """The service answering at the address yielded while the block lasts; then it commits accepted readings, and ends.
 
     Where the server ends before the block does, `stop` is set, and what comes of it is :class:`DatabaseUnavailable`.
 
@@ -43,7 +43,7 @@ def serving(settings: Settings, url: str, stop: threading.Event) -> Iterator[str
 
 
 def server_config(settings: Settings, app: Any, **further: Any) -> uvicorn.Config:
-    """How uvicorn runs an application here; `further` is added to it."""
+    """uvicorn's configuration for an application; `further` is added to it."""
     return uvicorn.Config(
         app,
         http=BoundedProtocol,

@@ -45,7 +45,7 @@ def serve_with_workers(settings: Settings, url: str, stop: threading.Event, anno
     with ExitStack() as stack:
         listeners = [stack.enter_context(listener) for listener in listen_each(settings)]
         figures = stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-metrics-"))
-        # Where workers add up their figures; prometheus_client reads it when it is imported by each of them.
+        # Where workers add up their metrics; prometheus_client reads it when a worker imports it.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
         config = server_config(
             settings,
@@ -55,7 +55,7 @@ def serve_with_workers(settings: Settings, url: str, stop: threading.Event, anno
             timeout_worker_healthcheck=WORKER_SILENCE_S,
         )
         workers = _Workers(config, listeners, lambda: announce(address_of(listeners[0])))
-        # Its handlers stand now; a signal that came before them has set the event.
+        # Its handlers are set now; an earlier signal has set the event.
         if not stop.is_set():
             workers.run()
         if workers.failed:
@@ -63,7 +63,7 @@ def serve_with_workers(settings: Settings, url: str, stop: threading.Event, anno
 
 
 class _Workers(Multiprocess):
-    """uvicorn's supervisor, which tells when every worker answers, and forgets the gauges of those that died."""
+    """uvicorn's supervisor, which reports when every worker answers, and removes the gauges of dead ones."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
         super().__init__(config, sockets)
@@ -89,14 +89,14 @@ class _Workers(Multiprocess):
         for pid in before - {process.process.pid for process in self.processes}:
             logger.warning("worker %s died and was replaced", pid)
             multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
-        # Signals are looked at elsewhere; here it is set where a worker could not start.
+        # Signals are handled elsewhere; this is set where a worker could not start.
         self.failed = self.should_exit.is_set()
 
     def restart_all(self) -> None:
         self._one_by_one(super().restart_all)
 
     def _one_by_one(self, act: Callable[[], None]) -> None:
-        """What replaces workers, for each by itself: it gives them the sockets that are set."""
+        """Run `act` for each worker alone: a replacement gets the sockets that are set, here its own listener."""
         kept = []
         for index, process in enumerate(self.processes):
             self.processes, self.sockets = [process], [self._listeners[index % len(self._listeners)]]
@@ -108,7 +108,7 @@ class _Workers(Multiprocess):
 def _worker_app(url: str, settings: Settings) -> ASGIApp:
     configure_logging(settings.log_format)
     threading.Thread(target=_end_with_the_supervisor, name="supervisor-watch", daemon=True).start()
-    # A worker that replaces another may find the database away, and waits for it while it answers 503.
+    # A replacement may find no database, and waits for it while it answers 503.
     return create_app(url, settings, wait_for_database=False)
 
 

@@ -1,7 +1,7 @@
-"""Readings of a file sorted by day (UTC), on disk: a file of months in whatever order becomes days.
+"""Readings of a file sorted by day (UTC), on disk: turns a file of months in any order into days.
 
-Days are what chunks are made of, and what rollups are completed by. A reading is kept as it was decoded, as the row
-that COPY takes, so that a line is decoded once.
+Chunks consist of days, and rollups are completed by day. A reading is stored as its row for COPY, so that a line is
+decoded once.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ _LENGTH_BYTES = 4
 
 
 class _Kept(NamedTuple):
-    """A reading: the number of its line, its kind, and its row without the place."""
+    """A reading: the number of its line, its kind, and its row without the index."""
 
     number: int
     is_meter: bool
@@ -37,7 +37,7 @@ _decode = msgspec.msgpack.Decoder(_Kept).decode
 
 
 class DaySpool:
-    """Takes readings in any order and gives them back day by day; its files go when the block ends."""
+    """Takes readings in any order and yields them day by day; its files are deleted when the block ends."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="energy-import-")
@@ -53,7 +53,7 @@ class DaySpool:
         self._directory.cleanup()
 
     def add(self, batch: Batch, numbers: Sequence[int]) -> None:
-        """Keep the readings of a batch, each for its day; `numbers` are those of their lines, by place."""
+        """Add the readings of a batch to their days; `numbers` are their line numbers, by index."""
         for rows in (batch.meters, batch.vehicles):
             for device_id, recorded_us, place, row in rows:
                 day = instant(recorded_us // _DAY_US * _DAY_US)
@@ -69,7 +69,7 @@ class DaySpool:
         return sorted(self.counts)
 
     def batches(self, day: datetime, size: int) -> Iterator[tuple[Batch, list[int]]]:
-        """The readings of a day in batches, each with the numbers of their lines, by place."""
+        """The readings of a day in batches, each with its line numbers, by index."""
         batch = Batch()
         numbers: list[int] = []
         for kept in self._readings(day):

@@ -1,4 +1,4 @@
-"""What a DBA looks at: what is not normal first, then the figures behind it. All of it is asked in SQL."""
+"""A report for DBAs: findings first, then the figures behind them. All checks are in SQL."""
 
 import argparse
 import itertools
@@ -30,11 +30,11 @@ MAX_UNITS_DIVIDED = 10
 """Days from which on `doctor` shows no hours, and hours from which on it shows no minutes."""
 QUESTION_TIMEOUT_S = 60
 """Time for each query of `doctor`."""
-# Exit status by the worst that was found; 1 and 2 are those of every command.
+# Exit status by the worst finding; 1 and 2 are those of every command.
 EXIT_STATUS = {"note": 0, "warning": 3, "critical": 4}
 
 
-# Sections and columns that tell of chunks and of the columnstore.
+# Sections and columns about chunks and the columnstore.
 _OF_CHUNKS = frozenset(
     {"columnstore", "newest chunks", "chunk", "chunks", "chunks_compressed", "compression_ratio", "columnstore_after"}
 )
@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The answer to one question: columns and rows, or why it could not be asked."""
+    """The result of one query: columns and rows, or why it failed."""
 
     title: str
     columns: Sequence[str]
@@ -66,7 +66,7 @@ class Section:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line's `doctor` takes."""
+    """Arguments of the command `doctor`."""
     parser.add_argument("--json", action="store_true", help="print one JSON document, with raw values")
     parser.add_argument(
         "--silent-for",
@@ -77,10 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(url: str, options: argparse.Namespace) -> int:
-    """Print findings and figures; returns 0 where all is well or there are notes alone, 3 for warnings, 4 for worse.
+    """Print findings and figures; returns 0 without findings or with notes only, 3 for warnings, 4 for worse.
 
-    Raises :class:`DatabaseUnavailable`, also where the database is lost on the way, and :class:`ConfigurationError`
-    where devices are to be silent for what is no length of time.
+    Raises :class:`DatabaseUnavailable`, also where the database is lost meanwhile, and :class:`ConfigurationError`
+    where `--silent-for` is no length of time.
     """
     try:
         with psycopg.connect(url, autocommit=True, application_name="energy-doctor") as connection:
@@ -144,13 +144,13 @@ def _ask(connection: Connection, title: str, statement: bytes, parameters: Mappi
     except psycopg.Error as error:
         if connection.broken:
             raise
-        # One question that fails, for want of a right perhaps, leaves the others.
+        # A query that fails, perhaps for lack of a right, does not stop the others.
         return Section(title, (), (), error.diag.message_primary or str(error))
     return Section(title, [column.name for column in cursor.description or ()], rows)
 
 
 def _free_bytes(connection: Connection) -> int | None:
-    """Free bytes of the disk, where the server runs on this machine and says where its data is; else None."""
+    """Free bytes of the disk, where the server runs on this machine and shows its data directory; else None."""
     if connection.info.host and not connection.info.host.startswith("/"):
         return None
     try:
@@ -164,13 +164,13 @@ def _worst(sections: Sequence[Section]) -> str:
     found = {Finding(*row).severity for section in sections if section.title == "findings" for row in section.rows}
     for section in sections:
         if section.failure is not None:
-            # Where the findings themselves are missing, nobody knows how bad it is.
+            # Without the findings, the worst is unknown.
             found.add("critical" if section.title == "findings" else "warning")
     return max(found, key=list(EXIT_STATUS).index, default="")
 
 
 def _report(sections: Sequence[Section], *, has_chunks: bool) -> str:
-    """The sections as tables; without chunks, what only chunks have is left out."""
+    """The sections as tables; without chunks, sections and columns about them are left out."""
     shown = [section for section in sections if has_chunks or section.title not in _OF_CHUNKS]
     return "\n".join(_shown(section, () if has_chunks else _OF_CHUNKS) for section in shown)
 
@@ -187,7 +187,7 @@ def _shown(section: Section, columns_left_out: Collection[str]) -> str:
 
 
 def _shown_findings(rows: Sequence[TupleRow]) -> Iterator[str]:
-    """Findings of one sort together: as severe as each other, with one action but for its numbers and names."""
+    """Findings of one sort together: of equal severity, with one action except for its numbers and names."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in (Finding(*row) for row in rows):
         sort = finding.severity, re.sub(r"'[^']*'|\d+", "?", finding.action)

@@ -1,6 +1,6 @@
-"""Reads a file to import: CSV with a header or lines of JSON, plain or gzip, as lines that bear the wire's names.
+"""Reads a file to import: CSV with a header or lines of JSON, plain or gzip, as lines with the field names of HTTP.
 
-A line that cannot be read comes with its fault, in its place; the lines after it are read all the same.
+A line that cannot be read has its fault; the lines after it are still read.
 """
 
 import csv
@@ -55,7 +55,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "ratedPowerKw": ("ratedpowerkw", "powerkw"),
     "batteryCapacityKwh": ("batterycapacitykwh", "capacitykwh"),
 }
-# What is known of a device and is no reading.
+# Properties of devices.
 DEVICE_FIELDS = ("energyReading", "registerModulusKwh", "ratedPowerKw", "batteryCapacityKwh")
 FIELDS_OF: dict[str, tuple[str, ...]] = {
     "readings of meters": ("meterId", "kwhConsumedAc", "voltage", "timestamp"),
@@ -91,10 +91,10 @@ class _CsvForm:
 
 
 class ImportFile:
-    """A file whose form is known, and how many bytes of it were read for the last line given.
+    """A file of a detected format, and how many bytes of it were read up to the last line yielded.
 
-    `meter_id` and `vehicle_id` stand where the file does not name one; `columns` tells which column of a CSV is which
-    field. Every method raises :class:`ImportFileError` where the file cannot be read, or ends in mid-stream.
+    `meter_id` and `vehicle_id` apply where the file names none; `columns` maps fields to columns of a CSV. Every method
+    raises :class:`ImportFileError` where the file cannot be read, or is truncated.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class ImportFile:
                 yield _shifted(line, shift) if shift and not line.fault else line
 
     def newest(self) -> datetime:
-        """The newest timestamp of the file, unshifted. Raises :class:`ImportFileError` where it bears none."""
+        """The newest timestamp of the file, unshifted. Raises :class:`ImportFileError` where it has none."""
         instants = (_instant(_object(line.values).get(name)) for line in self.lines() for name in INSTANTS)
         newest = max((instant for instant in instants if instant is not None), default=None)
         if newest is None:
@@ -139,7 +139,7 @@ class ImportFile:
     @contextmanager
     def _open(self) -> Iterator[IO[bytes]]:
         try:
-            # It is read more than once, which a pipe is not.
+            # It is read more than once, and a pipe cannot be.
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise ImportFileError(f"{self.path} is not a regular file")
             with self.path.open("rb") as raw:
@@ -153,8 +153,8 @@ class ImportFile:
             raise ImportFileError(f"{self.path} cannot be read: {error.strerror or error}") from None
 
     def _check_gzip(self) -> None:
-        """Refuse a gzip whose checksum is wrong before a line of it is taken: it unpacks to lines that look well and
-        are not. One that was only cut off is sound up to there, and read."""
+        """Reject a gzip with a wrong checksum before any line is read: its lines may look valid and be wrong. A
+        truncated one is sound up to its end, and is read."""
         with self._open() as stream, suppress(EOFError):
             while self._is_gzip and stream.read(1 << 20):
                 pass
@@ -205,7 +205,7 @@ class ImportFile:
         return KIND_OF.get(what, "readings")
 
     def _map_columns(self, header: Sequence[str]) -> tuple[str, dict[str, int]]:
-        """What the header tells of, and the position of the column of each of its fields."""
+        """The kind of file by its header, and the position of the column of each of its fields."""
         named = ", ".join(" ".join(column.split()) for column in header[:MAX_COLUMNS_NAMED])
         positions: dict[str, int] = {}
         plain = [column.strip().lower().translate(_PLAIN) for column in header]
@@ -258,7 +258,7 @@ class ImportFile:
                 if isinstance(cells, str):
                     yield Line(number, {}, cells)
                 elif any(cell.strip() for cell in cells[form.width :]):
-                    # Most likely a decimal comma or an unquoted delimiter, and then nothing stands where it belongs.
+                    # Most likely a decimal comma or an unquoted delimiter, and then all cells are misplaced.
                     yield Line(number, {}, f"{len(cells)} values in {form.width} columns")
                 else:
                     yield Line(number, self._constants | _named(cells, form.positions))
@@ -268,7 +268,7 @@ _PLAIN = str.maketrans("", "", "_- ")
 
 
 def _named(cells: Sequence[str], positions: Mapping[str, int]) -> dict[str, Any]:
-    """The cells that are filled, by the wire's names."""
+    """The filled cells, by field name."""
     return {
         name: text if name in TEXTS else _number(text)
         for name, position in positions.items()
@@ -292,7 +292,7 @@ _TOO_LONG = f"the line is longer than {MAX_LINE_LENGTH}"
 
 
 class _TextLines:
-    """Lines of a text, of which those taken since a mark can be taken once more."""
+    """Lines of a text; those read since a mark can be read again."""
 
     def __init__(self, text: IO[str]) -> None:
         self._text = text
@@ -319,7 +319,7 @@ class _TextLines:
         return self.number + 1
 
     def give_back(self) -> None:
-        """Let the lines after the record's first be taken once more."""
+        """Let the lines after the record's first be read again."""
         later = self._taken[1:]
         self._again.extendleft(reversed(later))
         self.number -= len(later)
@@ -334,9 +334,9 @@ class _TextLines:
 
 def _records(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """Records of a CSV that are not blank, each with the number of the line it begins in; in place of one that cannot
-    be read, what is wrong with it.
+    be read, the fault.
 
-    A quote that is never closed would swallow the lines after it: they are read once more, each for itself.
+    An unclosed quote would swallow the lines after it: they are read again, each for itself.
     """
     lines = _TextLines(text)
     reader = csv.reader(cast(Iterable[str], lines), delimiter=delimiter, strict=True)
@@ -376,7 +376,7 @@ def _shifted(line: Line, shift: timedelta) -> Line:
 
 
 def _object(values: dict[str, Any] | bytes) -> dict[str, Any]:
-    """A line's values; empty where it is no JSON object, and is left as it is for the decoder to refuse."""
+    """A line's values; empty where it is no JSON object, which the decoder rejects."""
     if isinstance(values, dict):
         return values
     try:
@@ -386,7 +386,7 @@ def _object(values: dict[str, Any] | bytes) -> dict[str, Any]:
 
 
 def _number(text: str) -> float | str:
-    """A number, or the text as it is where it is none, for the decoder to refuse."""
+    """A number, or the unchanged text where it is none, which the decoder rejects."""
     try:
         value = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Policies as a file: what it would change, and changing it. What is allowed is decided in SQL, for every way in alike.
+"""Policies as a file: plan and apply their changes. The guardrails are in SQL, shared by all callers.
 
 A file is TOML, a table a relation:
 
@@ -6,7 +6,7 @@ A file is TOML, a table a relation:
     drop_after = "90 days"
     columnstore_after = "never"
 
-What it does not name stays as it is.
+Omitted settings stay as they are.
 """
 
 import argparse
@@ -37,7 +37,7 @@ _EFFECTS = {"drop": "drops", "columnstore": "goes to the columnstore"}
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A setting: what telemetry.policy says, what the database does, and who changed it last."""
+    """A setting: its value in telemetry.policy, the one in force, and who changed it last."""
 
     relation: str
     setting: str
@@ -60,7 +60,7 @@ class _Shown:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line's `policies` takes."""
+    """Arguments of the command `policies`."""
     parser.add_argument(
         "action",
         choices=("show", "plan", "apply", "adopt"),
@@ -77,12 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(url: str, options: argparse.Namespace) -> int:
-    """Print what changes and what data that concerns, and do it where `apply` or `adopt` is asked for; returns 0.
+    """Print the changes and the data they affect, and make them with `apply` or `adopt`; returns 0.
 
-    Without a file, what telemetry.policy says is held against the chunk intervals and jobs that the database has.
+    Without a file, telemetry.policy is compared with the chunk intervals and jobs of the database.
 
-    Raises :class:`PolicyFileError` where the file is no policies, :class:`PoliciesRefused` where a guardrail stands in
-    the way (nothing is changed then), and :class:`DatabaseUnavailable`.
+    Raises :class:`PolicyFileError` where the file is invalid, :class:`PoliciesRefused` where a guardrail rejects the
+    change (nothing is changed then), and :class:`DatabaseUnavailable`.
     """
     if options.action in ("show", "adopt") and options.file is not None:
         raise PolicyFileError(f"policies {options.action} takes no file; policies plan and policies apply do")
@@ -113,7 +113,7 @@ def _tell_what_has_no_effect(connection: Connection, settings: Sequence[str]) ->
 
 
 def _show(url: str) -> int:
-    """A line for each setting: what telemetry.policy says, what the database does, and the last change."""
+    """A line for each setting: its value in telemetry.policy, the one in force, and the last change."""
     with _connected(url) as connection:
         cursor = connection.cursor(row_factory=class_row(_Shown))
         shown = [policy.cells for policy in cursor.execute(query("policies_shown"))]
@@ -162,7 +162,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
-    """A connection in autocommit; what goes wrong in the database becomes what a person can act on."""
+    """A connection in autocommit; errors of the database become messages for the command line."""
     try:
         with psycopg.connect(url, autocommit=True, application_name="energy-policies") as connection:
             connection.execute("SET timezone = 'UTC'")

@@ -2,7 +2,7 @@
 
 Readings go day by day: binary COPY out of the one, binary COPY into a temporary stage of the other, INSERT from there,
 so that rollups include old readings too. A stopped copy can be repeated: rows that exist stay unchanged.
-All else goes whole, with its triggers off, so that what they once wrote is copied and not written anew.
+Other tables are copied whole with triggers off, so that rows which triggers wrote are copied and not written again.
 """
 
 import json
@@ -65,7 +65,7 @@ class Fingerprint(NamedTuple):
     sums: Sequence[float] = ()
 
     def agrees(self, other: "Fingerprint") -> bool:
-        """Whether both are of the same rows; sums were added up in any order, and so agree to a tolerance."""
+        """Whether both have the same rows; sums, added up in any order, are compared with a tolerance."""
         return (self.rows, self.checksum, len(self.sums)) == (other.rows, other.checksum, len(other.sums)) and all(
             isclose(here, there, rel_tol=SUM_TOLERANCE, abs_tol=SUM_TOLERANCE * self.rows)
             for here, there in zip(self.sums, other.sums, strict=True)
@@ -74,7 +74,7 @@ class Fingerprint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What two databases do not agree on: a relation, of a history or a rollup one day of it, and what each holds."""
+    """A difference of two databases: a relation, or a day of a history or rollup, and the fingerprint in each."""
 
     what: str
     here: Fingerprint
@@ -82,10 +82,10 @@ class Difference:
 
 
 def copy(source_url: str, target_url: str) -> int:
-    """Copy what the database at `source_url` holds into the one at `target_url`; returns the readings that were new.
+    """Copy the database at `source_url` into the one at `target_url`; returns the number of new readings.
 
     Both are at this release's schema; nobody should be writing to either. Raises :class:`DatabaseUnavailable`,
-    :class:`SchemaMismatch`, :class:`CopyFailed` where the database refuses a step of it.
+    :class:`SchemaMismatch`, :class:`CopyFailed` where the database rejects a step of it.
     """
     with _both(source_url, target_url) as (source, target):
         relations = [Relation(*row) for row in source.execute(query("relations_to_copy")).fetchall()]
@@ -94,14 +94,14 @@ def copy(source_url: str, target_url: str) -> int:
         for relation in relations:
             if relation.kind == "table":
                 _copy_whole(source, target, relation)
-            # Before there are readings: by its own policy the target might drop what the source keeps.
+            # Before the readings: by its own policy the target might drop data that the source keeps.
             if relation.name == "policy":
                 target.execute(query("apply_policies"))
         kept = _copy_histories(source, target, [relation for relation in relations if relation.kind == "history"])
         for relation in relations:
             if relation.kind == "rollup":
                 _copy_dropped_hours(source, target, relation)
-            # The triggers of the histories have kept it, but of devices whose readings were all dropped.
+            # The triggers of the histories wrote it, except for devices whose readings were all dropped.
             if relation.kind == "live":
                 _copy_whole(source, target, relation)
         target.execute(query("open_rollups"))
@@ -112,10 +112,10 @@ def copy(source_url: str, target_url: str) -> int:
 def compare(
     here_url: str, there_url: str, range_from: datetime | None = None, range_to: datetime | None = None
 ) -> list[Difference]:
-    """Where the databases at two URLs differ, in order of relation and day; empty where they hold the same.
+    """Where the databases at two URLs differ, in order of relation and day; empty where they are equal.
 
-    The range bounds readings and rollups, not the other tables; what either of the two need not keep any more is left
-    out. Raises :class:`DatabaseUnavailable`, :class:`SchemaMismatch`, :class:`CopyFailed`.
+    The range bounds readings and rollups, not the other tables; data past the retention of either is left out.
+    Raises :class:`DatabaseUnavailable`, :class:`SchemaMismatch`, :class:`CopyFailed`.
     """
     with _both(there_url, here_url) as (there, here):
         parameters = {
@@ -139,7 +139,7 @@ def compare(
 
 
 def _horizons(*connections: Connection) -> dict[str, datetime]:
-    """From when on all the databases keep each relation that is dropped at all."""
+    """By relation with retention, the instant from which all the databases keep it."""
     latest: dict[str, datetime] = {}
     for connection in connections:
         for relation, horizon in connection.execute(query("horizons")).fetchall():
@@ -148,14 +148,14 @@ def _horizons(*connections: Connection) -> dict[str, datetime]:
 
 
 def run_copy(source_url: str, target_url: str) -> int:
-    """Copy, compare, and say what came of it; returns 0, or 1 where the two differ after all."""
+    """Copy, compare, and print the result; returns 0, or 1 where the two differ."""
     kept = copy(source_url, target_url)
     _say(f"{kept} readings copied that were not there; now comparing")
     return run_compare(target_url, source_url, None, None)
 
 
 def run_compare(here_url: str, there_url: str, range_from: datetime | None, range_to: datetime | None) -> int:
-    """Compare and list what differs; returns 0 where nothing does, or 1."""
+    """Compare and list differences; returns 0 without any, else 1."""
     differences = compare(here_url, there_url, range_from, range_to)
     for difference in differences[:MAX_DIFFERENCES_LISTED]:
         rows, rows_there = difference.here.rows, difference.there.rows
@@ -189,7 +189,7 @@ def _connected(url: str) -> Connection:
 
 
 def _copy_whole(source: Connection, target: Connection, relation: Relation) -> None:
-    """One table, row for row; where its key is there already, the source's values stand."""
+    """One table, row by row; where a key exists already, the source's values replace it."""
     others = [column for column in relation.columns if column not in relation.key]
     on_conflict: sql.Composable = sql.SQL("DO NOTHING")
     if others:
@@ -241,7 +241,7 @@ def _copy_histories(source: Connection, target: Connection, histories: list[Rela
 
 
 def _copy_a_day(source: Connection, target: Connection, relation: Relation, day: datetime) -> int:
-    """The readings of one day, device by device, by index; returns how many were not there."""
+    """The readings of one day, device by device, by index; returns how many were new."""
     device = relation.columns[0]
     readings = sql.SQL(
         "SELECT {columns} FROM telemetry.{live} AS device CROSS JOIN LATERAL ("
@@ -267,7 +267,7 @@ def _copy_a_day(source: Connection, target: Connection, relation: Relation, day:
 
 
 def _copy_dropped_hours(source: Connection, target: Connection, relation: Relation) -> None:
-    """The rollup of the time whose history was dropped: nothing there could make it again."""
+    """The rollup of the time whose history was dropped: the target cannot recompute it."""
     [(whole_from,)] = source.execute(query("rollup_is_made_from"), {"rollup": relation.name}).fetchall()
     if whole_from is None:
         return
@@ -286,7 +286,7 @@ def _copy_dropped_hours(source: Connection, target: Connection, relation: Relati
 
 
 def _stage(source: Connection, target: Connection, relation: Relation, rows: sql.Composed) -> None:
-    """Bring rows of the source into `pg_temp.stage` of the target, which the end of the transaction empties."""
+    """Copy rows of the source into `pg_temp.stage` of the target, which the end of the transaction empties."""
     target.execute(
         sql.SQL("CREATE TEMPORARY TABLE stage ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
             relation.column_list, relation.identifier

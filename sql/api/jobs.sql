@@ -16,4 +16,4 @@ COMMENT ON COLUMN api.job_health.is_scheduled IS 'Whether it runs by itself; fal
 COMMENT ON COLUMN api.job_health.is_known IS 'Whether the service creates this job; it leaves the jobs of a DBA alone.';
 
 COMMENT ON PROCEDURE api.upkeep() IS
-'What no job of the database does by itself: drops what has expired (postgres profile), completes rollups of readings that came later than the refresh job looks back (timescale profile). The service calls it every hour; CALL it outside a transaction.';
+'The maintenance that no job of the database does: drops expired data (postgres profile), completes rollups of readings that came later than the refresh job looks back (timescale profile). The service calls it every hour; CALL it outside a transaction.';

@@ -43,33 +43,33 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.disk_outlook(bigint, bigint) IS
-'Size of the database, what it grows by in a day at the rate of the last week, once chunks are settled (given, or from api.relation_size; relations that drop as much as comes do not grow), free bytes (given, or from telemetry.disk), and the days until the disk is full at this rate; null: the disk''s size is not known, or nothing grows. Normal: more than 30 days. Else drop sooner (api.set_policy), or get a larger disk.';
+'Size of the database, its growth in a day at the rate of the last week, once chunks are settled (given, or from api.relation_size; relations that drop as much as comes do not grow), free bytes (given, or from telemetry.disk), and the days until the disk is full at this rate; null: the disk''s size is not known, or nothing grows. Normal: more than 30 days. Else drop sooner (api.set_policy), or get a larger disk.';
 
 -- Implemented by each profile, with one meaning: sql/timescale/storage.sql and sql/postgres/storage.sql.
 
 COMMENT ON VIEW api.chunk_size IS
-'What each chunk takes on disk (postgres profile: each relation, as its only chunk). Normal: chunks older than columnstore_after are compressed, 5 to 12 times smaller. One that is not: see internal.columnstore_lag.';
+'Size of each chunk on disk (postgres profile: each relation, as its only chunk). Normal: chunks older than columnstore_after are compressed, 5 to 12 times smaller. One that is not: see internal.columnstore_lag.';
 COMMENT ON COLUMN api.chunk_size.relation IS 'Name of the relation in schema telemetry.';
 COMMENT ON COLUMN api.chunk_size.chunk IS 'The chunk''s table.';
 COMMENT ON COLUMN api.chunk_size.range_from IS 'Beginning of its range of time; postgres profile: midnight (UTC) before the first day kept.';
 COMMENT ON COLUMN api.chunk_size.range_to IS 'End of its range of time, not included; postgres profile: now.';
 COMMENT ON COLUMN api.chunk_size.is_compressed IS 'Whether it is in the columnstore.';
-COMMENT ON COLUMN api.chunk_size.total_bytes IS 'What it takes now, indexes included, bytes.';
-COMMENT ON COLUMN api.chunk_size.index_bytes IS 'What its indexes take now, bytes.';
-COMMENT ON COLUMN api.chunk_size.uncompressed_bytes IS 'What it took before it went to the columnstore, or takes now, bytes.';
+COMMENT ON COLUMN api.chunk_size.total_bytes IS 'Size now, indexes included, bytes.';
+COMMENT ON COLUMN api.chunk_size.index_bytes IS 'Size of its indexes now, bytes.';
+COMMENT ON COLUMN api.chunk_size.uncompressed_bytes IS 'Size before it went to the columnstore, or now, bytes.';
 COMMENT ON COLUMN api.chunk_size.compression_ratio IS 'How many times smaller the columnstore made it; null: it is not there.';
 
 COMMENT ON VIEW api.relation_size IS
-'What each relation takes on disk, in all and a day. Normal: histories 5 to 12 times smaller in the columnstore, all but the newest chunks there.';
+'Size of each relation on disk, in all and a day. Normal: histories 5 to 12 times smaller in the columnstore, all but the newest chunks there.';
 COMMENT ON COLUMN api.relation_size.relation IS 'Name of the relation in schema telemetry.';
 COMMENT ON COLUMN api.relation_size.chunks IS 'Chunks there are; postgres profile: 1.';
 COMMENT ON COLUMN api.relation_size.chunks_compressed IS 'Chunks in the columnstore.';
-COMMENT ON COLUMN api.relation_size.total_bytes IS 'What it takes now, indexes included, bytes.';
-COMMENT ON COLUMN api.relation_size.index_bytes IS 'What its indexes take now, bytes.';
-COMMENT ON COLUMN api.relation_size.columnstore_bytes IS 'What its chunks in the columnstore take, bytes.';
+COMMENT ON COLUMN api.relation_size.total_bytes IS 'Size now, indexes included, bytes.';
+COMMENT ON COLUMN api.relation_size.index_bytes IS 'Size of its indexes now, bytes.';
+COMMENT ON COLUMN api.relation_size.columnstore_bytes IS 'Size of its chunks in the columnstore, bytes.';
 COMMENT ON COLUMN api.relation_size.compression_ratio IS 'How many times smaller the columnstore made these; null: none is there.';
 COMMENT ON COLUMN api.relation_size.range_from IS 'Beginning of its oldest chunk.';
 COMMENT ON COLUMN api.relation_size.range_to IS 'End of its newest chunk.';
 COMMENT ON COLUMN api.relation_size.settled_bytes_per_day IS
-'What a day of it takes, bytes: by the newest seven chunks in the columnstore, or others where none is there yet; postgres profile: by the size of a row and the rows of the last week.';
+'Size of a day of it, bytes: by the newest seven chunks in the columnstore, or others where none is there yet; postgres profile: by the size of a row and the rows of the last week.';
 COMMENT ON COLUMN api.relation_size.is_growing IS 'Whether nothing is dropped yet in return for what comes.';

@@ -1,8 +1,8 @@
 -- When a vehicle charged, from its hourly rollup: runs of hours in which energy came in and the state of charge rose. A
 -- run begins at the lowest state of charge of its first hour, or at the last one of the hour before where that is lower,
 -- and ends at the highest of its last hour; so a drive before or after, within the same hour, does not count. A state of
--- charge that fell since the hour before begins a new run. An hour in which it fell, rose and fell again tells too little
--- and belongs to no run.
+-- charge that fell since the hour before begins a new run. An hour in which it fell, rose and fell again is ambiguous and
+-- belongs to no run.
 
 CREATE FUNCTION internal.charging_stretches(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (

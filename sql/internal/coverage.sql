@@ -22,4 +22,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.ratio_reason(float8, float8, text, text) IS
-'Why the ratio of two energies (kWh) is null, or what is wrong with it: the reason of the energy that is not known; data_fault where more reached the battery than came from the grid; no_energy where neither moved; else what is wrong with either energy.';
+'Why the ratio of two energies (kWh) is null, or what is wrong with it: the reason of the unknown energy; data_fault where more reached the battery than came from the grid; no_energy where neither moved; else what is wrong with either energy.';

@@ -1,6 +1,5 @@
--- One row a whole hour of a meter: the rollup, its energy by what the meter's kWh values mean. For a caller that has its
--- meters row by row, one call each: there the meter is known only when the statement runs, and an "or" over all meters
--- could not be looked up by index.
+-- One row a whole hour of a meter: the rollup, its energy by what the meter's kWh values mean. For callers with a
+-- meter in each row, one call each: the meter is known only at run time, and an OR over all meters cannot use the index.
 
 CREATE FUNCTION internal.hours_of_meter(meter text, hours_from timestamptz, hours_to timestamptz)
 RETURNS TABLE (
@@ -24,7 +23,7 @@ AS $$
         hourly.meter_id = meter
         AND hourly.bucket_start >= internal.hour_ceiling(hours_from)
         AND hourly.bucket_start < internal.hour_floor(hours_to)
-    -- Keeps it apart in the plan: looked up once a meter, never scanned for all of them together.
+    -- Keeps the subquery separate in the plan: one look-up a meter, never a scan for all of them.
     OFFSET 0
 $$;
 
@@ -106,7 +105,7 @@ $$;
 COMMENT ON FUNCTION internal.meter_window(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
 'Readings and AC energy (kWh, null where nothing is known) of one meter in [window_from, window_to); of a register the baselines (first readings, which count nothing), resets and rollovers, and whether the energy rests on a rollup whose history was dropped. within_from and within_to are planning bounds that hold the window; pass the window itself.';
 
--- The same of a vehicle, which a caller names when the statement is planned.
+-- The same for a vehicle, which callers know at planning time.
 
 CREATE FUNCTION internal.hours_of_vehicle(vehicle text, hours_from timestamptz, hours_to timestamptz)
 RETURNS TABLE (

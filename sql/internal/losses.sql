@@ -20,4 +20,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.lowest_normal_ratio(float8) IS
-'The lowest ratio DC / AC that is still normal at this mean AC power (kW): 0.02 + 0.15 kW / P below what is expected, which is 0.88 at 11 kW and 0.76 at 2.3 kW.';
+'The lowest ratio DC / AC that is still normal at this mean AC power (kW): 0.02 + 0.15 kW / P below the expected ratio, which is 0.88 at 11 kW and 0.76 at 2.3 kW.';

@@ -77,10 +77,10 @@ COMMENT ON FUNCTION internal.hours_of_retention(timestamptz) IS
 -- Implemented by each profile, with one meaning: sql/timescale/retention.sql and sql/postgres/retention.sql.
 
 COMMENT ON FUNCTION internal.already_dropped(text) IS
-'The instant before which data of a relation (by its name in schema telemetry) is gone that a rollup was made of, whoever dropped it; null where all of it is there.';
+'The instant before which data of a relation (by its name in schema telemetry) that a rollup was computed from is gone; null where all of it exists.';
 
 COMMENT ON FUNCTION internal.deleted_before(text) IS
-'The same after rows of a relation were deleted, where no device has rows that old any more; what telemetry.policy remembers where some has.';
+'The same after rows of a relation were deleted, where no device has rows that old any more; else the value in telemetry.policy.';
 
 COMMENT ON VIEW internal.retention_lag IS
 'How far the oldest rows of each relation that drops any are past their time. Normal: overdue_by below normal_lag. More: retention does not run, or fails: see its job, or upkeep (postgres profile), in api.job_health.';

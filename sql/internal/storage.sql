@@ -52,15 +52,15 @@ CROSS JOIN LATERAL (
 WHERE NOT chunk.is_compressed;
 
 COMMENT ON VIEW internal.index_bloat IS
-'Size of the indexes of uncompressed chunks against an estimate of what they need, from statistics (after ANALYZE). Normal: a ratio of 1 to 2, since random inserts leave half-full pages. Above 3: REINDEX INDEX CONCURRENTLY. An estimate: nobody looked into the index.';
+'Size of the indexes of uncompressed chunks against an estimate of what they need, from statistics (after ANALYZE). Normal: a ratio of 1 to 2, since random inserts leave half-full pages. Above 3: REINDEX INDEX CONCURRENTLY. An estimate: the index itself is not read.';
 COMMENT ON COLUMN internal.index_bloat.relation IS 'Name of the relation in schema telemetry.';
 COMMENT ON COLUMN internal.index_bloat.chunk IS 'Table the index belongs to.';
 COMMENT ON COLUMN internal.index_bloat.index_name IS 'The index.';
-COMMENT ON COLUMN internal.index_bloat.index_bytes IS 'What it takes, bytes.';
-COMMENT ON COLUMN internal.index_bloat.estimated_bytes IS 'What it would need with pages nine tenths full, bytes; null: no statistics.';
+COMMENT ON COLUMN internal.index_bloat.index_bytes IS 'Size, bytes.';
+COMMENT ON COLUMN internal.index_bloat.estimated_bytes IS 'Size with pages nine tenths full, bytes; null: no statistics.';
 COMMENT ON COLUMN internal.index_bloat.bloat_ratio IS 'The one over the other; null: no statistics.';
 
--- The newest chunks are found first: the statistics of one table take long enough to find.
+-- The newest chunks are found first, because the statistics of each table are slow to look up.
 
 CREATE VIEW internal.cache_hits AS
 WITH newest AS MATERIALIZED (
@@ -79,7 +79,7 @@ FROM newest
 JOIN pg_catalog.pg_statio_all_tables AS io ON io.relid = newest.chunk;
 
 COMMENT ON VIEW internal.cache_hits IS
-'How much of the newest uncompressed chunk of each relation is found in shared_buffers, since statistics were reset. Normal: above 0.95, indexes above 0.99. Less: more shared_buffers, or a shorter chunk_interval. What the operating system caches counts as read.';
+'Share of the reads of the newest uncompressed chunk of each relation that shared_buffers served, since statistics were reset. Normal: above 0.95, indexes above 0.99. Less: more shared_buffers, or a shorter chunk_interval. Reads from the operating system''s cache count as misses.';
 COMMENT ON COLUMN internal.cache_hits.relation IS 'Name of the relation in schema telemetry.';
 COMMENT ON COLUMN internal.cache_hits.chunk IS 'Its newest chunk.';
 COMMENT ON COLUMN internal.cache_hits.blocks_read IS 'Blocks of table and indexes that were not in memory.';

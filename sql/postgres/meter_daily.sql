@@ -1,7 +1,7 @@
 -- Differs by necessity because there are no continuous aggregates here: the daily rollup is a table that this statement
--- trigger adds to, after the one of the hourly rollup and in the transaction that keeps the readings. Rows are taken in
--- order of the key, as every writer of this table does, so that concurrent writers never deadlock. A refresh computes
--- the same figures again, from the hours.
+-- trigger adds to, after the one of the hourly rollup and in the transaction that inserts the readings. Rows are taken in
+-- order of the key, as every writer of this table does, so that concurrent writers never deadlock. A refresh recomputes
+-- them from the hours.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_meter_daily()
 RETURNS trigger
@@ -101,8 +101,8 @@ COMMENT ON PROCEDURE telemetry.recompute_meter_daily(timestamptz, timestamptz) I
 
 DO $$
 BEGIN
-    -- Where the trigger is new, the table is filled with the days that were kept before it. Creating a trigger keeps
-    -- writers out until the transaction ends, so that none of their readings is counted twice, or not at all.
+    -- Where the trigger is new, the table is filled with the earlier days. CREATE TRIGGER keeps writers out until the
+    -- transaction ends, so that each of their readings is counted exactly once.
     IF NOT EXISTS (
         SELECT FROM pg_trigger
         WHERE tgrelid = 'telemetry.meter_telemetry_history'::regclass AND tgname = 'c_keep_meter_daily'

@@ -1,7 +1,7 @@
 -- Differs by necessity because there are no continuous aggregates here: the hourly rollup is a table that this statement
--- trigger adds to, in the transaction that keeps the readings. Rows are taken in order of the key, as every writer of
--- this table does, so that concurrent writers never deadlock. A refresh computes the same
--- figures again, from the history.
+-- trigger adds to, in the transaction that inserts the readings. Rows are taken in order of the key, as every writer of
+-- this table does, so that concurrent writers never deadlock. A refresh recomputes them from
+-- the history.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_meter_hourly()
 RETURNS trigger

@@ -11,7 +11,7 @@ WHERE routine.pronamespace IN ('api'::regnamespace, 'internal'::regnamespace, 't
 ORDER BY 2;
 
 -- name: names_missing
--- What functions in PL/pgSQL name in these schemas and is not there. A name that goes on with % is a part of one.
+-- Missing objects of these schemas that functions in PL/pgSQL name. A name followed by % is a part of one.
 SELECT
     format('%s.%s', routine.pronamespace::regnamespace, routine.proname),
     string_agg(DISTINCT format('%s.%s', named.parts[1], named.parts[2]), ', ')

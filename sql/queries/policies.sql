@@ -1,4 +1,4 @@
--- What the profile carries out: without chunks, retention alone.
+-- The settings of the profile: without chunks, only retention.
 -- name: policies_shown
 SELECT
     policy.relation,

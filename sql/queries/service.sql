@@ -38,8 +38,7 @@ VALUES (%(fingerprint)s, %(day_start)s, %(readings)s, %(started_at)s, clock_time
 ON CONFLICT (fingerprint, day_start) DO UPDATE SET finished_at = excluded.finished_at;
 
 -- name: right_missing_to_write
--- The first right that this role lacks of those that the service writes with; of the histories before others. What it
--- reads besides is the next query's.
+-- The first right to write that this role lacks, histories first. The next query has the rights to read.
 WITH written (relation, rights) AS (
     VALUES
         ('telemetry.assignment', ARRAY['INSERT', 'SELECT', 'UPDATE']),
@@ -74,8 +73,8 @@ lacking (wanted, object) AS (
 SELECT current_user, wanted, object FROM lacking ORDER BY right(object, 8) <> '_history', object, wanted LIMIT 1;
 
 -- name: right_missing_to_read
--- The first right that this role lacks of those that the service answers with. TimescaleDB asks for a right on a continuous
--- aggregate even of one who reads it through a view.
+-- The first right to read that this role lacks. TimescaleDB checks the right on a continuous aggregate even for readers of
+-- a view of it.
 WITH lacking (wanted, object) AS (
     SELECT 'USAGE', 'schema ' || used
     FROM (VALUES ('api'), ('internal')) AS schema (used)

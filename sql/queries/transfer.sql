@@ -1,4 +1,4 @@
--- How a database is copied into another, and how two are compared.
+-- Copies a database into another, and compares two.
 
 -- name: relations_to_copy
 SELECT name, kind, column_names, key_columns, identity_column

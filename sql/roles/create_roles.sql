@@ -1,6 +1,6 @@
--- The three roles, made once a server by somebody who may make roles: python -m app roles, or psql --file of this. Run
--- again, it does no harm. No password is set here; until one is (\password energy_writer), or pg_hba.conf lets a role in
--- by another proof, nobody logs in as it. What each may do is in sql/last/rights.sql, which every migrate re-applies.
+-- The three roles, made once a server by a role that may create roles: python -m app roles, or psql --file of this. A
+-- repeat changes nothing. No password is set here; until one is (\password energy_writer), or pg_hba.conf lets a role in
+-- by another method, nobody logs in as it. Their rights are in sql/last/rights.sql, which every migrate re-applies.
 
 DO $$
 DECLARE
@@ -22,7 +22,7 @@ BEGIN
         EXECUTE format('ALTER DATABASE %I OWNER TO energy_owner', current_database());
     END IF;
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO energy_writer, energy_reader', current_database());
-    -- A batch that may hold readings which are there already goes over a temporary table.
+    -- A batch that may repeat stored readings goes over a temporary table.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO energy_writer', current_database());
 END
 $$;

@@ -1,6 +1,6 @@
 -- Makes energy_owner the owner of a database that another role migrated or restored, once, as that role or a superuser:
--- psql --file=sql/roles/hand_over.sql. Afterwards energy_owner migrates: that makes schemas api and internal anew, and the jobs of the
--- timescale profile, which would otherwise go on with the rights of the former owner.
+-- psql --file=sql/roles/hand_over.sql. Afterwards energy_owner migrates: that recreates schemas api
+-- and internal, and the jobs of the timescale profile, which would otherwise keep the rights of the former owner.
 
 DO $$
 DECLARE

@@ -8,7 +8,7 @@ COMMENT ON COLUMN telemetry.assignment.vehicle_id IS 'The vehicle that was fed.'
 COMMENT ON COLUMN telemetry.assignment.during IS 'From when (included) to when (not included; unbounded while it lasts).';
 
 COMMENT ON TABLE telemetry.assignment_change IS
-'Every change of an assignment, whoever made it: values before and after, when, by whom and why. Written by a trigger; in SQL, SET energy.operator and SET energy.reason give author and reason.';
+'Every change of an assignment: values before and after, when, by whom and why. Written by a trigger; in SQL, SET energy.operator and SET energy.reason give author and reason.';
 COMMENT ON COLUMN telemetry.assignment_change.id IS 'Number of the change.';
 COMMENT ON COLUMN telemetry.assignment_change.assignment_id IS 'The assignment; it may be there no longer.';
 COMMENT ON COLUMN telemetry.assignment_change.changed_at IS 'When it was changed, by the clock of the database.';

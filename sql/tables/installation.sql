@@ -7,11 +7,11 @@ COMMENT ON COLUMN telemetry.installation.is_the_only_row IS 'Always true; as the
 COMMENT ON COLUMN telemetry.installation.profile IS 'Storage profile: timescale or postgres; never changes.';
 COMMENT ON COLUMN telemetry.installation.release IS 'Release of the service that migrated last.';
 COMMENT ON COLUMN telemetry.installation.sql_fingerprint IS
-'SHA-256 over the re-applied SQL, so that a service finds out whether schemas api and internal are its own.';
+'SHA-256 over the re-applied SQL, by which a service checks that schemas api and internal are its own.';
 COMMENT ON COLUMN telemetry.installation.migrated_at IS 'When it was migrated last.';
 
 COMMENT ON TABLE telemetry.disk IS
-'One row, or none: how large the disk is that the database may fill, which SQL cannot find out. Set it with CALL api.set_disk_size().';
+'One row, or none: the size of the disk that the database may fill, which SQL cannot read. Set it with CALL api.set_disk_size().';
 COMMENT ON COLUMN telemetry.disk.is_the_only_row IS 'Always true; as the key, it keeps the table at one row.';
 COMMENT ON COLUMN telemetry.disk.size_bytes IS 'Space for the database in all, bytes.';
 
