@@ -7,10 +7,11 @@ as often, and `python -m tests.support.kills` does so with figures to read.
 import os
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from psycopg.rows import TupleRow
 
 from tests.support.kills import KINDS, Kind, Site, cannot_kill, check, kill_under_load, site, wrong_rollups
 from tests.support.servers import HOSTS, Unavailable
@@ -39,6 +40,14 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_by_a_kill_of(place:
         told = f"seed {seed}, {killed}: {outcome.line()}"
         assert outcome.acknowledged > 0, told
         assert outcome.is_sound, told
+
+
+def remove(connection: psycopg.Connection[TupleRow], place: Site, *meters: str) -> None:
+    """Remove meters; on the timescale profile a refresh removes what is materialised of them."""
+    tables = ["meter_telemetry_history", "live_meter_state"]
+    tables += ["meter_hourly", "meter_daily"] if HOSTS[place.host].profile == "postgres" else []
+    for table in tables:
+        connection.execute(f"DELETE FROM telemetry.{table} WHERE meter_id = ANY (%s)".encode(), [list(meters)])
 
 
 @pytest.mark.parametrize(
@@ -71,11 +80,7 @@ def test_the_check_notices(place: Site, damage: str, wrong: tuple[str, ...]) -> 
         finally:
             place.ledger.acknowledged.remove(reading)
             del place.ledger.sent[reading]
-            tables = ["meter_telemetry_history", "live_meter_state"]
-            # On the timescale profile what is so fresh is not materialised.
-            tables += ["meter_hourly", "meter_daily"] if HOSTS[place.host].profile == "postgres" else []
-            for table in tables:
-                connection.execute(f"DELETE FROM telemetry.{table} WHERE meter_id IN ('M-damaged', 'M-nobody')")
+            remove(connection, place, "M-damaged", "M-nobody")
     assert before.is_sound, before.line()
     assert not after.is_sound
     for name in wrong:
@@ -83,12 +88,23 @@ def test_the_check_notices(place: Site, damage: str, wrong: tuple[str, ...]) -> 
 
 
 def test_the_check_notices_a_rollup_that_its_history_does_not_sum_up_to(place: Site) -> None:
-    # Late readings of the kills are materialised by then; neither profile hears of a DELETE before a refresh.
-    assert check(place).is_sound
-    with psycopg.connect(place.url) as connection:
+    # Its hour is materialised by the check; neither profile hears of a DELETE before a refresh.
+    reading = ("M-late", datetime.now(UTC) - timedelta(days=2))
+    delete = "DELETE FROM telemetry.meter_telemetry_history WHERE meter_id = 'M-late'"
+    with psycopg.connect(place.url, autocommit=True) as connection:
         connection.execute(
-            "DELETE FROM telemetry.meter_telemetry_history "
-            "WHERE recorded_at = (SELECT min(recorded_at) FROM telemetry.meter_telemetry_history)"
+            "INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) "
+            "VALUES (%s, %s, 0.25, 230)",
+            reading,
         )
-        assert wrong_rollups(connection) > 0
-        connection.rollback()
+        place.ledger.sent[reading] = (0.25, 230.0)
+        place.ledger.acknowledged.add(reading)
+        try:
+            assert check(place).is_sound
+            with connection.transaction(force_rollback=True):
+                connection.execute(delete)
+                assert wrong_rollups(connection) > 0
+        finally:
+            place.ledger.acknowledged.remove(reading)
+            del place.ledger.sent[reading]
+            remove(connection, place, "M-late")
