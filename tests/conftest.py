@@ -29,6 +29,9 @@ _TABLES = (
     "telemetry.meter_kind_past",
     "telemetry.vehicle_kind_past",
     "telemetry.fleet_default",
+    "telemetry.register_event",
+    "telemetry.register_decision",
+    "telemetry.register_backlog",
     "telemetry.import_source",
 )
 _ROLLUPS = (

@@ -17,7 +17,7 @@ BEGIN
                 before record;
             BEGIN
                 IF kind IS NOT NULL THEN
-                    PERFORM internal.one_of('kind', kind, ARRAY['interval', 'register']);
+                    PERFORM internal.one_of('kind', kind, ARRAY['interval', 'register', 'session']);
                 END IF;
                 IF changes_at > now() THEN
                     RAISE EXCEPTION 'the kind of DEVICE % cannot change in the future (%)', DEVICE, since
@@ -55,6 +55,7 @@ BEGIN
                 UPDATE telemetry.DEVICE AS listed
                 SET energy_reading = kind, register_modulus_kwh = modulus_kwh
                 WHERE listed.DEVICE_id = DEVICE;
+                PERFORM internal.judge_anew('DEVICE', DEVICE, changes_at);
             END
             $body$;
 
@@ -77,7 +78,7 @@ DECLARE
     changes_at CONSTANT timestamptz := coalesce(since, '-infinity');
 BEGIN
     PERFORM internal.one_of('kind_of_device', kind_of_device, ARRAY['meter', 'vehicle']);
-    PERFORM internal.one_of('kind', kind, ARRAY['interval', 'register']);
+    PERFORM internal.one_of('kind', kind, ARRAY['interval', 'register', 'session']);
     IF changes_at > now() THEN
         RAISE EXCEPTION 'the default of the fleet cannot change in the future (%)', since
             USING ERRCODE = 'invalid_parameter_value';
@@ -99,6 +100,7 @@ BEGIN
         INSERT INTO telemetry.fleet_default (device_type, effective_from, energy_reading, register_modulus_kwh)
         VALUES (kind_of_device, changes_at, kind, modulus_kwh);
     END IF;
+    PERFORM internal.judge_fleet_anew(kind_of_device, changes_at);
 END
 $$;
 

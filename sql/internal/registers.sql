@@ -9,32 +9,32 @@ AS $$
             EXISTS (
                 SELECT FROM internal.meter AS listed
                 WHERE
-                    listed.energy_reading = 'register'
+                    listed.energy_reading <> 'interval'
                     AND (only_device IS NULL OR listed.meter_id = only_device)
             )
             OR EXISTS (
                 SELECT FROM internal.meter_kind_past AS past
                 WHERE
-                    past.energy_reading = 'register'
+                    past.energy_reading <> 'interval'
                     AND (only_device IS NULL OR past.meter_id = only_device)
             )
         ELSE
             EXISTS (
                 SELECT FROM internal.vehicle AS listed
                 WHERE
-                    listed.energy_reading = 'register'
+                    listed.energy_reading <> 'interval'
                     AND (only_device IS NULL OR listed.vehicle_id = only_device)
             )
             OR EXISTS (
                 SELECT FROM internal.vehicle_kind_past AS past
                 WHERE
-                    past.energy_reading = 'register'
+                    past.energy_reading <> 'interval'
                     AND (only_device IS NULL OR past.vehicle_id = only_device)
             )
     END
     OR EXISTS (
         SELECT FROM internal.fleet_default AS fleet
-        WHERE fleet.device_type = kind_of_device AND fleet.energy_reading = 'register'
+        WHERE fleet.device_type = kind_of_device AND fleet.energy_reading <> 'interval'
     )
 $$;
 
@@ -123,7 +123,7 @@ AS $$
             WHERE
                 kind.device_type = kind_of_device
                 AND (only_device IS NULL OR kind.device_id = only_device)
-                AND kind.energy_reading = 'register'
+                AND kind.energy_reading <> 'interval'
             WINDOW in_time AS (PARTITION BY kind.device_id ORDER BY kind.kind_from)
         ) AS stretch
     ) AS numbered
@@ -210,7 +210,7 @@ AS $$
             FROM internal.device_kind AS kind
             WHERE
                 kind.device_type = kind_of_device
-                AND kind.energy_reading = 'register'
+                AND kind.energy_reading <> 'interval'
                 AND kind.kind_from < window_to
                 AND kind.kind_to > window_from
         )

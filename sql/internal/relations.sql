@@ -30,7 +30,12 @@ BEGIN
                     ', ' ORDER BY attnum
                 )
                 FROM pg_catalog.pg_attribute
-                WHERE attrelid = shown.oid AND attnum > 0 AND NOT attisdropped
+                WHERE
+                    attrelid = shown.oid
+                    AND attnum > 0
+                    AND NOT attisdropped
+                    -- What judging needs of a live row is nobody else's.
+                    AND NOT (shown.relname LIKE 'live\_%' AND attname LIKE 'register\_%')
             ) AS columns
         FROM pg_catalog.pg_class AS shown
         WHERE

@@ -24,11 +24,15 @@ BEGIN
                 ON shown.relname = relation.relname AND shown.relnamespace = copied.target AND shown.relkind = 'v'
             LEFT JOIN pg_catalog.pg_attribute AS attribute
                 ON attribute.attrelid = relation.oid AND attribute.attnum = description.objsubid
+            LEFT JOIN pg_catalog.pg_attribute AS shown_attribute
+                ON shown_attribute.attrelid = shown.oid AND shown_attribute.attname = attribute.attname
             WHERE
                 description.classoid = 'pg_catalog.pg_class'::regclass
                 AND relation.relnamespace = copied.source
                 AND relation.relkind IN ('r', 'v')
                 AND obj_description(shown.oid, 'pg_class') IS NULL
+                -- A view may leave columns out.
+                AND (description.objsubid = 0 OR shown_attribute.attname IS NOT NULL)
         LOOP
             EXECUTE format('COMMENT ON %s IS %L', comment.thing, comment.words);
         END LOOP;

@@ -21,3 +21,21 @@ COMMENT ON COLUMN telemetry.live_vehicle_state.battery_temp_c IS
 COMMENT ON COLUMN telemetry.live_vehicle_state.received_at IS 'When the newest reading was received.';
 COMMENT ON COLUMN telemetry.live_vehicle_state.is_charging IS
 'Whether the newest reading reports energy above zero; of a register (by its current kind), a value above that of the reading before.';
+
+COMMENT ON COLUMN telemetry.live_meter_state.register_kind IS
+'register or session where the meter is one now, null for intervals: like the columns that follow, what judging its next reading needs.';
+COMMENT ON COLUMN telemetry.live_meter_state.register_since IS 'Since when it is one; of one that is none any more, until when it was.';
+COMMENT ON COLUMN telemetry.live_meter_state.register_power_kw IS 'The most it can deliver, kW.';
+COMMENT ON COLUMN telemetry.live_meter_state.register_still_for IS 'How long its value may stand still while energy flows.';
+COMMENT ON COLUMN telemetry.live_meter_state.register_flows_from IS
+'The reading before the one that first showed the value; null: it waits in the backlog.';
+COMMENT ON COLUMN telemetry.live_meter_state.register_stands IS 'Whether it has not moved since its last event.';
+
+COMMENT ON COLUMN telemetry.live_vehicle_state.register_kind IS
+'register or session where the vehicle is one now, null for intervals: like the columns that follow, what judging its next reading needs.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.register_since IS 'Since when it is one; of one that is none any more, until when it was.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.register_power_kw IS 'The most it can deliver, kW.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.register_still_for IS 'How long its value may stand still while energy flows.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.register_flows_from IS
+'The reading before the one that first showed the value; null: it waits in the backlog.';
+COMMENT ON COLUMN telemetry.live_vehicle_state.register_stands IS 'Whether it has not moved since its last event.';

@@ -1,330 +1,206 @@
--- The newest reading of each meter, stored in the transaction that inserts the readings.
--- Rows are taken in order of meter_id, as every writer of this table does, so that concurrent writers never deadlock.
+-- The newest reading of each device, stored in the transaction that inserts the readings, and the steps of registers judged in
+-- it. Rows are taken in order of the id, as every writer of these tables does, so that concurrent writers never deadlock.
 --
--- A register charges while it rises: its newest value is above the previous one, which is in the stored row. The first
--- value of a register is not above any. The current kind of a meter applies to older readings too: following its past
--- would cost every reading, and the next reading corrects it. Whether any meter is a register is looked up first, by
--- index, and the kind of each meter only then.
-
-CREATE OR REPLACE FUNCTION telemetry.keep_live_meter_state()
-RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    is_register_by_default boolean;
-BEGIN
-    IF NOT (
-        EXISTS (SELECT FROM telemetry.meter WHERE energy_reading = 'register')
-        OR EXISTS (SELECT FROM telemetry.fleet_default WHERE device_type = 'meter' AND energy_reading = 'register')
-    ) THEN
-        INSERT INTO telemetry.live_meter_state AS live (
-            meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, is_charging
-        )
-        SELECT DISTINCT ON (meter_id)
-            meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, energy_ac_kwh > 0
-        FROM inserted
-        ORDER BY meter_id, recorded_at DESC
-        ON CONFLICT (meter_id) DO UPDATE SET
-            recorded_at = excluded.recorded_at,
-            energy_ac_kwh = excluded.energy_ac_kwh,
-            voltage_v = excluded.voltage_v,
-            received_at = excluded.received_at,
-            is_charging = excluded.is_charging
-        WHERE excluded.recorded_at > live.recorded_at;
-        RETURN NULL;
-    END IF;
-
-    is_register_by_default := coalesce(
-        (
-            SELECT fleet.energy_reading = 'register'
-            FROM telemetry.fleet_default AS fleet
-            WHERE fleet.device_type = 'meter'
-            ORDER BY fleet.effective_from DESC
-            LIMIT 1
-        ),
-        false
-    );
-    IF NOT EXISTS (SELECT FROM inserted GROUP BY meter_id HAVING count(*) > 1) THEN
-        INSERT INTO telemetry.live_meter_state AS live (
-            meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, is_charging
-        )
-        SELECT
-            meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at,
-            energy_ac_kwh > 0
-            AND NOT coalesce(
-                (
-                    SELECT listed.energy_reading = 'register'
-                    FROM telemetry.meter AS listed
-                    WHERE listed.meter_id = inserted.meter_id
-                ),
-                is_register_by_default
-            )
-        FROM inserted
-        ORDER BY meter_id
-        ON CONFLICT (meter_id) DO UPDATE SET
-            recorded_at = excluded.recorded_at,
-            energy_ac_kwh = excluded.energy_ac_kwh,
-            voltage_v = excluded.voltage_v,
-            received_at = excluded.received_at,
-            -- Energy above zero without is_charging is a register's; and zero is never above the stored value.
-            is_charging = excluded.is_charging OR excluded.energy_ac_kwh > live.energy_ac_kwh
-        WHERE excluded.recorded_at > live.recorded_at;
-        RETURN NULL;
-    END IF;
-
-    -- Of several readings of one device, the previous one is among them, unless the stored row lies between.
-    WITH newest AS MATERIALIZED (
-        SELECT
-            ranked.*,
-            coalesce(
-                (
-                    SELECT listed.energy_reading = 'register'
-                    FROM telemetry.meter AS listed
-                    WHERE listed.meter_id = ranked.meter_id
-                ),
-                is_register_by_default
-            ) AS is_register
-        FROM (
-            SELECT
-                inserted.meter_id,
-                inserted.recorded_at,
-                inserted.energy_ac_kwh,
-                inserted.voltage_v,
-                inserted.received_at,
-                lead(inserted.recorded_at) OVER by_age AS before_at,
-                lead(inserted.energy_ac_kwh) OVER by_age AS before_kwh,
-                row_number() OVER by_age AS age
-            FROM inserted
-            WINDOW by_age AS (PARTITION BY inserted.meter_id ORDER BY inserted.recorded_at DESC)
-        ) AS ranked
-        WHERE ranked.age = 1
-    ),
-    next_of_live AS MATERIALIZED (
-        SELECT newest.meter_id
-        FROM newest
-        WHERE
-            newest.is_register
-            AND (
-                newest.before_at IS NULL
-                OR newest.before_at < (
-                    SELECT state.recorded_at
-                    FROM telemetry.live_meter_state AS state
-                    WHERE state.meter_id = newest.meter_id
-                )
-            )
-    )
-    INSERT INTO telemetry.live_meter_state AS live (
-        meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, is_charging
-    )
-    SELECT
-        newest.meter_id,
-        newest.recorded_at,
-        newest.energy_ac_kwh,
-        newest.voltage_v,
-        newest.received_at,
-        CASE
-            WHEN newest.is_register THEN coalesce(newest.energy_ac_kwh > newest.before_kwh, false)
-            ELSE newest.energy_ac_kwh > 0
-        END
-    FROM newest
-    ORDER BY newest.meter_id
-    ON CONFLICT (meter_id) DO UPDATE SET
-        recorded_at = excluded.recorded_at,
-        energy_ac_kwh = excluded.energy_ac_kwh,
-        voltage_v = excluded.voltage_v,
-        received_at = excluded.received_at,
-        is_charging = CASE
-            WHEN excluded.meter_id IN (SELECT next_of_live.meter_id FROM next_of_live)
-            THEN excluded.energy_ac_kwh > live.energy_ac_kwh
-            ELSE excluded.is_charging
-        END
-    WHERE excluded.recorded_at > live.recorded_at;
-    RETURN NULL;
-END
-$$;
-
-COMMENT ON FUNCTION telemetry.keep_live_meter_state() IS
-'Statement trigger of meter_telemetry_history: keeps live_meter_state at the newest reading by recorded_at, and whether it charges: energy above zero, or a register that rose.';
+-- Where no device is a register, that is all. Else the live rows of the registers in the batch are locked first; then, in a new
+-- statement, which sees what their last writer has committed, each step is compared with what the device can deliver. A plain
+-- step after the newest reading needs nothing but the live row. Of all others, internal.judge_added writes the events.
+--
+-- A register charges while it rises. The functions of both kinds of device come from one text and differ in names.
 
 DO $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_trigger
-        WHERE tgrelid = 'telemetry.meter_telemetry_history'::regclass AND tgname = 'a_keep_live_meter_state'
-    ) THEN
-        CREATE TRIGGER a_keep_live_meter_state
-            AFTER INSERT ON telemetry.meter_telemetry_history
-            REFERENCING NEW TABLE AS inserted
-            FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_live_meter_state();
-    END IF;
-END
-$$;
-
--- The newest reading of each vehicle, stored in the transaction that inserts the readings.
--- Rows are taken in order of vehicle_id, as every writer of this table does, so that concurrent writers never deadlock.
---
--- A register charges while it rises: its newest value is above the previous one, which is in the stored row. The first
--- value of a register is not above any. The current kind of a vehicle applies to older readings too: following its past
--- would cost every reading, and the next reading corrects it. Whether any vehicle is a register is looked up first, by
--- index, and the kind of each vehicle only then.
-
-CREATE OR REPLACE FUNCTION telemetry.keep_live_vehicle_state()
-RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
 DECLARE
-    is_register_by_default boolean;
+    kind record;
 BEGIN
-    IF NOT (
-        EXISTS (SELECT FROM telemetry.vehicle WHERE energy_reading = 'register')
-        OR EXISTS (SELECT FROM telemetry.fleet_default WHERE device_type = 'vehicle' AND energy_reading = 'register')
-    ) THEN
-        INSERT INTO telemetry.live_vehicle_state AS live (
-            vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
-        )
-        SELECT DISTINCT ON (vehicle_id)
-            vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, energy_dc_kwh > 0
-        FROM inserted
-        ORDER BY vehicle_id, recorded_at DESC
-        ON CONFLICT (vehicle_id) DO UPDATE SET
-            recorded_at = excluded.recorded_at,
-            soc_pct = excluded.soc_pct,
-            energy_dc_kwh = excluded.energy_dc_kwh,
-            battery_temp_c = excluded.battery_temp_c,
-            received_at = excluded.received_at,
-            is_charging = excluded.is_charging
-        WHERE excluded.recorded_at > live.recorded_at;
-        RETURN NULL;
-    END IF;
-
-    is_register_by_default := coalesce(
-        (
-            SELECT fleet.energy_reading = 'register'
-            FROM telemetry.fleet_default AS fleet
-            WHERE fleet.device_type = 'vehicle'
-            ORDER BY fleet.effective_from DESC
-            LIMIT 1
-        ),
-        false
-    );
-    IF NOT EXISTS (SELECT FROM inserted GROUP BY vehicle_id HAVING count(*) > 1) THEN
-        INSERT INTO telemetry.live_vehicle_state AS live (
-            vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
-        )
-        SELECT
-            vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at,
-            energy_dc_kwh > 0
-            AND NOT coalesce(
-                (
-                    SELECT listed.energy_reading = 'register'
-                    FROM telemetry.vehicle AS listed
-                    WHERE listed.vehicle_id = inserted.vehicle_id
-                ),
-                is_register_by_default
-            )
-        FROM inserted
-        ORDER BY vehicle_id
-        ON CONFLICT (vehicle_id) DO UPDATE SET
-            recorded_at = excluded.recorded_at,
-            soc_pct = excluded.soc_pct,
-            energy_dc_kwh = excluded.energy_dc_kwh,
-            battery_temp_c = excluded.battery_temp_c,
-            received_at = excluded.received_at,
-            -- Energy above zero without is_charging is a register's; and zero is never above the stored value.
-            is_charging = excluded.is_charging OR excluded.energy_dc_kwh > live.energy_dc_kwh
-        WHERE excluded.recorded_at > live.recorded_at;
-        RETURN NULL;
-    END IF;
-
-    -- Of several readings of one device, the previous one is among them, unless the stored row lies between.
-    WITH newest AS MATERIALIZED (
-        SELECT
-            ranked.*,
-            coalesce(
-                (
-                    SELECT listed.energy_reading = 'register'
-                    FROM telemetry.vehicle AS listed
-                    WHERE listed.vehicle_id = ranked.vehicle_id
-                ),
-                is_register_by_default
-            ) AS is_register
+    FOR kind IN
+        SELECT *
         FROM (
-            SELECT
-                inserted.vehicle_id,
-                inserted.recorded_at,
-                inserted.soc_pct,
-                inserted.energy_dc_kwh,
-                inserted.battery_temp_c,
-                inserted.received_at,
-                lead(inserted.recorded_at) OVER by_age AS before_at,
-                lead(inserted.energy_dc_kwh) OVER by_age AS before_kwh,
-                row_number() OVER by_age AS age
-            FROM inserted
-            WINDOW by_age AS (PARTITION BY inserted.vehicle_id ORDER BY inserted.recorded_at DESC)
-        ) AS ranked
-        WHERE ranked.age = 1
-    ),
-    next_of_live AS MATERIALIZED (
-        SELECT newest.vehicle_id
-        FROM newest
-        WHERE
-            newest.is_register
-            AND (
-                newest.before_at IS NULL
-                OR newest.before_at < (
-                    SELECT state.recorded_at
-                    FROM telemetry.live_vehicle_state AS state
-                    WHERE state.vehicle_id = newest.vehicle_id
-                )
-            )
-    )
-    INSERT INTO telemetry.live_vehicle_state AS live (
-        vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
-    )
-    SELECT
-        newest.vehicle_id,
-        newest.recorded_at,
-        newest.soc_pct,
-        newest.energy_dc_kwh,
-        newest.battery_temp_c,
-        newest.received_at,
-        CASE
-            WHEN newest.is_register THEN coalesce(newest.energy_dc_kwh > newest.before_kwh, false)
-            ELSE newest.energy_dc_kwh > 0
-        END
-    FROM newest
-    ORDER BY newest.vehicle_id
-    ON CONFLICT (vehicle_id) DO UPDATE SET
-        recorded_at = excluded.recorded_at,
-        soc_pct = excluded.soc_pct,
-        energy_dc_kwh = excluded.energy_dc_kwh,
-        battery_temp_c = excluded.battery_temp_c,
-        received_at = excluded.received_at,
-        is_charging = CASE
-            WHEN excluded.vehicle_id IN (SELECT next_of_live.vehicle_id FROM next_of_live)
-            THEN excluded.energy_dc_kwh > live.energy_dc_kwh
-            ELSE excluded.is_charging
-        END
-    WHERE excluded.recorded_at > live.recorded_at;
-    RETURN NULL;
-END
-$$;
+            VALUES
+                ('meter', 'energy_ac_kwh', ARRAY['voltage_v']),
+                ('vehicle', 'energy_dc_kwh', ARRAY['soc_pct', 'battery_temp_c'])
+        ) AS device (name, energy, others)
+    LOOP
+        EXECUTE replace(replace(replace(replace($function$
+            CREATE OR REPLACE FUNCTION telemetry.keep_live_DEVICE_state()
+            RETURNS trigger
+            LANGUAGE plpgsql SECURITY DEFINER
+            SET search_path = pg_catalog, pg_temp
+            AS $body$
+            DECLARE
+                unjudged record;
+            BEGIN
+                IF NOT internal.has_registers('DEVICE') THEN
+                    INSERT INTO telemetry.live_DEVICE_state AS live (
+                        DEVICE_id, recorded_at, ENERGY, COLUMNS, received_at, is_charging
+                    )
+                    SELECT DISTINCT ON (DEVICE_id)
+                        DEVICE_id, recorded_at, ENERGY, COLUMNS, received_at, ENERGY > 0
+                    FROM inserted
+                    ORDER BY DEVICE_id, recorded_at DESC
+                    ON CONFLICT (DEVICE_id) DO UPDATE SET
+                        recorded_at = excluded.recorded_at,
+                        ENERGY = excluded.ENERGY,
+                        ASSIGNMENTS,
+                        received_at = excluded.received_at,
+                        is_charging = excluded.is_charging
+                    WHERE excluded.recorded_at > live.recorded_at;
+                    RETURN NULL;
+                END IF;
 
-COMMENT ON FUNCTION telemetry.keep_live_vehicle_state() IS
-'Statement trigger of vehicle_telemetry_history: keeps live_vehicle_state at the newest reading by recorded_at, and whether it charges: energy above zero, or a register that rose.';
+                PERFORM
+                FROM telemetry.live_DEVICE_state AS live
+                WHERE live.DEVICE_id IN (SELECT DEVICE_id FROM inserted) AND live.register_kind IS NOT NULL
+                ORDER BY live.DEVICE_id
+                FOR UPDATE;
 
-DO $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_trigger
-        WHERE tgrelid = 'telemetry.vehicle_telemetry_history'::regclass AND tgname = 'a_keep_live_vehicle_state'
-    ) THEN
-        CREATE TRIGGER a_keep_live_vehicle_state
-            AFTER INSERT ON telemetry.vehicle_telemetry_history
-            REFERENCING NEW TABLE AS inserted
-            FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_live_vehicle_state();
-    END IF;
+                FOR unjudged IN
+                    WITH step AS MATERIALIZED (
+                        SELECT
+                            inserted.*,
+                            live.register_kind,
+                            live.register_since,
+                            live.register_power_kw,
+                            live.register_still_for,
+                            live.register_stands,
+                            live.register_flows_from,
+                            live.DEVICE_id IS NULL AS is_new,
+                            coalesce(lag(inserted.recorded_at) OVER in_time, live.recorded_at) AS last_at,
+                            coalesce(lag(inserted.ENERGY) OVER in_time, live.ENERGY) AS last_kwh
+                        FROM inserted
+                        LEFT JOIN telemetry.live_DEVICE_state AS live ON live.DEVICE_id = inserted.DEVICE_id
+                        WINDOW in_time AS (PARTITION BY inserted.DEVICE_id ORDER BY inserted.recorded_at)
+                    ),
+                    moved AS (
+                        SELECT
+                            step.*,
+                            step.ENERGY - step.last_kwh AS step_kwh,
+                            max(CASE WHEN step.ENERGY <> step.last_kwh THEN step.last_at END) OVER (
+                                PARTITION BY step.DEVICE_id ORDER BY step.recorded_at
+                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                            ) AS flows_from
+                        FROM step
+                    ),
+                    judged AS (
+                        SELECT
+                            moved.*,
+                            row_number() OVER (PARTITION BY moved.DEVICE_id ORDER BY moved.recorded_at DESC) AS age,
+                            min(moved.recorded_at) OVER whole AS first_at,
+                            bool_and(
+                                moved.register_flows_from IS NOT NULL
+                                AND moved.recorded_at > moved.register_since
+                                AND moved.last_at < moved.recorded_at
+                                AND moved.step_kwh >= -internal.register_jitter_kwh()
+                                AND (
+                                    moved.register_kind = 'register'
+                                    OR moved.step_kwh >= -internal.session_jitter_kwh()
+                                )
+                                AND moved.step_kwh <= internal.register_jitter_kwh() + moved.register_power_kw * date_part(
+                                    'epoch',
+                                    moved.recorded_at - least(
+                                        moved.last_at,
+                                        greatest(
+                                            coalesce(
+                                                moved.flows_from,
+                                                CASE
+                                                    WHEN moved.register_stands THEN moved.last_at
+                                                    ELSE moved.register_flows_from
+                                                END
+                                            ),
+                                            moved.recorded_at - moved.register_still_for
+                                        )
+                                    )
+                                ) / 3600
+                                -- The first move after an event may be the return from it.
+                                AND NOT (
+                                    moved.register_stands
+                                    AND moved.flows_from IS NULL
+                                    AND moved.step_kwh <> 0
+                                    AND moved.register_kind = 'register'
+                                )
+                            ) OVER whole AS is_plain,
+                            max(CASE WHEN moved.step_kwh <> 0 THEN moved.last_at END) OVER whole AS flows_on_from
+                        FROM moved
+                        WINDOW whole AS (PARTITION BY moved.DEVICE_id)
+                    ),
+                    newest AS (
+                        SELECT
+                            judged.*,
+                            CASE
+                                WHEN judged.is_new THEN internal.has_registers('DEVICE', judged.DEVICE_id)
+                                WHEN judged.register_kind IS NOT NULL THEN NOT judged.is_plain
+                                -- Of a time in which it was a register.
+                                ELSE coalesce(judged.first_at <= judged.register_since, false)
+                            END AS is_to_judge
+                        FROM judged
+                        WHERE judged.age = 1
+                    ),
+                    kept AS (
+                        INSERT INTO telemetry.live_DEVICE_state AS live (
+                            DEVICE_id, recorded_at, ENERGY, COLUMNS, received_at, is_charging,
+                            register_flows_from, register_stands
+                        )
+                        SELECT
+                            DEVICE_id,
+                            recorded_at,
+                            ENERGY,
+                            COLUMNS,
+                            received_at,
+                            CASE
+                                WHEN register_kind IS NULL THEN ENERGY > 0 AND NOT is_to_judge
+                                ELSE coalesce(step_kwh > 0, false)
+                            END,
+                            CASE
+                                WHEN is_to_judge OR register_kind IS NULL THEN NULL
+                                WHEN flows_on_from IS NOT NULL THEN flows_on_from
+                                WHEN register_stands THEN recorded_at
+                                ELSE register_flows_from
+                            END,
+                            register_stands AND flows_on_from IS NULL
+                        FROM newest
+                        ORDER BY DEVICE_id
+                        ON CONFLICT (DEVICE_id) DO UPDATE SET
+                            recorded_at = excluded.recorded_at,
+                            ENERGY = excluded.ENERGY,
+                            ASSIGNMENTS,
+                            received_at = excluded.received_at,
+                            is_charging = excluded.is_charging,
+                            register_flows_from = excluded.register_flows_from,
+                            register_stands = excluded.register_stands
+                        WHERE excluded.recorded_at > live.recorded_at
+                    )
+                    SELECT newest.DEVICE_id AS device_id, newest.first_at, newest.recorded_at AS last_at
+                    FROM newest
+                    WHERE newest.is_to_judge
+                    ORDER BY newest.DEVICE_id
+                LOOP
+                    PERFORM internal.judge_added('DEVICE', unjudged.device_id, unjudged.first_at, unjudged.last_at);
+                END LOOP;
+                RETURN NULL;
+            END
+            $body$;
+
+            COMMENT ON FUNCTION telemetry.keep_live_DEVICE_state() IS
+            'Statement trigger of DEVICE_telemetry_history: keeps live_DEVICE_state at the newest reading by recorded_at, and whether it charges: energy above zero, or a register that rose. Judges the steps of registers.';
+
+            DO $make$
+            BEGIN
+                IF NOT EXISTS (
+                    SELECT FROM pg_trigger
+                    WHERE
+                        tgrelid = 'telemetry.DEVICE_telemetry_history'::regclass
+                        AND tgname = 'a_keep_live_DEVICE_state'
+                ) THEN
+                    CREATE TRIGGER a_keep_live_DEVICE_state
+                        AFTER INSERT ON telemetry.DEVICE_telemetry_history
+                        REFERENCING NEW TABLE AS inserted
+                        FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_live_DEVICE_state();
+                END IF;
+            END
+            $make$;
+        $function$,
+            'ASSIGNMENTS', (SELECT string_agg(format('%1$I = excluded.%1$I', other), ', ') FROM unnest(kind.others) AS other)),
+            'COLUMNS', array_to_string(kind.others, ', ')),
+            'ENERGY', kind.energy),
+            'DEVICE', kind.name);
+    END LOOP;
 END
 $$;

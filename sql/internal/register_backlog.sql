@@ -1,0 +1,275 @@
+-- Registers whose events are being written anew, in parts: after a change of what their values mean or can be, after a decision
+-- that reaches far, and for a history that is older than the events. Answers that touch them carry `pending` meanwhile.
+
+-- The lock of a register is that of its live row, which whoever adds a reading holds too.
+
+CREATE FUNCTION internal.lock_register(kind_of_device text, device text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF kind_of_device = 'meter' THEN
+        PERFORM FROM telemetry.live_meter_state AS live WHERE live.meter_id = device FOR UPDATE;
+    ELSE
+        PERFORM FROM telemetry.live_vehicle_state AS live WHERE live.vehicle_id = device FOR UPDATE;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION internal.lock_register(text, text) IS
+'Keeps others from adding readings of a device, or judging them, until the transaction ends.';
+
+CREATE FUNCTION internal.add_to_backlog(kind_of_device text, device text, judged_before timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    INSERT INTO telemetry.register_backlog AS waiting (device_type, device_id, judged_before)
+    VALUES (kind_of_device, device, judged_before)
+    ON CONFLICT (device_type, device_id) DO UPDATE SET
+        judged_before = least(waiting.judged_before, excluded.judged_before);
+END
+$$;
+
+COMMENT ON FUNCTION internal.add_to_backlog(text, text, timestamptz) IS
+'Leaves the judging of a register''s readings from an instant on to the backlog.';
+
+-- What judging the next reading needs, beside the newest reading.
+
+CREATE FUNCTION internal.keep_register_state(kind_of_device text, device text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    rules record;
+    run record;
+    since timestamptz;
+    state internal.register_state;
+    waits CONSTANT boolean := EXISTS (
+        SELECT
+        FROM telemetry.register_backlog AS waiting
+        WHERE waiting.device_type = kind_of_device AND waiting.device_id = device
+    );
+BEGIN
+    SELECT * INTO STRICT rules FROM internal.register_rules(kind_of_device, device);
+    SELECT * INTO run FROM internal.register_runs(kind_of_device, device) AS known WHERE known.run_to = 'infinity';
+    -- Of a device that is no register any more, until when it was one.
+    since := coalesce(
+        run.run_from, (SELECT max(known.run_to) FROM internal.register_runs(kind_of_device, device) AS known)
+    );
+    IF run.kind IS NOT NULL AND NOT waits THEN
+        state := internal.register_state_before(kind_of_device, device, run.run_from, 'infinity', rules.still_for);
+        -- After a glitch that is left out, the next reading is compared with another value than the newest.
+        IF state.shown_kwh IS DISTINCT FROM state.last_kwh THEN
+            state.flows_from := NULL;
+        END IF;
+    END IF;
+    IF kind_of_device = 'meter' THEN
+        UPDATE telemetry.live_meter_state AS live
+        SET
+            register_kind = run.kind,
+            register_since = since,
+            register_power_kw = CASE WHEN run.kind IS NOT NULL THEN rules.power_kw END,
+            register_still_for = CASE WHEN run.kind IS NOT NULL THEN rules.still_for END,
+            register_flows_from = state.flows_from,
+            register_stands = state.stands,
+            is_charging = coalesce(
+                state.last_kwh > state.before_kwh,
+                run.kind IS NULL AND live.energy_ac_kwh > 0
+            )
+        WHERE live.meter_id = device;
+    ELSE
+        UPDATE telemetry.live_vehicle_state AS live
+        SET
+            register_kind = run.kind,
+            register_since = since,
+            register_power_kw = CASE WHEN run.kind IS NOT NULL THEN rules.power_kw END,
+            register_still_for = CASE WHEN run.kind IS NOT NULL THEN rules.still_for END,
+            register_flows_from = state.flows_from,
+            register_stands = state.stands,
+            is_charging = coalesce(
+                state.last_kwh > state.before_kwh,
+                run.kind IS NULL AND live.energy_dc_kwh > 0
+            )
+        WHERE live.vehicle_id = device;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION internal.keep_register_state(text, text) IS
+'Stores in a device''s live row what judging its next reading needs; nulls for intervals, and while it waits in the backlog.';
+
+-- Readings of a device that are no plain steps after the newest one: late ones, and those to be judged one by one. The live
+-- row is locked by then.
+
+CREATE FUNCTION internal.judge_added(kind_of_device text, device text, first_at timestamptz, last_at timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    UPDATE telemetry.register_backlog AS waiting
+    SET judged_before = least(waiting.judged_before, first_at)
+    WHERE waiting.device_type = kind_of_device AND waiting.device_id = device;
+    IF NOT FOUND THEN
+        PERFORM internal.judge_from(kind_of_device, device, first_at, last_at);
+    END IF;
+    PERFORM internal.keep_register_state(kind_of_device, device);
+END
+$$;
+
+COMMENT ON FUNCTION internal.judge_added(text, text, timestamptz, timestamptz) IS
+'Judges readings of a device that were added between two instants (both included), and what depends on them.';
+
+-- One part of a register's backlog: a month of it.
+
+CREATE FUNCTION internal.judge_part(kind_of_device text, device text)
+RETURNS boolean
+LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    judged_from timestamptz;
+    judged_to timestamptz;
+    oldest timestamptz;
+    newest timestamptz;
+    run record;
+BEGIN
+    PERFORM internal.lock_register(kind_of_device, device);
+    SELECT waiting.judged_before INTO judged_from
+    FROM telemetry.register_backlog AS waiting
+    WHERE waiting.device_type = kind_of_device AND waiting.device_id = device
+    FOR UPDATE;
+    IF judged_from IS NULL THEN
+        RETURN true;
+    END IF;
+    SELECT min(reading.recorded_at), max(reading.recorded_at) INTO oldest, newest
+    FROM internal.device_reading AS reading
+    WHERE reading.device_type = kind_of_device AND reading.device_id = device;
+    judged_from := greatest(judged_from, oldest);
+    judged_to := judged_from + interval '31 days';
+    IF newest IS NULL OR judged_to >= newest THEN
+        judged_to := 'infinity';
+    END IF;
+    DELETE FROM telemetry.register_event AS known
+    WHERE
+        known.device_type = kind_of_device
+        AND known.device_id = device
+        AND known.recorded_at >= judged_from
+        AND known.recorded_at <= judged_to;
+    FOR run IN
+        SELECT *
+        FROM internal.register_runs(kind_of_device, device) AS known
+        WHERE known.run_to >= judged_from AND known.run_from < judged_to
+    LOOP
+        PERFORM internal.judge_stretch(
+            kind_of_device, device, run.kind, run.run_from,
+            greatest(judged_from, run.run_from), least(judged_to, run.run_to)
+        );
+    END LOOP;
+    IF judged_to < 'infinity' THEN
+        UPDATE telemetry.register_backlog AS waiting
+        SET judged_before = judged_to + interval '1 microsecond'
+        WHERE waiting.device_type = kind_of_device AND waiting.device_id = device;
+        RETURN false;
+    END IF;
+    DELETE FROM telemetry.register_backlog AS waiting
+    WHERE waiting.device_type = kind_of_device AND waiting.device_id = device;
+    PERFORM internal.keep_register_state(kind_of_device, device);
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION internal.judge_part(text, text) IS
+'Judges a month of what waits of a device in the backlog; returns whether that was all.';
+
+CREATE FUNCTION api.judge_backlog(parts_at_most integer DEFAULT 1)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    waiting record;
+BEGIN
+    FOR part IN 1..parts_at_most LOOP
+        SELECT known.device_type, known.device_id INTO waiting
+        FROM telemetry.register_backlog AS known
+        ORDER BY known.since, known.device_type, known.device_id
+        LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        PERFORM internal.judge_part(waiting.device_type, waiting.device_id);
+    END LOOP;
+    RETURN (SELECT count(*) FROM telemetry.register_backlog);
+END
+$$;
+
+COMMENT ON FUNCTION api.judge_backlog(integer) IS
+'Judges so many parts, a month of a register each, of what waits in the backlog, and returns how many devices wait then. The service calls it every minute; call it again and again to have it done at once.';
+
+-- What the values of a device mean, or can be, has changed from an instant on, or an operator has decided about a step.
+
+CREATE FUNCTION internal.judge_anew(kind_of_device text, device text, since timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM internal.lock_register(kind_of_device, device);
+    IF EXISTS (SELECT FROM internal.register_runs(kind_of_device, device))
+        OR EXISTS (
+            SELECT FROM telemetry.register_event AS known
+            WHERE known.device_type = kind_of_device AND known.device_id = device
+        )
+    THEN
+        PERFORM internal.add_to_backlog(kind_of_device, device, since);
+        -- What lies a few months back is judged at once.
+        FOR part IN 1..3 LOOP
+            IF internal.judge_part(kind_of_device, device) THEN
+                RETURN true;
+            END IF;
+        END LOOP;
+    END IF;
+    PERFORM internal.keep_register_state(kind_of_device, device);
+    RETURN NOT EXISTS (
+        SELECT FROM telemetry.register_backlog AS waiting
+        WHERE waiting.device_type = kind_of_device AND waiting.device_id = device
+    );
+END
+$$;
+
+COMMENT ON FUNCTION internal.judge_anew(text, text, timestamptz) IS
+'Judges a device''s readings from an instant on anew; what takes long is left to the backlog, and the answer is false.';
+
+CREATE FUNCTION internal.judge_fleet_anew(kind_of_device text, since timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF kind_of_device = 'meter' THEN
+        PERFORM internal.add_to_backlog('meter', live.meter_id, since)
+        FROM telemetry.live_meter_state AS live
+        WHERE NOT EXISTS (
+            SELECT FROM telemetry.meter AS listed
+            WHERE listed.meter_id = live.meter_id AND listed.energy_reading IS NOT NULL
+        );
+        UPDATE telemetry.live_meter_state AS live
+        SET register_flows_from = NULL
+        FROM telemetry.register_backlog AS waiting
+        WHERE waiting.device_type = 'meter' AND waiting.device_id = live.meter_id;
+    ELSE
+        PERFORM internal.add_to_backlog('vehicle', live.vehicle_id, since)
+        FROM telemetry.live_vehicle_state AS live
+        WHERE NOT EXISTS (
+            SELECT FROM telemetry.vehicle AS listed
+            WHERE listed.vehicle_id = live.vehicle_id AND listed.energy_reading IS NOT NULL
+        );
+        UPDATE telemetry.live_vehicle_state AS live
+        SET register_flows_from = NULL
+        FROM telemetry.register_backlog AS waiting
+        WHERE waiting.device_type = 'vehicle' AND waiting.device_id = live.vehicle_id;
+    END IF;
+    -- A small fleet is done at once.
+    PERFORM api.judge_backlog(100);
+END
+$$;
+
+COMMENT ON FUNCTION internal.judge_fleet_anew(text, timestamptz) IS
+'Judges the readings of all meters or vehicles (kind_of_device) without a kind of their own anew from an instant on, in the backlog, its first parts at once.';
