@@ -46,6 +46,87 @@ BEGIN
                     RETURN NULL;
                 END IF;
 
+                -- One reading a device: the statement that locks a live row compares the step with it.
+                IF NOT EXISTS (SELECT FROM inserted GROUP BY DEVICE_id HAVING count(*) > 1) THEN
+                    WITH kept AS (
+                        INSERT INTO telemetry.live_DEVICE_state AS live (
+                            DEVICE_id, recorded_at, ENERGY, COLUMNS, received_at, is_charging
+                        )
+                        SELECT DEVICE_id, recorded_at, ENERGY, COLUMNS, received_at, ENERGY > 0
+                        FROM inserted
+                        ORDER BY DEVICE_id
+                        ON CONFLICT (DEVICE_id) DO UPDATE SET
+                            recorded_at = excluded.recorded_at,
+                            ENERGY = excluded.ENERGY,
+                            ASSIGNMENTS,
+                            received_at = excluded.received_at,
+                            is_charging =
+                                excluded.ENERGY > CASE WHEN live.register_kind IS NULL THEN 0 ELSE live.ENERGY END,
+                            register_flows_from = CASE
+                                WHEN
+                                    live.register_flows_from IS NULL
+                                    OR excluded.ENERGY - live.ENERGY
+                                    < CASE live.register_kind
+                                        WHEN 'session' THEN -internal.session_jitter_kwh()
+                                        ELSE -internal.register_jitter_kwh()
+                                    END
+                                    OR excluded.ENERGY - live.ENERGY > internal.register_jitter_kwh() + live.register_power_kw * date_part(
+                                        'epoch',
+                                        excluded.recorded_at - CASE
+                                            WHEN live.register_stands THEN live.recorded_at
+                                            ELSE least(
+                                                live.recorded_at,
+                                                greatest(
+                                                    live.register_flows_from,
+                                                    excluded.recorded_at - live.register_still_for
+                                                )
+                                            )
+                                        END
+                                    ) / 3600
+                                    THEN NULL
+                                WHEN excluded.ENERGY <> live.ENERGY
+                                    -- The first move after an event may be the return from it.
+                                    THEN CASE
+                                        WHEN NOT live.register_stands OR live.register_kind = 'session'
+                                            THEN live.recorded_at
+                                    END
+                                WHEN live.register_stands THEN excluded.recorded_at
+                                ELSE live.register_flows_from
+                            END,
+                            register_stands = live.register_stands AND excluded.ENERGY = live.ENERGY
+                        WHERE excluded.recorded_at > live.recorded_at
+                        RETURNING
+                            live.DEVICE_id, live.recorded_at, live.register_kind, live.register_since,
+                            live.register_flows_from, live.xmax = 0 AS is_new
+                    )
+                    SELECT
+                        count(*) AS kept,
+                        array_agg(kept.DEVICE_id ORDER BY kept.DEVICE_id) FILTER (
+                            WHERE
+                                kept.register_flows_from IS NULL
+                                AND CASE
+                                    WHEN kept.is_new THEN internal.has_registers('DEVICE', kept.DEVICE_id)
+                                    ELSE kept.register_kind IS NOT NULL OR kept.recorded_at <= kept.register_since
+                                END
+                        ) AS device_ids
+                    INTO unjudged
+                    FROM kept;
+                    PERFORM internal.judge_added('DEVICE', inserted.DEVICE_id, inserted.recorded_at, inserted.recorded_at)
+                    FROM inserted
+                    WHERE inserted.DEVICE_id = ANY (unjudged.device_ids);
+                    IF unjudged.kept < (SELECT count(*) FROM inserted) THEN
+                        PERFORM internal.judge_added(
+                            'DEVICE', inserted.DEVICE_id, inserted.recorded_at, inserted.recorded_at
+                        )
+                        FROM inserted
+                        JOIN telemetry.live_DEVICE_state AS live ON live.DEVICE_id = inserted.DEVICE_id
+                        WHERE
+                            live.recorded_at > inserted.recorded_at
+                            AND (live.register_kind IS NOT NULL OR inserted.recorded_at <= live.register_since);
+                    END IF;
+                    RETURN NULL;
+                END IF;
+
                 PERFORM
                 FROM telemetry.live_DEVICE_state AS live
                 WHERE live.DEVICE_id IN (SELECT DEVICE_id FROM inserted) AND live.register_kind IS NOT NULL
