@@ -1,8 +1,9 @@
 -- Differs by necessity because here the rollups are continuous aggregates: readings at or after the watermark are read
 -- from the history, earlier ones show after a refresh. A refresh over dropped history would erase its rollup, so a bucket
 -- is refreshed only where all of it is kept; and a refresh ends where the policy's does, so that readings
--- still coming in order stay visible at once. No search_path is set on the procedures: a refresh runs outside a
--- transaction, and a procedure with settings of its own cannot.
+-- still coming in order stay visible at once. Buckets begin a microsecond after their hour, and so do the bounds of a refresh.
+-- No search_path is set on the procedures: a refresh runs outside a transaction, and a procedure with settings of its own
+-- cannot.
 
 CREATE PROCEDURE internal.refresh_rollup(relation_name text, range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
@@ -31,15 +32,18 @@ BEGIN
     FROM telemetry.policy
     WHERE policy.relation = relation_name;
     IF rollup.is_daily THEN
-        refresh_from := greatest(internal.day_floor(asked_from), internal.day_ceiling(rollup.kept_from));
+        refresh_from := greatest(internal.day_floor(asked_from), internal.day_kept_from(rollup.kept_from));
         refresh_to := least(internal.day_ceiling(asked_to), internal.day_floor(rollup.refresh_end));
     ELSE
-        refresh_from := greatest(internal.hour_floor(asked_from), internal.hour_ceiling(rollup.kept_from));
+        refresh_from := greatest(internal.hour_floor(asked_from), internal.hour_kept_from(rollup.kept_from));
         refresh_to := least(internal.hour_ceiling(asked_to), internal.hour_floor(rollup.refresh_end));
     END IF;
     IF refresh_from < refresh_to THEN
         CALL public.refresh_continuous_aggregate(
-            format('telemetry.%I', relation_name)::regclass, refresh_from, refresh_to, options => in_one_batch
+            format('telemetry.%I', relation_name)::regclass,
+            refresh_from + interval '1 microsecond',
+            refresh_to + interval '1 microsecond',
+            options => in_one_batch
         );
     END IF;
 END
@@ -167,6 +171,9 @@ $$;
 -- the source; of a range that crosses chunks, those count which it covers whole: the rest is mostly time before the first
 -- row, or between days that were loaded apart. A refresh goes by whole buckets, so they are what counts: the log of a late
 -- reading is an instant.
+--
+-- The logs have readings and buckets, all of them after the whole hour that they belong to; a microsecond less, they go by
+-- whole hours. A reading at the very beginning of a chunk belongs to the hour before it.
 
 CREATE VIEW api.refresh_lag AS
 WITH rollup AS (
@@ -179,7 +186,7 @@ WITH rollup AS (
         internal.source_relation(policy.relation) AS source,
         -- The last range of the rollup's log has no end: there the refresh has not been yet. Before the first refresh, it
         -- has no beginning either.
-        nullif(
+        _timescaledb_functions.to_timestamp(nullif(
             (
                 SELECT min(log.lowest_modified_value)
                 FROM _timescaledb_catalog.continuous_aggs_materialization_invalidation_log AS log
@@ -188,7 +195,7 @@ WITH rollup AS (
                     AND log.greatest_modified_value = 9223372036854775807
             ),
             -9223372036854775808
-        ) AS refreshed_to
+        )) - interval '1 microsecond' AS refreshed_to
     FROM telemetry.policy
     JOIN _timescaledb_catalog.continuous_agg AS aggregate
         ON aggregate.user_view_schema = 'telemetry' AND aggregate.user_view_name = policy.relation
@@ -196,7 +203,7 @@ WITH rollup AS (
 source_chunk AS (
     SELECT
         rollup.relation,
-        chunk.range_start,
+        chunk.range_start - CASE WHEN rollup.source LIKE '%\_history' THEN interval '1 hour' ELSE interval '0' END AS range_start,
         chunk.range_end
     FROM rollup
     JOIN _timescaledb_catalog.hypertable AS hypertable ON hypertable.id = rollup.source_id
@@ -218,14 +225,14 @@ pending AS (
     SELECT
         rollup.relation,
         greatest(
-            _timescaledb_functions.to_timestamp(logged.lowest),
+            _timescaledb_functions.to_timestamp(logged.lowest) - interval '1 microsecond',
             -- A bucket that the horizon cuts is refreshed no more.
-            CASE WHEN rollup.relation LIKE '%\_daily' THEN internal.day_ceiling(internal.history_horizon(rollup.source))
-                ELSE internal.hour_ceiling(internal.history_horizon(rollup.source)) END
+            CASE WHEN rollup.relation LIKE '%\_daily' THEN internal.day_kept_from(internal.history_horizon(rollup.source))
+                ELSE internal.hour_kept_from(internal.history_horizon(rollup.source)) END
         ) AS pending_from,
         least(
-            _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1),
-            _timescaledb_functions.to_timestamp(rollup.refreshed_to)
+            _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1)),
+            rollup.refreshed_to
         ) AS pending_to
     FROM rollup
     JOIN logged USING (relation)
@@ -258,14 +265,14 @@ widened AS (
     FROM changed
 ),
 waiting AS (
-    SELECT widened.relation, count(*) AS ranges, range_agg(widened.buckets) AS buckets
+    SELECT widened.relation, count(DISTINCT widened.buckets) AS ranges, range_agg(widened.buckets) AS buckets
     FROM widened
     GROUP BY widened.relation
 )
 SELECT
     rollup.relation,
-    _timescaledb_functions.to_timestamp(rollup.refreshed_to) AS materialised_before,
-    now() - _timescaledb_functions.to_timestamp(rollup.refreshed_to) AS lag,
+    rollup.refreshed_to AS materialised_before,
+    now() - rollup.refreshed_to AS lag,
     rollup.refresh_end_offset
     + CASE WHEN rollup.relation LIKE '%\_daily' THEN interval '24 hours' ELSE interval '1 hour' END
     + 2 * rollup.refresh_every AS normal_lag,
