@@ -235,7 +235,7 @@ def test_the_refresh_job_completes_rollups_of_late_readings(own: Connection) -> 
     insert_meter_readings(own, [("M-1", start + timedelta(hours=2, seconds=1), 0.5, 230.0)])
     own.execute("CALL public.run_job(%s)", (refresh,))
     assert own.execute(
-        "SELECT readings FROM telemetry.meter_hourly WHERE bucket_start = %s", (start + timedelta(hours=2),)
+        "SELECT readings FROM telemetry.meter_hourly WHERE bucket_start = %s", (start + timedelta(hours=2, microseconds=1),)
     ).fetchone() == (7,)
 
 
