@@ -242,7 +242,7 @@ def _wanted_kind(current: _Kind, wanted: MeterChange) -> _Kind:
 
 
 def _since(differs: bool, since: datetime | UnsetType | None, *, is_set: bool) -> datetime | UnsetType | None:
-    """From when on a kind applies. Raises :class:`InvalidParameter` where it replaces a kind that is set and `since` is
+    """The instant after which a kind applies. Raises :class:`InvalidParameter` where it replaces a kind that is set and `since` is
     omitted."""
     if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
         raise InvalidParameter(f"since must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}", {"field": "since"})

@@ -32,7 +32,7 @@ def assign(connection: Connection, meter: str, vehicle: str, begins: datetime, e
 
 
 def refresh(connection: Connection, midnight: datetime) -> None:
-    connection.execute("CALL api.refresh_rollups(%s, %s)", [midnight - DAY, midnight + 3 * DAY])
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [midnight - 2 * DAY, midnight + 3 * DAY])
 
 
 def ask(client: Client, path: str, begins: datetime, ends: datetime, **query: str) -> Any:

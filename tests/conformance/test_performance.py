@@ -356,7 +356,7 @@ def test_a_meter_handed_over_counts_for_each_vehicle_up_to_the_instant_and_after
     start = hours_ago(40)
     handed_over = start + 4 * HOUR + 13 * MINUTE
     world = World()
-    instants = [start + 10 * MINUTE * i for i in range(60)] + [handed_over - US, handed_over, handed_over + US]
+    instants = [start + 10 * MINUTE * (i + 1) for i in range(59)] + [handed_over - US, handed_over, handed_over + US]
     world.post(
         client,
         [*both_at(instants, "M-1", "V-1"), *(vehicle_reading("V-2", at) for at in instants)],
