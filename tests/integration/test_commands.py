@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from app.config import Settings, variables
-from app.local.embedded import JoinedServer, join_or_start
+from app.local.embedded.joined import JoinedServer, join_or_start
 from tests.support.readings import meter_reading, minutes_ago
 from tests.support.servers import open_directory
 from tests.support.service import ROOT, Client, command, running_service

@@ -17,9 +17,13 @@ import psycopg
 import pytest
 
 from app.errors import EmbeddedServerError
-from app.local import embedded
-from app.local.embedded import EmbeddedServer, packaged_bindir, reachable_data_dir, timescale_version
+from app.local.embedded import directory as data_directory
+from app.local.embedded.directory import reachable_data_dir, short_hash
+from app.local.embedded.installation import packaged_bindir, timescale_version
+from app.local.embedded.processes import serves
+from app.local.embedded.server import EmbeddedServer
 from tests.support.servers import local_timescale
+from tests.support.service import ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the database as another account")
 on_linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
@@ -168,13 +172,12 @@ def test_a_postmaster_whose_service_was_killed_is_taken_over(directory: Path) ->
     That the next service gets the lock shows that the server did not inherit it.
     """
     program = (
-        "import sys, time; from pathlib import Path; from app.local.embedded import EmbeddedServer\n"
+        "import sys, time; from pathlib import Path; from app.local.embedded.server import EmbeddedServer\n"
         "server = EmbeddedServer(Path(sys.argv[1]), durable=False); server.start()\n"
         "print(server.pid, flush=True); time.sleep(60)\n"
     )
-    root = Path(embedded.__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(directory / "data")], stdout=subprocess.PIPE, text=True, cwd=root
+        [sys.executable, "-c", program, str(directory / "data")], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as service:
         assert service.stdout is not None
         orphan = int(service.stdout.readline())
@@ -183,7 +186,7 @@ def test_a_postmaster_whose_service_was_killed_is_taken_over(directory: Path) ->
     with EmbeddedServer(directory / "data", durable=False) as server:
         assert server.pid != orphan
         assert _ask(server, "SELECT 1") == 1
-        _wait_until(lambda: not embedded._serves(orphan, server.data_dir / "cluster"))
+        _wait_until(lambda: not serves(orphan, server.data_dir / "cluster"))
 
 
 @pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["demo", "--vehicles", "3"]], ids=" ".join)
@@ -196,7 +199,7 @@ def test_a_service_whose_postmaster_is_killed_says_so_and_ends_and_its_next_star
         with output.open("w") as written, subprocess.Popen(
             [sys.executable, "-m", "app", *command],
             env=environment,
-            cwd=Path(embedded.__file__).parents[2],
+            cwd=ROOT,
             stdout=written,
             stderr=subprocess.STDOUT,
         ) as service:  # fmt: skip
@@ -309,7 +312,7 @@ def test_a_long_or_awkward_path_gets_a_short_socket(directory: Path) -> None:
 @as_root
 def test_a_socket_directory_another_account_made_is_refused(directory: Path) -> None:
     data_dir = directory / ("x" * 100)
-    taken = Path(tempfile.gettempdir()).resolve() / f"ev-fleet-energy-{embedded._short_hash(str(data_dir))}"
+    taken = Path(tempfile.gettempdir()).resolve() / f"ev-fleet-energy-{short_hash(str(data_dir))}"
     taken.mkdir()
     os.chown(taken, 12345, 12345)
     try:
@@ -323,7 +326,7 @@ def test_a_socket_directory_another_account_made_is_refused(directory: Path) -> 
 def test_an_unreachable_data_directory_gives_way_to_one_the_account_can_enter(
     directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(embedded, "FALLBACK_BASE", directory / "fallback")
+    monkeypatch.setattr(data_directory, "FALLBACK_BASE", directory / "fallback")
     closed = directory / "closed"
     closed.mkdir(mode=0o700)
     asked = closed / "data"
