@@ -1,6 +1,7 @@
 """A fleet under way: its past posted or loaded, then each minute as it ends."""
 
 import math
+import sys
 import tempfile
 import threading
 import time
@@ -8,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, TextIO, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from tqdm import tqdm
 
 from app.errors import OperatorError
-from app.local.demo.client import Client, Ingested, assignments, close
+from app.local.demo.client import Client, Ingested
 from app.local.simulator import MINUTE, Fleet, MeterReading, Minute, Session, VehicleReading, rfc3339
 
 # This much of the past is posted in requests, as devices send; older data is loaded as files, which is faster.
@@ -37,8 +38,7 @@ class Demo:
     client: Client
     fleet: Fleet
     stop: threading.Event
-    out: TextIO
-    ends_at_s: float | None
+    ends_at_s: float
     accepted: int = 0
     duplicates: int = 0
     conflicts: int = 0
@@ -46,23 +46,29 @@ class Demo:
     last_minute: Minute | None = None
     status_due_s: float = 0.0
 
-    def say(self, text: str = "") -> None:
-        self.out.write(text + "\n")
-        self.out.flush()
+    def write(self, text: str = "") -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
     def over(self) -> bool:
-        return self.stop.is_set() or (self.ends_at_s is not None and time.monotonic() >= self.ends_at_s)
+        return self.stop.is_set() or time.monotonic() >= self.ends_at_s
 
-    def step(self) -> Minute:
-        self.last_minute = self.fleet.step()
-        return self.last_minute
+    def advance(self, count: int) -> list[Minute]:
+        """Simulate minutes and post their assignments; their readings are still to be posted.
+
+        In this order, so that whoever asks meanwhile never finds energy without its assignment.
+        """
+        minutes = [self.fleet.step() for _ in range(count)]
+        self.last_minute = minutes[-1]
+        self.post_assignments(minutes)
+        return minutes
 
     def post_readings(self, readings: Sequence[_Reading]) -> None:
-        body = self.client.call("POST", "/v1/ingest", readings)
-        answer = self.client.decode("/v1/ingest", body, Ingested)
+        answer = msgspec.json.decode(self.client.call("POST", "/v1/ingest", readings), type=Ingested)
         if answer.rejected:
-            first = f": {answer.errors[0].code}, {answer.errors[0].detail}" if answer.errors else ""
-            raise OperatorError(f"{answer.rejected} of {len(readings)} simulated readings were refused{first}")
+            raise OperatorError(
+                f"{answer.rejected} of {len(readings)} simulated readings were rejected: {answer.errors[0].detail}"
+            )
         self.accepted += answer.accepted
         self.duplicates += answer.duplicates
         self.conflicts += answer.conflicts
@@ -85,19 +91,16 @@ class Demo:
     def close_session(self, session: Session) -> None:
         assert session.plugged_out_at is not None
         begins_at = session.plugged_in_at
-        listed = assignments(self.client, meterId=session.meter_id, vehicleId=session.vehicle_id, at=rfc3339(begins_at))
-        for assignment in listed:
+        for assignment in self.client.assignments(
+            meterId=session.meter_id, vehicleId=session.vehicle_id, at=rfc3339(begins_at)
+        ):
             if assignment.begins_at == begins_at:
-                close(self.client, assignment, session.plugged_out_at)
+                self.client.end_assignment(assignment, session.plugged_out_at)
                 return
         raise OperatorError(f"the assignment of {session.vehicle_id} to {session.meter_id}, posted before, is gone")
 
     def post_past(self) -> None:
-        """Post every minute up to the current one, a few thousand readings a request; it checks for a stop in between.
-
-        Assignments go before the readings they explain, so that whoever asks meanwhile never finds energy without its
-        assignment.
-        """
+        """Post every minute up to the current one, thousands of readings a request; a stop takes effect in between."""
         devices = len(self.fleet.vehicles) + len(self.fleet.chargers)
         minutes_per_batch = max(1, _READINGS_PER_REQUEST // devices)
         missing = (whole_minute(now()) - self.fleet.now) // MINUTE * devices
@@ -106,19 +109,16 @@ class Demo:
                 count = min(minutes_per_batch, (whole_minute(now()) - self.fleet.now) // MINUTE)
                 if count <= 0:
                     break
-                minutes = [self.step() for _ in range(count)]
-                self.post_assignments(minutes)
-                readings = [reading for minute in minutes for reading in _readings(minute)]
-                for batch in _batches(readings, _READINGS_PER_REQUEST):
+                for batch in _batches(_readings(self.advance(count)), _READINGS_PER_REQUEST):
                     self.post_readings(batch)
                     bar.update(len(batch))
 
     def load_past(self, load: Load) -> None:
-        """Load all but the last day of the past, a file of readings for each day; it checks for a stop in between."""
+        """Load all but the last day of the past, a file of readings a day; a stop takes effect in between."""
         end = whole_minute(now()) - _POSTED_PAST
         days = math.ceil((end - self.fleet.now) / timedelta(days=1))
         if days > 0:
-            self.say(f"Loading {days} days of history; Ctrl-C stops, and the next run continues.")
+            self.write(f"Loading {days} days of history; Ctrl-C stops, and the next run continues.")
         with (
             tempfile.TemporaryDirectory(prefix="energy-demo-") as directory,
             tqdm(total=max(0, days), unit=" days", leave=False, disable=None) as bar,
@@ -127,23 +127,19 @@ class Demo:
             while self.fleet.now < end and not self.stop.is_set():
                 midnight = (self.fleet.now + MINUTE).replace(hour=0, minute=0) + timedelta(days=1)
                 count = (min(end, midnight - MINUTE) - self.fleet.now) // MINUTE
-                minutes = [self.step() for _ in range(count)]
-                self.post_assignments(minutes)
-                readings = [reading for minute in minutes for reading in _readings(minute)]
-                path.write_bytes(msgspec.json.Encoder().encode_lines(readings))
+                path.write_bytes(msgspec.json.Encoder().encode_lines(_readings(self.advance(count))))
                 self.accepted += load(path)
                 bar.update()
 
     def live(self) -> None:
         """Post each minute as it ends, its devices spread over the next, until the end; minutes stay whole."""
         while True:
-            if now() - self.fleet.now >= 2 * MINUTE:  # The machine was asleep, or the service away.
+            if now() - self.fleet.now >= 2 * MINUTE:  # The machine was asleep, or the service slow.
                 self.post_past()
             due = self.fleet.now + MINUTE
             if not self.pause_until(due):
                 return
-            minute = self.step()
-            self.post_assignments([minute])
+            (minute,) = self.advance(1)
             groups = _groups(minute, self.fleet.open_sessions)
             for number, group in enumerate(groups):
                 if not self.pause_until(due + _SPREAD * number / len(groups)):
@@ -161,10 +157,8 @@ class Demo:
             wait_s = (moment - now()).total_seconds()
             if wait_s <= 0:
                 return True
-            if self.ends_at_s is not None:
-                wait_s = min(wait_s, max(0.0, self.ends_at_s - time.monotonic()))
             # At most a second, because the wall clock may be set, or the machine sleep, meanwhile.
-            self.stop.wait(min(wait_s, 1.0))
+            self.stop.wait(min(wait_s, self.ends_at_s - time.monotonic(), 1.0))
         return False
 
     def status(self) -> None:
@@ -178,7 +172,7 @@ class Demo:
             line += f"  {charging:>4} vehicles charging  {drawn_kw:>8.1f} kW drawn"
         if self.conflicts:
             line += f"  {self.conflicts:,} contradicted kept ones: does another demo post here?"
-        self.say(line)
+        self.write(line)
 
 
 def _groups(minute: Minute, plugged: Sequence[Session]) -> list[list[_Reading]]:
@@ -187,18 +181,19 @@ def _groups(minute: Minute, plugged: Sequence[Session]) -> list[list[_Reading]]:
     Their energies then arrive together, and a ratio asked for in between is right.
     """
     meter_by_vehicle = {session.vehicle_id: session.meter_id for session in plugged}
-    meters = {reading["meterId"]: reading for reading in minute.meter_readings}
-    groups: list[list[_Reading]] = []
+    groups: dict[str, list[_Reading]] = {reading["meterId"]: [reading] for reading in minute.meter_readings}
     for reading in minute.vehicle_readings:
-        meter_id = meter_by_vehicle.get(reading["vehicleId"])
-        groups.append([reading] if meter_id is None else [meters.pop(meter_id), reading])
-    groups += [[reading] for reading in meters.values()]
-    return groups
+        vehicle_id = reading["vehicleId"]
+        groups.setdefault(meter_by_vehicle.get(vehicle_id, vehicle_id), []).append(reading)
+    return list(groups.values())
 
 
-def _readings(minute: Minute) -> Iterator[_Reading]:
-    yield from minute.meter_readings
-    yield from minute.vehicle_readings
+def _readings(minutes: Sequence[Minute]) -> list[_Reading]:
+    readings: list[_Reading] = []
+    for minute in minutes:
+        readings += minute.meter_readings
+        readings += minute.vehicle_readings
+    return readings
 
 
 def _assignment(session: Session) -> dict[str, str]:
@@ -218,7 +213,7 @@ def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
 
 
 def whole_minute(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+    return moment.replace(second=0, microsecond=0)
 
 
 def now() -> datetime:

@@ -34,25 +34,27 @@ def pick_featured(performances: Sequence[Performance]) -> str | None:
 def show_performance(demo: Demo, vehicle_id: str) -> None:
     path = _performance_path(vehicle_id)
     answer = demo.client.call("GET", path)
-    demo.say(f"\n$ curl '{demo.client.base_url}{path}'")
-    demo.say(msgspec.json.format(answer, indent=2).decode())
+    demo.write(f"\n$ curl '{demo.client.base_url}{path}'")
+    demo.write(msgspec.json.format(answer, indent=2).decode())
 
 
 def show_table(demo: Demo, performances: Sequence[Performance]) -> None:
     """The worst few and the busiest of the others, in the order of their ids."""
     charged = [one for one in performances if one.efficiency_ratio is not None]
     if not charged:
-        demo.say("\nNo vehicle has charged in the last 24 hours.")
+        demo.write("\nNo vehicle has charged in the last 24 hours.")
         return
     odd = sorted((one for one in charged if _remark(one)), key=lambda one: one.efficiency_ratio or 0)
     shown = odd[: _VEHICLES_SHOWN // 2]
     sound = sorted((one for one in charged if not _remark(one)), key=lambda one: one.total_energy.ac_consumed_kwh or 0)
     shown += sound[::-1][: _VEHICLES_SHOWN - len(shown)]
-    demo.say(f"\nLast 24 hours, {len(shown)} of {len(charged)} vehicles that charged ({len(odd)} out of the ordinary):")
-    demo.say(f"  {'vehicle':<12}{'AC kWh':>10}{'DC kWh':>10}{'ratio':>9}{'battery C':>11}")
+    demo.write(
+        f"\nLast 24 hours, {len(shown)} of {len(charged)} vehicles that charged ({len(odd)} out of the ordinary):"
+    )
+    demo.write(f"  {'vehicle':<12}{'AC kWh':>10}{'DC kWh':>10}{'ratio':>9}{'battery C':>11}")
     for one in sorted(shown, key=lambda one: one.vehicle_id):
         energy = one.total_energy
-        demo.say(
+        demo.write(
             f"  {one.vehicle_id:<12}{_figure(energy.ac_consumed_kwh, 10, 2)}{_figure(energy.dc_delivered_kwh, 10, 2)}"
             f"{_figure(one.efficiency_ratio, 9, 4)}{_figure(one.avg_battery_temp, 11, 1)}   {_remark(one)}".rstrip()
         )

@@ -1,10 +1,9 @@
 """The fleet that continues what the service has of an earlier run."""
 
 from datetime import timedelta
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Final
 
-from app.local.demo.client import Assignment, Client, Devices, LiveVehicle, LiveVehicles, assignments, close
+from app.local.demo.client import Assignment, Client, Devices, LiveVehicles
 from app.local.demo.posting import now, whole_minute
 from app.local.simulator import ID_PREFIX, MINUTE, Fleet, rfc3339
 
@@ -21,13 +20,15 @@ def resume(client: Client, seed: int, vehicles: int, past: timedelta) -> tuple[F
     chargers = max(2, round(vehicles * _CHARGERS_PER_VEHICLE))
     this_minute = whole_minute(now())
     roster = Fleet(seed, vehicles, chargers, this_minute)
-    known = _known_vehicles(client, {vehicle.vehicle_id for vehicle in roster.vehicles})
+    vehicle_ids = {vehicle.vehicle_id for vehicle in roster.vehicles}
+    pages = client.pages("/v1/live/vehicles", LiveVehicles, limit=1000)
+    known = [vehicle for page in pages for vehicle in page.vehicles if vehicle.vehicle_id in vehicle_ids]
     # Asked by vehicle and by meter: an earlier fleet of another size may hold either with a device this one lacks.
     listed: list[Assignment] = []
     for vehicle in roster.vehicles:
-        listed += assignments(client, vehicleId=vehicle.vehicle_id)
+        listed += client.assignments(vehicleId=vehicle.vehicle_id)
     for charger in roster.chargers:
-        listed += assignments(client, meterId=charger.meter_id)
+        listed += client.assignments(meterId=charger.meter_id)
     latest = max(
         [vehicle.timestamp for vehicle in known]
         + [assignment.begins_at for assignment in listed]
@@ -39,7 +40,7 @@ def resume(client: Client, seed: int, vehicles: int, past: timedelta) -> tuple[F
     for assignment in still_open.values():
         # A second later, so that the reading stamped `start` still belongs to it; the new run's first one begins a
         # minute later.
-        close(client, assignment, max(start, assignment.begins_at) + timedelta(seconds=1))
+        client.end_assignment(assignment, max(start, assignment.begins_at) + timedelta(seconds=1))
     fleet = Fleet(
         seed,
         vehicles,
@@ -57,24 +58,12 @@ def resume(client: Client, seed: int, vehicles: int, past: timedelta) -> tuple[F
 
 
 def other_device(client: Client) -> str | None:
-    """A device that is not simulated, or None. Listed in order of id, one stands before all simulated
-    ones or behind them."""
+    """A device that is not simulated, or None: in the order of ids it stands before all simulated ones or after."""
     for kind in ("meters", "vehicles"):
-        for query in ({"limit": "1"}, {"limit": "1", "after": _LAST_OWN_ID}):
-            page = client.get(f"/v1/{kind}?{urlencode(query)}", Devices)
+        for query in ({}, {"after": _LAST_OWN_ID}):
+            page = client.get(f"/v1/{kind}", Devices, limit=1, **query)
             for device in (*page.meters, *page.vehicles):
                 device_id = device.meter_id or device.vehicle_id
                 if not device_id.startswith(ID_PREFIX):
                     return device_id
     return None
-
-
-def _known_vehicles(client: Client, vehicle_ids: set[str]) -> list[LiveVehicle]:
-    known: list[LiveVehicle] = []
-    query: dict[str, Any] = {"limit": 1000}
-    while True:
-        page = client.get(f"/v1/live/vehicles?{urlencode(query)}", LiveVehicles)
-        known += [vehicle for vehicle in page.vehicles if vehicle.vehicle_id in vehicle_ids]
-        if page.next is None:
-            return known
-        query["after"] = page.next
