@@ -5,7 +5,7 @@ import pwd
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.errors import EmbeddedServerError
 
@@ -58,33 +58,38 @@ def account_name(uid: int) -> str:
 
 def can_enter(directory: Path, account: Account) -> bool:
     # The kernel is asked rather than the mode bits, because access lists and mounts have a say too.
-    return run(["/bin/sh", "-c", 'cd "$1"', "sh", directory], account, COMMAND_TIMEOUT_S).returncode == 0
+    return run(["/bin/sh", "-c", 'cd "$1"', "sh", directory], account).returncode == 0
 
 
-def environment() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """The service's environment without PostgreSQL's variables: PGPORT, PGDATA, PGOPTIONS, a locale, a zone."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
 
 
+def options_of(account: Account | None) -> dict[str, Any]:
+    """Options of :class:`subprocess.Popen` that start a program as the account, in an environment of its own."""
+    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": "/", "env": _environment(), "umask": 0o077}
+    if account is not None:
+        options |= {"user": account.uid, "group": account.gid, "extra_groups": []}
+    return options
+
+
 def run(
-    command: Sequence[str | Path], account: Account | None, timeout_s: float, pass_fds: Sequence[int] = ()
+    command: Sequence[str | Path],
+    account: Account | None,
+    timeout_s: float = COMMAND_TIMEOUT_S,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         check=False,
-        stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
         timeout=timeout_s,
-        cwd="/",
-        env=environment(),
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
-        umask=0o077,
         pass_fds=pass_fds,
+        **options_of(account),
     )
 
 

@@ -1,13 +1,15 @@
-"""The cluster in the data directory: whether these binaries can run it, and its settings."""
+"""The cluster in the data directory: checked against the binaries, created, configured."""
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from app.errors import EmbeddedServerError
-from app.local.embedded.account import Account, account_name, can_enter
-from app.local.embedded.directory import open_owned
+from app.local.embedded.account import Account, account_name, can_enter, last_lines, run
+from app.local.embedded.address import ROLE
+from app.local.embedded.directory import open_owned, private_directory, sync_directory
 
 BASE_SETTINGS: Mapping[str, str] = {
     "max_connections": "100",
@@ -26,9 +28,8 @@ TIMESCALE_SETTINGS: Mapping[str, str] = {
     "max_worker_processes": "40",
 }
 THROWAWAY_SETTINGS: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
-FIXED_SETTINGS = frozenset(
-    {"data_directory", "listen_addresses", "port", "unix_socket_directories", "unix_socket_permissions"}
-)
+INITDB_TIMEOUT_S = 300.0
+"""Time for `initdb` to create its cluster."""
 
 
 def check_cluster(data_dir: Path, account: Account | None, bindir: Path, version: str) -> bool:
@@ -38,13 +39,16 @@ def check_cluster(data_dir: Path, account: Account | None, bindir: Path, version
     cluster = data_dir / "cluster"
     if not cluster.exists():
         return False
-    if os.access(cluster, os.R_OK | os.X_OK) or not cluster.is_dir():
-        if cluster.is_dir() and not any(cluster.iterdir()):
-            return False
-        if not (cluster / "PG_VERSION").is_file():
-            raise EmbeddedServerError(
-                f"{cluster} is not a PostgreSQL cluster: move it away, or set ENERGY_DATA_DIR to another directory"
-            )
+    try:
+        found = {path.name for path in cluster.iterdir()}
+    except PermissionError:  # Another account's, which is reported below.
+        found = {"PG_VERSION"}
+    if not found:
+        return False
+    if "PG_VERSION" not in found:
+        raise EmbeddedServerError(
+            f"{cluster} is not a PostgreSQL cluster: move it away, or set ENERGY_DATA_DIR to another directory"
+        )
     owner = cluster.stat().st_uid
     if owner != (account.uid if account else os.geteuid()):
         runs_as = account.name if account else account_name(os.geteuid())
@@ -68,11 +72,40 @@ def check_cluster(data_dir: Path, account: Account | None, bindir: Path, version
     return True
 
 
-def write_settings(path: Path, settings: Mapping[str, str], account: Account | None) -> None:
+def create_cluster(data_dir: Path, account: Account | None, bindir: Path, durable: bool, lock_fd: int) -> None:
+    """Create the cluster under another name and rename it, so that an interrupted attempt leaves no cluster."""
+    draft = data_dir / "cluster.new"
+    if draft.exists():
+        shutil.rmtree(draft)
+    private_directory(draft, account)
+    command: list[str | Path] = [bindir / "initdb", "-D", draft, "-E", "UTF8", "--locale=C", "-U", ROLE]
+    command += ["--auth-local=trust", "--auth-host=reject", "--data-checksums", "--no-instructions"]
+    if not durable:
+        command.append("--no-sync")
+    # An initdb that outlives a killed service keeps the lock, so that the next service does not write meanwhile.
+    done = run(command, account, INITDB_TIMEOUT_S, [lock_fd])
+    if done.returncode != 0:
+        raise EmbeddedServerError(
+            f"initdb could not make a cluster in {data_dir}:\n{last_lines(done.stdout + done.stderr)}"
+        )
+    with (draft / "postgresql.conf").open("a", encoding="utf-8") as configuration:
+        # PostgreSQL reads the settings of ALTER SYSTEM after this file, so they override it.
+        configuration.write("\ninclude_if_exists = 'energy.conf'  # rewritten whenever the service starts\n")
+        configuration.flush()
+        os.fsync(configuration.fileno())
+    draft.rename(data_dir / "cluster")
+    sync_directory(data_dir)
+
+
+def write_settings(cluster: Path, account: Account | None, timescale: bool, durable: bool) -> None:
+    """Write the settings of the cluster that ALTER SYSTEM may override, as `energy.conf`."""
+    settings = dict(BASE_SETTINGS)
+    if timescale:
+        settings |= TIMESCALE_SETTINGS
+    if not durable:
+        settings |= THROWAWAY_SETTINGS
     lines = ["# Rewritten whenever the service starts. ALTER SYSTEM overrides these settings.\n"]
-    for name, value in settings.items():
-        escaped = value.replace("\\", "\\\\").replace("'", "''")
-        lines.append(f"{name} = '{escaped}'\n")
-    settings_fd = open_owned(path, os.O_WRONLY | os.O_TRUNC, account)
+    lines += [f"{name} = '{value}'\n" for name, value in settings.items()]
+    settings_fd = open_owned(cluster / "energy.conf", os.O_WRONLY | os.O_TRUNC, account)
     with os.fdopen(settings_fd, "w", encoding="utf-8") as configuration:
         configuration.writelines(lines)

@@ -7,7 +7,6 @@ where root's binaries had to be copied for the database's account, `postgresql-<
 import fcntl
 import hashlib
 import os
-import subprocess
 import time
 from pathlib import Path
 
@@ -23,22 +22,13 @@ MAX_LOG_BYTES = 16 * 1024 * 1024
 """Size of its log above which the next start begins a new one; one old log is kept."""
 
 
-def reachable_data_dir(data_dir: Path, os_user: str | None = None) -> Path:
-    """The directory the embedded server really uses for `data_dir`.
+def place(data_dir: Path, os_user: str | None) -> tuple[Path, Account | None]:
+    """The directory really used for `data_dir`, and the account of its database; no account: the service's own.
 
-    That is `data_dir` itself, unless the service runs as root, the database's account cannot enter it and no cluster
-    is there yet: then a directory below :data:`FALLBACK_BASE` named by a hash of the absolute path. Creates nothing.
+    It is `data_dir` itself, unless the service runs as root, the database's account cannot enter it and no cluster is
+    there yet: then a directory below :data:`FALLBACK_BASE` named by a hash of the absolute path. Creates nothing.
     Raises :class:`EmbeddedServerError` where `os_user` is no account the database can run as.
     """
-    try:
-        placed, _ = place(data_dir, os_user)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise EmbeddedServerError(f"the data directory {data_dir} cannot be used: {error}") from error
-    return data_dir if placed == data_dir.resolve() else placed
-
-
-def place(data_dir: Path, os_user: str | None) -> tuple[Path, Account | None]:
-    """The resolved data directory and the account of its database; no account: the service's own."""
     data_dir = data_dir.resolve()
     if os.geteuid() != 0:
         return data_dir, None

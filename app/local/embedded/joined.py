@@ -8,7 +8,7 @@ from typing import Self
 
 from app.errors import DataDirectoryInUse, EmbeddedServerError
 from app.local.embedded.address import DATABASE, database_url
-from app.local.embedded.processes import is_alive, read_lines
+from app.local.embedded.processes import is_alive, read_postmaster
 from app.local.embedded.server import START_TIMEOUT_S, EmbeddedServer
 
 log = logging.getLogger("energy.embedded")
@@ -70,8 +70,7 @@ def join_or_start(data_dir: Path, bindir: Path | None, os_user: str | None) -> E
 
 def _running_server(data_dir: Path) -> JoinedServer | None:
     """The server that takes connections in a data directory; None where none runs."""
-    lines = read_lines(data_dir / "cluster" / "postmaster.pid")
-    if len(lines) < 8 or lines[7].strip() != "ready":
+    postmaster = read_postmaster(data_dir / "cluster")
+    if postmaster is None or not postmaster.is_ready or not is_alive(postmaster.pid):
         return None
-    pid, socket_dir = int(lines[0]), lines[4].strip()
-    return JoinedServer(data_dir, pid, database_url(socket_dir, DATABASE)) if is_alive(pid) else None
+    return JoinedServer(data_dir, postmaster.pid, database_url(postmaster.socket_dir, DATABASE))

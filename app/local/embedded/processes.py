@@ -6,10 +6,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from app.errors import EmbeddedServerError
-from app.local.embedded.account import COMMAND_TIMEOUT_S, Account, run
+from app.local.embedded.account import Account, run
 
 log = logging.getLogger("energy.embedded")
 
@@ -21,20 +23,35 @@ POLL_INTERVAL_S = 0.05
 """Time between two checks of a server that starts or stops."""
 
 
-def read_lines(path: Path) -> list[str]:
+class Postmaster(NamedTuple):
+    """What `postmaster.pid` says of a postmaster, which may run no more."""
+
+    pid: int
+    is_ready: bool
+    socket_dir: str
+    """Empty where it is not ready."""
+
+
+def read_postmaster(cluster: Path) -> Postmaster | None:
+    """The postmaster that the cluster's `postmaster.pid` names; None without one."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (cluster / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
-        return []
+        return None
+    # A server in single-user mode writes its process id as a negative number.
+    if not lines or not lines[0].isdigit():
+        return None
+    is_ready = len(lines) >= 8 and lines[7].strip() == "ready"
+    return Postmaster(int(lines[0]), is_ready, lines[4].strip() if is_ready else "")
 
 
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+    except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True
 
 
@@ -43,7 +60,7 @@ def _arguments(pid: int) -> list[str]:
     try:
         if Path("/proc/self").exists():
             return [os.fsdecode(word) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")][:-1]
-        return run(["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], None, COMMAND_TIMEOUT_S).stdout.split()
+        return run(["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], None).stdout.split()
     except (OSError, subprocess.SubprocessError):
         return []
 
@@ -60,14 +77,8 @@ def _processes_in(cluster: Path, account: Account | None) -> list[int]:
         [ "$pid/cwd" -ef "$1" ] && read -r name < "$pid/comm" && [ "$name" = postgres ] && echo "$pid"
     done"""
     # Run as the account: root without CAP_SYS_PTRACE, as in a container, cannot see the directories of its processes.
-    found = run(["/bin/sh", "-c", script, "sh", cluster], account, COMMAND_TIMEOUT_S)
+    found = run(["/bin/sh", "-c", script, "sh", cluster], account)
     return [int(pid) for pid in found.stdout.split()]
-
-
-def _postmaster_pid(cluster: Path) -> int | None:
-    """The process that `postmaster.pid` names, running or not."""
-    lines = read_lines(cluster / "postmaster.pid")
-    return int(lines[0]) if lines and lines[0].isdigit() and int(lines[0]) > 1 else None
 
 
 def end_orphans(cluster: Path, account: Account | None) -> None:
@@ -75,12 +86,12 @@ def end_orphans(cluster: Path, account: Account | None) -> None:
 
     Only processes of this cluster, and only with its lock held: no service is behind them.
     """
-    pid = _postmaster_pid(cluster)
-    if pid is not None and serves(pid, cluster):
+    postmaster = read_postmaster(cluster)
+    if postmaster is not None and serves(pid := postmaster.pid, cluster):
         log.warning("PostgreSQL in %s still runs without its service, process %d: stopping it", cluster, pid)
         stop_postmaster(pid, lambda: not serves(pid, cluster))
     for session in _processes_in(cluster, account):
-        _signal(session, signal.SIGQUIT)
+        _send(session, signal.SIGQUIT)
     if not _becomes_true(lambda: not _processes_in(cluster, account), STOP_IMMEDIATE_TIMEOUT_S):
         remaining = ", ".join(map(str, _processes_in(cluster, account)))
         raise EmbeddedServerError(f"processes of a former server still use {cluster}: end {remaining}")
@@ -91,8 +102,8 @@ def remove_stale_locks(cluster: Path, socket_dir: Path) -> None:
 
     In a container process ids are few and the same ones come back after every restart.
     """
-    pid = _postmaster_pid(cluster)
-    arguments = _arguments(pid) if pid is not None else []
+    postmaster = read_postmaster(cluster)
+    arguments = _arguments(postmaster.pid) if postmaster is not None else []
     if arguments and Path(arguments[0]).name != "postgres":
         for stale in (cluster / "postmaster.pid", *socket_dir.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
@@ -106,18 +117,16 @@ def stop_postmaster(pid: int, has_ended: Callable[[], bool]) -> None:
     ):
         if has_ended():
             return
-        _signal(pid, request)
+        _send(pid, request)
         if _becomes_true(has_ended, timeout_s):
             return
         log.warning("PostgreSQL, process %d, still runs %.0f s after %s", pid, timeout_s, request.name)
     raise EmbeddedServerError(f"PostgreSQL, process {pid}, does not stop: end it by hand")
 
 
-def _signal(pid: int, request: signal.Signals) -> None:
-    try:
+def _send(pid: int, request: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
         os.kill(pid, request)
-    except ProcessLookupError:
-        return
 
 
 def _becomes_true(condition: Callable[[], bool], timeout_s: float) -> bool:

@@ -2,12 +2,11 @@
 
 import logging
 import os
-import re
-import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,17 +14,10 @@ from typing import Self
 import psycopg
 
 from app.errors import EmbeddedServerError
-from app.local.embedded.account import Account, environment, last_lines, run
-from app.local.embedded.address import DATABASE, PORT, ROLE, database_url, make_socket_dir
-from app.local.embedded.cluster import (
-    BASE_SETTINGS,
-    FIXED_SETTINGS,
-    THROWAWAY_SETTINGS,
-    TIMESCALE_SETTINGS,
-    check_cluster,
-    write_settings,
-)
-from app.local.embedded.directory import make_data_dir, open_log, place, private_directory, sync_directory, take_lock
+from app.local.embedded.account import Account, last_lines, options_of
+from app.local.embedded.address import DATABASE, PORT, database_url, make_socket_dir
+from app.local.embedded.cluster import check_cluster, create_cluster, write_settings
+from app.local.embedded.directory import make_data_dir, open_log, place, take_lock
 from app.local.embedded.installation import (
     checked_bindir,
     copied_bindir,
@@ -34,13 +26,18 @@ from app.local.embedded.installation import (
     runs_as,
     timescale_version,
 )
-from app.local.embedded.processes import POLL_INTERVAL_S, end_orphans, read_lines, remove_stale_locks, stop_postmaster
+from app.local.embedded.processes import (
+    POLL_INTERVAL_S,
+    end_orphans,
+    read_postmaster,
+    remove_stale_locks,
+    stop_postmaster,
+)
 
 log = logging.getLogger("energy.embedded")
+
 START_TIMEOUT_S = 600.0
 """Time for the embedded server to start, crash recovery included: it replays up to `max_wal_size`."""
-INITDB_TIMEOUT_S = 300.0
-"""Time for `initdb` to create its cluster."""
 CONNECT_TIMEOUT_S = 30
 """Time for the first connection."""
 WAIT_NOTICE_INTERVAL_S = 10.0
@@ -51,29 +48,20 @@ class EmbeddedServer:
     """A private PostgreSQL server, whose data stays between runs; also a context manager.
 
     `bindir` is an installation's `bin` directory (default: the packaged one); `os_user` the account it runs as
-    where the service runs as root; `durable=False` makes a throwaway cluster that a power cut may destroy; `options`
-    are server settings that add to or override the usual ones. One server at a time uses a data directory.
+    where the service runs as root; `durable=False` makes a throwaway cluster that a power cut may destroy. One server
+    at a time uses a data directory.
     """
 
     def __init__(
-        self,
-        data_dir: Path,
-        bindir: Path | None = None,
-        os_user: str | None = None,
-        durable: bool = True,
-        options: Mapping[str, str] | None = None,
+        self, data_dir: Path, bindir: Path | None = None, os_user: str | None = None, durable: bool = True
     ) -> None:
         self.data_dir = data_dir
         self._bindir = bindir
         self._os_user = os_user
         self._durable = durable
-        self._options = dict(options or {})
-        self._account: Account | None = None
         self._lock_fd: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._socket_dir: Path | None = None
-        self._version: str | None = None
-        self._timescale = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -95,18 +83,6 @@ class EmbeddedServer:
         if self._process is None:
             raise EmbeddedServerError(f"the embedded PostgreSQL in {self.data_dir} is not started")
         return self._process.pid
-
-    @property
-    def version(self) -> str:
-        """Version of the binaries, such as `18.6`; raises :class:`EmbeddedServerError` unless once started."""
-        if self._version is None:
-            raise EmbeddedServerError(f"the embedded PostgreSQL in {self.data_dir} is not started")
-        return self._version
-
-    @property
-    def timescale(self) -> bool:
-        """Whether TimescaleDB is preloaded; `False` before the first start."""
-        return self._timescale
 
     def start(self) -> None:
         """Create the cluster if there is none, start it, recover it if it crashed; return once it answers.
@@ -168,43 +144,36 @@ class EmbeddedServer:
         finally:
             socket_dir, self._socket_dir = self._socket_dir, None
             if socket_dir is not None and socket_dir.parent != self.data_dir:
-                try:
+                with suppress(OSError):
                     socket_dir.rmdir()
-                except OSError as error:
-                    log.debug("socket directory %s stays: %s", socket_dir, error)
             lock_fd, self._lock_fd = self._lock_fd, None
             if lock_fd is not None:
                 os.close(lock_fd)
 
     def _start(self) -> None:
         bindir = checked_bindir(self._bindir or packaged_bindir())
-        version = self._version = postgres_version(bindir)
-        settings = self._checked_options()
+        version = postgres_version(bindir)
         asked = self.data_dir.resolve()
-        self.data_dir, self._account = place(self.data_dir, self._os_user)
-        if self.data_dir != asked:
+        self.data_dir, account = place(self.data_dir, self._os_user)
+        if account is not None and self.data_dir != asked:
             log.warning(
-                "account %s cannot enter %s: the embedded PostgreSQL uses %s",
-                self._account.name if self._account else "",
-                asked,
-                self.data_dir,
+                "account %s cannot enter %s: the embedded PostgreSQL uses %s", account.name, asked, self.data_dir
             )
-        make_data_dir(self.data_dir, self._account)
-        self._lock_fd = take_lock(self.data_dir, self._account)
+        make_data_dir(self.data_dir, account)
+        self._lock_fd = take_lock(self.data_dir, account)
         cluster = self.data_dir / "cluster"
-        exists = check_cluster(self.data_dir, self._account, bindir, version)
+        exists = check_cluster(self.data_dir, account, bindir, version)
         if exists:
-            end_orphans(cluster, self._account)
-        if self._account is not None and not runs_as(bindir, self._account):
-            bindir = copied_bindir(bindir, version, self.data_dir, self._account)
+            end_orphans(cluster, account)
+        if account is not None and not runs_as(bindir, account):
+            bindir = copied_bindir(bindir, version, self.data_dir, account)
         if not exists:
-            self._create_cluster(bindir)
-        self._timescale = timescale_version(bindir) is not None
-        write_settings(cluster / "energy.conf", self._usual_settings() | settings, self._account)
-        self._socket_dir = make_socket_dir(self.data_dir, self._account)
+            create_cluster(self.data_dir, account, bindir, self._durable, self._lock_fd)
+        write_settings(cluster, account, timescale_version(bindir) is not None, self._durable)
+        self._socket_dir = make_socket_dir(self.data_dir, account)
         if exists:
             remove_stale_locks(cluster, self._socket_dir)
-        self._launch(bindir, cluster)
+        self._launch(bindir, cluster, account)
         self._create_database()
         log.info("PostgreSQL %s is ready in %s, process %d", version, self.data_dir, self.pid)
 
@@ -213,48 +182,7 @@ class EmbeddedServer:
             raise EmbeddedServerError(f"the embedded PostgreSQL in {self.data_dir} is not started")
         return database_url(self._socket_dir, database)
 
-    def _checked_options(self) -> dict[str, str]:
-        for name, value in self._options.items():
-            if name.lower() in FIXED_SETTINGS:
-                raise EmbeddedServerError(f"the embedded PostgreSQL listens on its private socket alone: not {name}")
-            if not re.fullmatch(r"[A-Za-z_][\w.]*", name) or "\n" in value:
-                raise EmbeddedServerError(f"{name}={value!r} is not a PostgreSQL setting")
-        return self._options
-
-    def _usual_settings(self) -> dict[str, str]:
-        settings = dict(BASE_SETTINGS)
-        if self._timescale:
-            settings |= TIMESCALE_SETTINGS
-        if not self._durable:
-            settings |= THROWAWAY_SETTINGS
-        return settings
-
-    def _create_cluster(self, bindir: Path) -> None:
-        """Create the cluster under another name and rename it, so that an interrupted attempt leaves no cluster."""
-        draft = self.data_dir / "cluster.new"
-        if draft.exists():
-            shutil.rmtree(draft)
-        private_directory(draft, self._account)
-        command: list[str | Path] = [bindir / "initdb", "-D", draft, "-E", "UTF8", "--locale=C", "-U", ROLE]
-        command += ["--auth-local=trust", "--auth-host=reject", "--data-checksums", "--no-instructions"]
-        if not self._durable:
-            command.append("--no-sync")
-        # An initdb that outlives a killed service keeps the lock, so that the next service does not write meanwhile.
-        held = () if self._lock_fd is None else (self._lock_fd,)
-        done = run(command, self._account, INITDB_TIMEOUT_S, held)
-        if done.returncode != 0:
-            raise EmbeddedServerError(
-                f"initdb could not make a cluster in {self.data_dir}:\n{last_lines(done.stdout + done.stderr)}"
-            )
-        with (draft / "postgresql.conf").open("a", encoding="utf-8") as configuration:
-            # PostgreSQL reads the settings of ALTER SYSTEM after this file, so they override it.
-            configuration.write("\ninclude_if_exists = 'energy.conf'  # rewritten whenever the service starts\n")
-            configuration.flush()
-            os.fsync(configuration.fileno())
-        draft.rename(self.data_dir / "cluster")
-        sync_directory(self.data_dir)
-
-    def _launch(self, bindir: Path, cluster: Path) -> None:
+    def _launch(self, bindir: Path, cluster: Path, account: Account | None) -> None:
         """Start the postmaster and wait until it takes connections."""
         # On the command line, where neither a file nor ALTER SYSTEM can open the server to others.
         fixed = {
@@ -267,41 +195,34 @@ class EmbeddedServer:
         for name, value in fixed.items():
             command += ["-c", f"{name}={value}"]
         server_log = self.data_dir / "server.log"
-        log_fd = open_log(server_log, self._account)
+        log_fd = open_log(server_log, account)
         try:
             log_start = os.lseek(log_fd, 0, os.SEEK_END)
-            account = self._account
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
                 stdout=log_fd,
                 stderr=log_fd,
-                cwd="/",
-                env=environment(),
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=[] if account else None,
-                umask=0o077,
                 # Ctrl-C reaches the service alone, which stops the server once its requests have ended.
                 start_new_session=True,
+                **options_of(account),
             )
         finally:
             os.close(log_fd)
-        if not self._wait_until_ready(self._process, cluster / "postmaster.pid"):
+        if not self._wait_until_ready(self._process, cluster):
             with server_log.open("rb") as written:
                 written.seek(log_start)
                 ended_with = written.read().decode("utf-8", "replace")
             raise EmbeddedServerError(f"PostgreSQL did not start; {server_log} ends:\n{last_lines(ended_with)}")
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes], pid_file: Path) -> bool:
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], cluster: Path) -> bool:
         """Whether the postmaster says it is ready before it exits or the time is up."""
         started = noticed = time.monotonic()
         while (now := time.monotonic()) < started + START_TIMEOUT_S:
             if process.poll() is not None:
                 return False
-            lines = read_lines(pid_file)
-            # The eighth line is the postmaster's state; the file of an earlier postmaster says nothing of this one.
-            if len(lines) >= 8 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
+            postmaster = read_postmaster(cluster)
+            # The file of an earlier postmaster says nothing of this one.
+            if postmaster is not None and postmaster.pid == process.pid and postmaster.is_ready:
                 return True
             if now > noticed + WAIT_NOTICE_INTERVAL_S:
                 log.warning("PostgreSQL in %s is still starting after %.0f s", self.data_dir, now - started)
