@@ -1,7 +1,7 @@
 """Readings of a file sorted by day (UTC), on disk: turns a file of months in any order into days.
 
-Chunks consist of days, and rollups are completed by day: a reading stamped at midnight belongs to the day that ends. A reading is stored as its row for COPY, so that a line is
-decoded once.
+Chunks consist of days, and rollups are completed by day; a reading stamped at midnight belongs to the day that ends. A
+reading is stored as its row for COPY, so that a line is decoded once.
 """
 
 import tempfile

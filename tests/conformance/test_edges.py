@@ -53,9 +53,7 @@ def test_a_register_read_at_the_hand_over_counts_for_the_vehicle_that_leaves(
     assign(connection, "M-1", "b", at + 2 * HOUR, at + 3 * HOUR)
     refresh(connection, day())
     for begins, ends in ((at, at + 3 * HOUR), (at - HOUR, at + 5 * HOUR), (at - 7 * MINUTE, at + 3 * HOUR + MINUTE)):
-        told = [
-            ask(client, f"performance/{vehicle}", begins, ends)["totalEnergy"]["acConsumedKwh"] for vehicle in "ab"
-        ]
+        told = [ask(client, f"performance/{vehicle}", begins, ends)["totalEnergy"]["acConsumedKwh"] for vehicle in "ab"]
         assert told == [12.0, 1.0]
         fed = ask(client, "meters/M-1", begins, ends)["vehicles"]
         assert [(one["vehicleId"], one["acConsumedKwh"]) for one in fed] == [("a", 12.0), ("b", 1.0)]
@@ -74,26 +72,30 @@ def test_the_quarter_hours_of_a_day_stamped_at_their_ends_belong_to_it(client: C
             {"meter": count, "vehicle": count} for count in (0, 96, 0)
         ]
         assert series["buckets"][1]["totalEnergy"] == {"acConsumedKwh": 24.0, "dcDeliveredKwh": 19.2}
-    for rollup, buckets in (("hourly", [(midnight + HOUR * hour, 4) for hour in range(24)]), ("daily", [(midnight, 96)])):
+    for rollup, buckets in (
+        ("hourly", [(midnight + HOUR * hour, 4) for hour in range(24)]),
+        ("daily", [(midnight, 96)]),
+    ):
         for device in ("meter", "vehicle"):
             shown = f"SELECT bucket_start, readings FROM api.{device}_{rollup} WHERE bucket_start >= %s ORDER BY 1"
             assert connection.execute(shown.encode(), [midnight]).fetchall() == buckets
             assert connection.execute(shown.encode(), [midnight + DAY]).fetchall() == []
-    per_day = connection.execute("SELECT relation, day_start, readings FROM api.readings_per_day ORDER BY 1").fetchall()
-    assert per_day == [(f"{device}_telemetry_history", midnight, 96) for device in ("meter", "vehicle")]
+    per_day = connection.execute("SELECT relation, day_start, readings FROM api.readings_per_day ORDER BY 1")
+    assert per_day.fetchall() == [(f"{device}_telemetry_history", midnight, 96) for device in ("meter", "vehicle")]
 
 
 @pytest.mark.parametrize("plug_out", [2 * HOUR, 2 * HOUR + 20 * MINUTE], ids=["on_an_hour", "within_an_hour"])
 def test_a_vehicles_reading_stamped_at_plug_out_is_of_the_session(
     client: Client, connection: Connection, plug_out: timedelta
 ) -> None:
-    # The charger hands over to the next vehicle in the same instant; both stamp the last value of a session with its end.
+    # The charger hands over to the next vehicle in the same instant; the last value of a session is stamped with it.
     begins = day() + 6 * HOUR
     ends = begins + plug_out
     for vehicle, since, until in (("a", begins, ends), ("b", ends, ends + HOUR)):
         insert_vehicle_readings(connection, [(vehicle, since, 40.0, 0.0, 20.0), (vehicle, until, 60.0, 8.0, 20.0)])
         assign(connection, "M-1", vehicle, since, until)
-    insert_meter_readings(connection, [("M-1", at, kwh, 230.0) for at, kwh in ((begins, 0.0), (ends, 10.0), (ends + HOUR, 9.0))])
+    drawn = ((begins, 0.0), (ends, 10.0), (ends + HOUR, 9.0))
+    insert_meter_readings(connection, [("M-1", at, kwh, 230.0) for at, kwh in drawn])
     refresh(connection, day())
     for vehicle, since, until, ac_kwh in (("a", begins, ends, 10.0), ("b", ends, ends + HOUR, 9.0)):
         session = ask(client, f"performance/{vehicle}", since, until)

@@ -153,7 +153,8 @@ def test_a_reading_stamped_at_midnight_stays_in_its_hour_when_a_day_beside_it_is
 ) -> None:
     # It lies in the chunk of the day that begins, and in the rollup of the hour and the day that end.
     midnight = (now() - 10 * DAY).replace(hour=0, minute=0, second=0)
-    insert_meter_readings(own, (("M-1", midnight + 15 * MINUTE * i, 0.5, 230.0) for i in range(-2 * 96 + 1, 2 * 96 + 1)))
+    instants = (midnight + 15 * MINUTE * i for i in range(-2 * 96 + 1, 2 * 96 + 1))
+    insert_meter_readings(own, (("M-1", at, 0.5, 230.0) for at in instants))
     own.execute("CALL api.refresh_rollups(%s, %s)", (midnight - 3 * DAY, midnight + 3 * DAY))
     before = rollups(own)
     assert {row[2] for row in before["meter_hourly"]} == {4}

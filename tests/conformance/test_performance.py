@@ -217,7 +217,7 @@ def both_at(instants: Iterable[datetime], meter_id: str = "M-1", vehicle_id: str
         "the_last_microsecond_of_an_hour",
     ],
 )
-def test_a_window_excludes_from_and_includes_to_to_the_exact_instant(client: Client, begins: timedelta, ends: timedelta) -> None:
+def test_a_window_excludes_from_and_includes_to(client: Client, begins: timedelta, ends: timedelta) -> None:
     start = hours_ago(30)
     world = World()
     edges = [start + edge + step for edge in (begins, ends) for step in (-US, timedelta(0), US)]

@@ -235,8 +235,9 @@ def test_the_refresh_job_completes_rollups_of_late_readings(own: Connection) -> 
     own.execute("CALL public.run_job(%s)", (refresh,))
     insert_meter_readings(own, [("M-1", start + timedelta(hours=2, seconds=1), 0.5, 230.0)])
     own.execute("CALL public.run_job(%s)", (refresh,))
+    bucket_start = start + timedelta(hours=2, microseconds=1)
     assert own.execute(
-        "SELECT readings FROM telemetry.meter_hourly WHERE bucket_start = %s", (start + timedelta(hours=2, microseconds=1),)
+        "SELECT readings FROM telemetry.meter_hourly WHERE bucket_start = %s", (bucket_start,)
     ).fetchone() == (7,)
 
 
@@ -248,8 +249,8 @@ def test_a_condition_on_the_bucket_that_is_shown_excludes_chunks(own: Connection
     own.execute("CALL api.refresh_rollups(%s, %s)", (start - timedelta(days=1), hours_ago(0)))
 
     def chunks_read(relation: str, condition: str) -> set[str]:
-        rows = own.execute(f"EXPLAIN (ANALYZE, COSTS off) SELECT * FROM {relation} WHERE {condition}".encode()).fetchall()
-        return set(re.findall(r"_hyper_\d+_\d+_chunk", " ".join(row[0] for row in rows)))
+        plan = own.execute(f"EXPLAIN (ANALYZE, COSTS off) SELECT * FROM {relation} WHERE {condition}".encode())
+        return set(re.findall(r"_hyper_\d+_\d+_chunk", " ".join(row[0] for row in plan.fetchall())))
 
     everything = chunks_read(f"api.{rollup}", "meter_id = 'M-1'")
     for instant in ("now() - interval '20 days'", f"'{hours_ago(24 * 20).isoformat()}'::timestamptz"):

@@ -122,8 +122,8 @@ def total(counts: Sequence[Counted], begins: datetime, ends: datetime) -> Total:
 
 
 def fed(meter: str, at: datetime, assignments: Sequence[Assignment]) -> str | None:
-    """Whom a meter feeds from an instant on: the vehicle it is assigned to, else the one of its own id, or nobody where that
-    one ever had an assignment. So whatever a meter draws is drawn for one vehicle at most."""
+    """Whom a meter feeds from an instant on: the vehicle it is assigned to, else the one of its own id, or nobody where
+    that one ever had an assignment. So whatever a meter draws is drawn for one vehicle at most."""
     for one in assignments:
         if one.meter == meter and one.begins <= at and (one.ends is None or at < one.ends):
             return one.vehicle

@@ -52,7 +52,7 @@ def days() -> Days:
 
 
 def instants(session: Session, end: datetime) -> Iterator[datetime]:
-    """The minutes at which readings are stamped that the service attributes to the session: `(plugged in, plugged out]`."""
+    """The minutes at which readings are stamped that the service attributes to the session: `(in, out]`."""
     at = session.plugged_in_at
     while at < (session.plugged_out_at or end):
         at += timedelta(minutes=1)
