@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from app.config import Settings
 from app.db import migrate
 from app.errors import ConfigurationError, DatabaseUnavailable, EmbeddedServerError, SchemaMissing
-from app.local.embedded import EmbeddedServer, JoinedServer, join_or_start
+from app.local.embedded.joined import JoinedServer, join_or_start
+from app.local.embedded.server import EmbeddedServer
 
 logger = logging.getLogger("energy.service")
 

@@ -64,7 +64,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.battery_months(text, timestamptz, timestamptz) IS
-'A vehicle''s battery capacity (kWh) with its standard error, month by month (UTC) and, in the row whose month is null, for the whole of [window_from, window_to), there with its trend (kWh a month) over three months or more. Stretches of 20 points of charge or more; null where there are fewer than two. No row without a stretch.';
+'A vehicle''s battery capacity (kWh) with its standard error, month by month (UTC) and, in the row whose month is null, for the whole of (window_from, window_to], there with its trend (kWh a month) over three months or more. Stretches of 20 points of charge or more; null where there are fewer than two. No row without a stretch.';
 
 -- A vehicle over a window of whole hours, beside its battery's capacity: whether it ever sent a reading, how much of the
 -- window its readings cover, and how long its battery was hot. An hour above 40 degrees C throughout counts whole; of one
@@ -100,4 +100,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_condition(text, timestamptz, timestamptz) IS
-'Whether a vehicle ever sent a reading, its battery''s capacity as listed (kWh), and of the whole hours of [window_from, window_to): readings, coverage, hours above 40 degrees C, highest battery temperature (degrees C; null without a reading).';
+'Whether a vehicle ever sent a reading, its battery''s capacity as listed (kWh), and of the whole hours of (window_from, window_to]: readings, coverage, hours above 40 degrees C, highest battery temperature (degrees C; null without a reading).';

@@ -14,7 +14,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 AS $$
     SELECT
-        min(numbered.bucket_start),
+        internal.hour_floor(min(numbered.bucket_start)),
         min(numbered.soc_from_pct),
         max(numbered.soc_max_pct),
         sum(numbered.energy_dc_kwh)
@@ -65,4 +65,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.charging_stretches(text, timestamptz, timestamptz) IS
-'Runs of whole hours in [window_from, window_to) in which a vehicle charged: when it began, its state of charge at both ends (percent), and the DC energy between (kWh).';
+'Runs of whole hours in (window_from, window_to] in which a vehicle charged: when it began, its state of charge at both ends (percent), and the DC energy between (kWh).';

@@ -1,8 +1,8 @@
--- Differs by necessity because here the rollups are continuous aggregates: readings at or after the watermark are read
--- from the history, earlier ones show after a refresh. A refresh over dropped history would erase its rollup, so a bucket
--- is refreshed only where all of it is kept; and a refresh ends where the policy's does, so that readings
--- still coming in order stay visible at once. No search_path is set on the procedures: a refresh runs outside a
--- transaction, and a procedure with settings of its own cannot.
+-- Differs by necessity because here the rollups are continuous aggregates: what is before the watermark shows after a
+-- refresh, what is after it is read from the history. A refresh over dropped history would erase the rollup, so only buckets
+-- whose history is complete are refreshed. It ends where the policy's refresh does, so that readings in order stay visible
+-- at once. Buckets begin a microsecond after their hour, and so do the bounds of a refresh. No search_path is set on the
+-- procedures: a refresh runs outside a transaction.
 
 CREATE PROCEDURE internal.refresh_rollup(relation_name text, range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
@@ -31,15 +31,18 @@ BEGIN
     FROM telemetry.policy
     WHERE policy.relation = relation_name;
     IF rollup.is_daily THEN
-        refresh_from := greatest(internal.day_floor(asked_from), internal.day_ceiling(rollup.kept_from));
+        refresh_from := greatest(internal.day_floor(asked_from), internal.day_kept_from(rollup.kept_from));
         refresh_to := least(internal.day_ceiling(asked_to), internal.day_floor(rollup.refresh_end));
     ELSE
-        refresh_from := greatest(internal.hour_floor(asked_from), internal.hour_ceiling(rollup.kept_from));
+        refresh_from := greatest(internal.hour_floor(asked_from), internal.hour_kept_from(rollup.kept_from));
         refresh_to := least(internal.hour_ceiling(asked_to), internal.hour_floor(rollup.refresh_end));
     END IF;
     IF refresh_from < refresh_to THEN
         CALL public.refresh_continuous_aggregate(
-            format('telemetry.%I', relation_name)::regclass, refresh_from, refresh_to, options => in_one_batch
+            format('telemetry.%I', relation_name)::regclass,
+            refresh_from + interval '1 microsecond',
+            refresh_to + interval '1 microsecond',
+            options => in_one_batch
         );
     END IF;
 END
@@ -110,10 +113,9 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because a continuous aggregate shows its rows up to its watermark, which a refresh moves behind the
--- last row where it has changed any; one that finds nothing to change moves nothing. So a row is added before the first
--- one, which has no readings behind it: the refresh of that time removes it, and moves the watermark. No search_path is set
--- on the procedure: a refresh runs outside a transaction.
+-- Differs by necessity because a continuous aggregate shows its rows before its watermark only, and a refresh moves that only
+-- if it changes a row. So a row without readings is added before the first bucket; the refresh removes it and moves the
+-- watermark behind the last row. No search_path is set on the procedure: a refresh runs outside a transaction.
 
 CREATE PROCEDURE internal.open_rollups()
 LANGUAGE plpgsql
@@ -161,12 +163,13 @@ AS $$
     WHERE rollup.view_schema = 'telemetry' AND rollup.view_name = relation_name
 $$;
 
--- Differs by necessity because a continuous aggregate is refreshed after the fact. Its backlog is in two logs: of the
--- source (changes since the last refresh) and of the rollup (ranges that no refresh has reached).
--- In the second, ranges that were refreshed never and ranges that changed look alike. What changed lies within a chunk of
--- the source; of a range that crosses chunks, those count which it covers whole: the rest is mostly time before the first
--- row, or between days that were loaded apart. A refresh goes by whole buckets, so they are what counts: the log of a late
--- reading is an instant.
+-- Differs by necessity because a continuous aggregate is refreshed later. TimescaleDB logs what to refresh twice: as changes
+-- of the source, and as ranges of the rollup. The second log also lists time that never had data: before the first row, and
+-- between days that were loaded apart. So a range counts where it lies within a chunk of the source, and for each chunk that
+-- it covers. Ranges are widened to whole buckets, as a refresh does.
+--
+-- The logs name readings and buckets, all after the whole hour they belong to: less a microsecond, they go by whole hours. A
+-- reading at the first instant of a chunk belongs to the hour before.
 
 CREATE VIEW api.refresh_lag AS
 WITH rollup AS (
@@ -177,9 +180,8 @@ WITH rollup AS (
         aggregate.mat_hypertable_id AS rollup_id,
         aggregate.raw_hypertable_id AS source_id,
         internal.source_relation(policy.relation) AS source,
-        -- The last range of the rollup's log has no end: there the refresh has not been yet. Before the first refresh, it
-        -- has no beginning either.
-        nullif(
+        -- The range without an end begins where the last refresh ended; before the first refresh, it has no beginning either.
+        _timescaledb_functions.to_timestamp(nullif(
             (
                 SELECT min(log.lowest_modified_value)
                 FROM _timescaledb_catalog.continuous_aggs_materialization_invalidation_log AS log
@@ -188,7 +190,7 @@ WITH rollup AS (
                     AND log.greatest_modified_value = 9223372036854775807
             ),
             -9223372036854775808
-        ) AS refreshed_to
+        )) - interval '1 microsecond' AS refreshed_to
     FROM telemetry.policy
     JOIN _timescaledb_catalog.continuous_agg AS aggregate
         ON aggregate.user_view_schema = 'telemetry' AND aggregate.user_view_name = policy.relation
@@ -197,6 +199,7 @@ source_chunk AS (
     SELECT
         rollup.relation,
         chunk.range_start,
+        chunk.range_start - CASE WHEN rollup.source LIKE '%\_history' THEN interval '1 hour' ELSE interval '0' END AS hours_from,
         chunk.range_end
     FROM rollup
     JOIN _timescaledb_catalog.hypertable AS hypertable ON hypertable.id = rollup.source_id
@@ -218,14 +221,14 @@ pending AS (
     SELECT
         rollup.relation,
         greatest(
-            _timescaledb_functions.to_timestamp(logged.lowest),
-            -- A bucket that the horizon cuts is refreshed no more.
-            CASE WHEN rollup.relation LIKE '%\_daily' THEN internal.day_ceiling(internal.history_horizon(rollup.source))
-                ELSE internal.hour_ceiling(internal.history_horizon(rollup.source)) END
+            _timescaledb_functions.to_timestamp(logged.lowest) - interval '1 microsecond',
+            -- A bucket with dropped history is not refreshed.
+            CASE WHEN rollup.relation LIKE '%\_daily' THEN internal.day_kept_from(internal.history_horizon(rollup.source))
+                ELSE internal.hour_kept_from(internal.history_horizon(rollup.source)) END
         ) AS pending_from,
         least(
-            _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1),
-            _timescaledb_functions.to_timestamp(rollup.refreshed_to)
+            _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1)),
+            rollup.refreshed_to
         ) AS pending_to
     FROM rollup
     JOIN logged USING (relation)
@@ -234,7 +237,10 @@ pending AS (
 changed AS (
     SELECT
         pending.relation,
-        greatest(pending.pending_from, source_chunk.range_start) AS pending_from,
+        CASE
+            WHEN pending.pending_from < source_chunk.hours_from THEN source_chunk.range_start
+            ELSE pending.pending_from
+        END AS pending_from,
         least(pending.pending_to, source_chunk.range_end) AS pending_to
     FROM pending
     JOIN source_chunk
@@ -242,7 +248,7 @@ changed AS (
             source_chunk.relation = pending.relation
             AND pending.pending_from < pending.pending_to
             AND (
-                (pending.pending_from >= source_chunk.range_start AND pending.pending_to <= source_chunk.range_end)
+                (pending.pending_from >= source_chunk.hours_from AND pending.pending_to <= source_chunk.range_end)
                 OR (pending.pending_from <= source_chunk.range_start AND pending.pending_to >= source_chunk.range_end)
             )
 ),
@@ -258,14 +264,14 @@ widened AS (
     FROM changed
 ),
 waiting AS (
-    SELECT widened.relation, count(*) AS ranges, range_agg(widened.buckets) AS buckets
+    SELECT widened.relation, count(DISTINCT widened.buckets) AS ranges, range_agg(widened.buckets) AS buckets
     FROM widened
     GROUP BY widened.relation
 )
 SELECT
     rollup.relation,
-    _timescaledb_functions.to_timestamp(rollup.refreshed_to) AS materialised_before,
-    now() - _timescaledb_functions.to_timestamp(rollup.refreshed_to) AS lag,
+    rollup.refreshed_to AS materialised_before,
+    now() - rollup.refreshed_to AS lag,
     rollup.refresh_end_offset
     + CASE WHEN rollup.relation LIKE '%\_daily' THEN interval '24 hours' ELSE interval '1 hour' END
     + 2 * rollup.refresh_every AS normal_lag,

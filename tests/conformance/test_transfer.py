@@ -12,7 +12,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.db import migrate
-from app.local.embedded import packaged_bindir
+from app.local.embedded.installation import packaged_bindir
 from app.tools import transfer
 from tests.support.servers import TIMESCALE, Server, Unavailable, local_bindirs, signed_in, start, stop_jobs
 from tests.support.service import ROOT, command
