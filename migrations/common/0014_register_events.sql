@@ -88,6 +88,7 @@ CREATE TABLE telemetry.register_backlog (
     device_id text COLLATE "C" NOT NULL,
     judged_before timestamptz NOT NULL,
     since timestamptz NOT NULL DEFAULT now(),
+    is_judged_at_commit boolean NOT NULL DEFAULT false,
     CONSTRAINT register_backlog_key PRIMARY KEY (device_type, device_id),
     CONSTRAINT device_type_is_meter_or_vehicle CHECK (device_type IN ('meter', 'vehicle'))
 );

@@ -19,20 +19,22 @@ $$;
 COMMENT ON FUNCTION internal.lock_register(text, text) IS
 'Keeps others from adding readings of a device, or judging them, until the transaction ends.';
 
-CREATE FUNCTION internal.add_to_backlog(kind_of_device text, device text, judged_before timestamptz)
+CREATE FUNCTION internal.add_to_backlog(
+    kind_of_device text, device text, judged_before timestamptz, is_judged_at_commit boolean DEFAULT false
+)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    INSERT INTO telemetry.register_backlog AS waiting (device_type, device_id, judged_before)
-    VALUES (kind_of_device, device, judged_before)
+    INSERT INTO telemetry.register_backlog AS waiting (device_type, device_id, judged_before, is_judged_at_commit)
+    VALUES (kind_of_device, device, judged_before, is_judged_at_commit)
     ON CONFLICT (device_type, device_id) DO UPDATE SET
         judged_before = least(waiting.judged_before, excluded.judged_before);
 END
 $$;
 
-COMMENT ON FUNCTION internal.add_to_backlog(text, text, timestamptz) IS
-'Leaves the judging of a register''s readings from an instant on to the backlog.';
+COMMENT ON FUNCTION internal.add_to_backlog(text, text, timestamptz, boolean) IS
+'Leaves the judging of a register''s readings from an instant on to the backlog, or to the end of the transaction.';
 
 -- What judging the next reading needs, beside the newest reading.
 
@@ -102,23 +104,43 @@ COMMENT ON FUNCTION internal.keep_register_state(text, text) IS
 -- Readings of a device that are no plain steps after the newest one: late ones, and those to be judged one by one. The live
 -- row is locked by then.
 
-CREATE FUNCTION internal.judge_added(kind_of_device text, device text, first_at timestamptz, last_at timestamptz)
+CREATE FUNCTION internal.judge_added(kind_of_device text, device text, instants timestamptz[])
 RETURNS void
 LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+    first_at CONSTANT timestamptz := (SELECT min(added.at) FROM unnest(instants) AS added (at));
+    last_at CONSTANT timestamptz := (SELECT max(added.at) FROM unnest(instants) AS added (at));
 BEGIN
     UPDATE telemetry.register_backlog AS waiting
     SET judged_before = least(waiting.judged_before, first_at)
     WHERE waiting.device_type = kind_of_device AND waiting.device_id = device;
-    IF NOT FOUND THEN
-        PERFORM internal.judge_from(kind_of_device, device, first_at, last_at);
+    IF FOUND THEN
+        PERFORM internal.keep_register_state(kind_of_device, device);
+        RETURN;
     END IF;
+    -- TimescaleDB shows what is inserted into a chunk of the columnstore only when the statement is over.
+    IF (
+        SELECT count(*) < cardinality(instants)
+        FROM internal.device_reading AS reading
+        WHERE
+            reading.device_type = kind_of_device
+            AND reading.device_id = device
+            AND reading.recorded_at >= first_at
+            AND reading.recorded_at <= last_at
+            AND reading.recorded_at = ANY (instants)
+    ) THEN
+        PERFORM internal.add_to_backlog(kind_of_device, device, first_at, is_judged_at_commit => true);
+        RETURN;
+    END IF;
+    PERFORM internal.judge_from(kind_of_device, device, first_at, last_at);
     PERFORM internal.keep_register_state(kind_of_device, device);
 END
 $$;
 
-COMMENT ON FUNCTION internal.judge_added(text, text, timestamptz, timestamptz) IS
-'Judges readings of a device that were added between two instants (both included), and what depends on them.';
+COMMENT ON FUNCTION internal.judge_added(text, text, timestamptz[]) IS
+'Judges readings of a device that were added at these instants, and what depends on them.';
 
 -- One part of a register's backlog: a month of it.
 

@@ -119,7 +119,7 @@ COMMENT ON FUNCTION internal.judge_step(
 ) IS
 'What a register''s step from its state to a value (kWh) at an instant counts (kWh), and which event it is; null: a plain step. Whether it closes the open event or opens one.';
 
--- Judges the readings of a stretch of a run, whose events before are right, and writes the events of the stretch anew. Reads
+-- Judges the readings of a stretch of a run, whose events before are right, and writes the events of the stretch. Reads
 -- all of them in one query, which leaves plain steps out. A step is plain that the device could deliver since its value moved;
 -- only the first move after an event is judged by another rule, and is looked for after each.
 
@@ -201,12 +201,6 @@ DECLARE
             ) IS NOT TRUE
         ORDER BY step.at;
 BEGIN
-    DELETE FROM telemetry.register_event AS known
-    WHERE
-        known.device_type = kind_of_device
-        AND known.device_id = device
-        AND known.recorded_at >= judged_from
-        AND known.recorded_at <= judged_to;
     SELECT * INTO STRICT rules FROM internal.register_rules(kind_of_device, device);
     state := internal.register_state_before(kind_of_device, device, run_from, judged_from, rules.still_for);
     SELECT
@@ -370,7 +364,7 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.judge_stretch(text, text, text, timestamptz, timestamptz, timestamptz) IS
-'Writes the events of a register''s readings of [judged_from, judged_to] anew, in the run of its kind that begins after run_from; those before have to be right. The caller holds the lock of the register.';
+'Writes the events of a register''s readings of [judged_from, judged_to], of which there are none yet, in the run of its kind that begins after run_from; those before have to be right. The caller holds the lock of the register.';
 
 CREATE FUNCTION internal.register_modulus(kind_of_device text, device text, instant timestamptz)
 RETURNS float8

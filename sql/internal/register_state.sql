@@ -284,14 +284,14 @@ $$;
 COMMENT ON FUNCTION internal.register_state_before(text, text, timestamptz, timestamptz, interval) IS
 'What judging a reading at an instant rests on: the state of a register after its last reading before, in the run of its kind that begins after run_from. All null where there is no reading.';
 
--- The reading before an instant: looked for within hours, then within a day and a week, then by the daily rollup, since a
--- search without a bound would open every chunk. Where the history is gone, the rollup's last value stands for it.
+-- The reading before an instant: looked for within hours first, since a search without a bound would open every chunk. Where the
+-- history is gone, the last value of a rollup stands for it.
 
 CREATE FUNCTION internal.reading_before(
     kind_of_device text, device text, run_from timestamptz, instant timestamptz, left_out timestamptz[]
 )
 RETURNS TABLE (recorded_at timestamptz, energy_kwh float8)
-LANGUAGE plpgsql STABLE ROWS 1
+LANGUAGE plpgsql STABLE STRICT ROWS 1
 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
@@ -320,6 +320,22 @@ BEGIN
         looked_to := looked_from + interval '1 microsecond';
     END LOOP;
     RETURN QUERY
+    SELECT hourly.last_recorded_at, hourly.energy_last_kwh
+    FROM internal.device_hourly AS hourly
+    WHERE
+        hourly.device_type = kind_of_device
+        AND hourly.device_id = device
+        AND hourly.bucket_start < instant
+        AND hourly.bucket_start >= instant - interval '8 days'
+        AND hourly.last_recorded_at < instant
+        AND hourly.last_recorded_at > run_from
+        AND hourly.last_recorded_at <> ALL (left_out)
+    ORDER BY hourly.bucket_start DESC
+    LIMIT 1;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
     SELECT daily.last_recorded_at, daily.energy_last_kwh
     FROM internal.device_daily AS daily
     WHERE
@@ -335,4 +351,4 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.reading_before(text, text, timestamptz, timestamptz, timestamptz[]) IS
-'The last reading of a meter or vehicle (kind_of_device) in (run_from, instant), those left out aside, and its value (kWh); from the daily rollup where the history is gone. No row without one.';
+'The last reading of a meter or vehicle (kind_of_device) in (run_from, instant), those left out aside, and its value (kWh); from a rollup where the history is gone. No row without one.';

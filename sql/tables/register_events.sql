@@ -36,3 +36,5 @@ COMMENT ON COLUMN telemetry.register_backlog.device_type IS 'meter or vehicle.';
 COMMENT ON COLUMN telemetry.register_backlog.device_id IS 'The device, as it names itself.';
 COMMENT ON COLUMN telemetry.register_backlog.judged_before IS 'Events before this instant are right; those from it on wait.';
 COMMENT ON COLUMN telemetry.register_backlog.since IS 'Since when it waits.';
+COMMENT ON COLUMN telemetry.register_backlog.is_judged_at_commit IS
+'Whether the transaction that added the row judges it before it commits.';

@@ -111,13 +111,11 @@ BEGIN
                         ) AS device_ids
                     INTO unjudged
                     FROM kept;
-                    PERFORM internal.judge_added('DEVICE', inserted.DEVICE_id, inserted.recorded_at, inserted.recorded_at)
+                    PERFORM internal.judge_added('DEVICE', inserted.DEVICE_id, ARRAY[inserted.recorded_at])
                     FROM inserted
                     WHERE inserted.DEVICE_id = ANY (unjudged.device_ids);
                     IF unjudged.kept < (SELECT count(*) FROM inserted) THEN
-                        PERFORM internal.judge_added(
-                            'DEVICE', inserted.DEVICE_id, inserted.recorded_at, inserted.recorded_at
-                        )
+                        PERFORM internal.judge_added('DEVICE', inserted.DEVICE_id, ARRAY[inserted.recorded_at])
                         FROM inserted
                         JOIN telemetry.live_DEVICE_state AS live ON live.DEVICE_id = inserted.DEVICE_id
                         WHERE
@@ -248,12 +246,18 @@ BEGIN
                             register_stands = excluded.register_stands
                         WHERE excluded.recorded_at > live.recorded_at
                     )
-                    SELECT newest.DEVICE_id AS device_id, newest.first_at, newest.recorded_at AS last_at
+                    SELECT newest.DEVICE_id AS device_id
                     FROM newest
                     WHERE newest.is_to_judge
                     ORDER BY newest.DEVICE_id
                 LOOP
-                    PERFORM internal.judge_added('DEVICE', unjudged.device_id, unjudged.first_at, unjudged.last_at);
+                    PERFORM internal.judge_added(
+                        'DEVICE',
+                        unjudged.device_id,
+                        ARRAY(
+                            SELECT inserted.recorded_at FROM inserted WHERE inserted.DEVICE_id = unjudged.device_id
+                        )
+                    );
                 END LOOP;
                 RETURN NULL;
             END

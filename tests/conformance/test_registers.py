@@ -40,8 +40,8 @@ def test_the_hours_of_all_registers_at_once_are_those_of_each(connection: Connec
         "silent": [Reading(start - 40 * DAY, 100.0), Reading(start + HOUR, 103.5)],
         "changing": [Reading(at, 700.0 + i if i < 60 else 0.1) for i, at in enumerate(every)],
     }
-    kinds = {name: [Kind(oracle.EVER, name != "interval")] for name in courses}
-    kinds["changing"].append(Kind(every[60], False))
+    kinds = {name: [Kind(oracle.EVER, "interval" if name == "interval" else "register")] for name in courses}
+    kinds["changing"].append(Kind(every[60], "interval"))
     for name, readings in courses.items():
         insert(connection, kind, name.replace(" ", "-"), readings)
         if name != "interval":

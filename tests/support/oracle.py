@@ -1,19 +1,20 @@
 """Energy accounting by its definitions, in plain Python over the raw readings: what every answer has to equal.
 
 It scans everything and adds exactly (fractions), knows nothing of rollups, hours or SQL, and shares no code with what
-it judges. Only the comparison with nine tenths is made as the database makes it, in double precision.
+it judges. The rules of registers are in registers.py.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal, NamedTuple
 
+from tests.support.registers import Rules, events
+
 EVER = datetime(1, 1, 1, tzinfo=UTC)
-REMEMBERED = timedelta(days=7)
 
 
 class Reading(NamedTuple):
@@ -27,7 +28,7 @@ class Kind(NamedTuple):
     """What kWh values mean that are stamped after an instant, up to that of the device's next kind."""
 
     since: datetime
-    register: bool
+    meaning: Literal["interval", "register", "session"]
     modulus_kwh: float | None = None
 
 
@@ -36,7 +37,7 @@ class Counted(NamedTuple):
 
     at: datetime
     kwh: Fraction | None
-    step: Literal["", "baseline", "reset", "rollover"]
+    step: str
 
 
 class Assignment(NamedTuple):
@@ -73,42 +74,40 @@ class Total:
             self.kwh = (self.kwh or Fraction(0)) + counted.kwh
 
 
-def counted(readings: Iterable[Reading], kinds: Sequence[Kind]) -> list[Counted]:
-    """What each reading of a device counts, in order of time; kinds in order of time, the first since ever."""
+def counted(
+    readings: Iterable[Reading], kinds: Sequence[Kind], rated_power_kw: float | None = None
+) -> list[Counted]:
+    """What each reading of a device counts, in order of time; kinds in order of time, the first since ever.
+
+    Neighbouring kinds of one meaning are one: a register goes on where its modulus changes.
+    """
     in_order = sorted(readings)
     ends = [*(kind.since for kind in kinds[1:]), datetime.max.replace(tzinfo=UTC)]
     result: list[Counted] = []
-    for kind, end in zip(kinds, ends, strict=True):
-        own = [reading for reading in in_order if kind.since < reading.at <= end]
-        if kind.register:
-            result += _register(own, kind.modulus_kwh)
-        else:
+    for meaning, group in groupby(zip(kinds, ends, strict=True), key=lambda pair: pair[0].meaning):
+        run = list(group)
+        own = [reading for reading in in_order if run[0][0].since < reading.at <= run[-1][1]]
+        if meaning == "interval":
             result += [Counted(reading.at, Fraction(reading.kwh), "") for reading in own]
+        else:
+            moduli = [(kind.since, kind.modulus_kwh) for kind, _ in run]
+            result += _register(own, Rules(meaning, moduli, rated_power_kw))
     return result
 
 
-def _register(readings: Sequence[Reading], modulus_kwh: float | None) -> list[Counted]:
+def _register(readings: Sequence[Reading], rules: Rules) -> list[Counted]:
+    found = {event.at: event for event in events(readings, rules)}
     result: list[Counted] = []
-    since_reset: list[Reading] = []
-    for reading in readings:
-        if not since_reset:
-            result.append(Counted(reading.at, None, "baseline"))
-            since_reset = [reading]
-            continue
-        previous = since_reset[-1]
-        # A reading stamped at midnight is of the day that ends.
-        midnight = (reading.at - datetime.resolution).replace(hour=0, minute=0, second=0, microsecond=0)
-        remembered = [other.kwh for other in since_reset if other.at > midnight - REMEMBERED]
-        mark = Fraction(max([previous.kwh, *remembered]))
-        if not reading.kwh < 0.9 * previous.kwh:
-            result.append(Counted(reading.at, max(Fraction(0), Fraction(reading.kwh) - mark), ""))
-            since_reset.append(reading)
-            continue
-        energy, step = Fraction(reading.kwh), "reset"
-        if modulus_kwh is not None and previous.kwh >= 0.9 * modulus_kwh:
-            energy, step = energy + max(Fraction(0), Fraction(modulus_kwh) - mark), "rollover"
-        result.append(Counted(reading.at, energy, step))  # type: ignore[arg-type]
-        since_reset = [reading]
+    before = 0.0
+    for at, kwh in readings:
+        event = found.get(at)
+        if event is None:
+            result.append(Counted(at, Fraction(kwh) - Fraction(before), ""))
+        elif event.kind == "baseline":
+            result.append(Counted(at, None, "baseline"))
+        else:
+            result.append(Counted(at, Fraction(event.counted_kwh), event.kind))
+        before = kwh
     return result
 
 

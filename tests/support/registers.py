@@ -1,10 +1,11 @@
 """The rules of registers and session counters, in plain Python: one pass over a device's sorted readings.
 
-What the database has to come to, whatever the order in which readings arrive. It knows nothing of SQL, hours or rollups and
-shares no code with what it judges. Powers, energies and hours are compared in double precision, as the database does it.
+What the database has to come to, whatever the order in which readings arrive. It knows nothing of SQL, hours or
+rollups and shares no code with what it judges. Powers, energies and hours are compared in double precision, as the
+database does it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -23,14 +24,14 @@ HOUR = timedelta(hours=1)
 
 
 class Decision(NamedTuple):
-    """What an operator says a step was: plain, reset, rollover, glitch, or exchange with the new meter's first value."""
+    """What an operator says a step was; of an exchange, the new meter's first value."""
 
     kind: Literal["plain", "reset", "rollover", "glitch", "exchange"]
     first_kwh: float | None = None
 
 
 class Event(NamedTuple):
-    """A step that is not plain energy. `before_kwh` is the value that the step counts from; None at the first reading."""
+    """A step that is not plain energy. `before_kwh` is the value it counts from; None at the first reading."""
 
     at: datetime
     kind: str
@@ -45,13 +46,19 @@ class Rules:
     """What is known of a device: all that judging rests on beside the readings."""
 
     meaning: Literal["register", "session"] = "register"
-    modulus_kwh: float | None = None
+    modulus_kwh: float | None | Sequence[tuple[datetime, float | None]] = None
     rated_power_kw: float | None = None
 
     @property
     def power_kw(self) -> float:
         """The most that the device can deliver."""
         return UNKNOWN_POWER_KW if self.rated_power_kw is None else OVER_RATED * self.rated_power_kw
+
+    def modulus_at(self, at: datetime) -> float | None:
+        """The value at which the register rolls over to zero: one for all time, or each after its instant."""
+        if isinstance(self.modulus_kwh, float | int | None):
+            return self.modulus_kwh
+        return [modulus for since, modulus in self.modulus_kwh if since < at][-1]
 
     @property
     def stands_still(self) -> timedelta:
@@ -168,7 +175,8 @@ def _judge(
         )
         if is_back and goes_against and (not is_plain or first_move):
             return event("return", back - opened.counted_kwh, None)
-    rolled = None if rules.modulus_kwh is None else kwh + rules.modulus_kwh - state.kwh
+    modulus_kwh = rules.modulus_at(at)
+    rolled = None if modulus_kwh is None else kwh + modulus_kwh - state.kwh
     rolls_over = step < 0 and rolled is not None and 0 <= rolled <= can_flow
     if (
         is_register
@@ -201,7 +209,7 @@ def _decided(
     counted = {
         "plain": kwh - state.kwh,
         "reset": kwh,
-        "rollover": kwh + (rules.modulus_kwh or 0.0) - state.kwh,
+        "rollover": kwh + (rules.modulus_at(at) or 0.0) - state.kwh,
         "exchange": kwh - (decision.first_kwh or 0.0),
     }[decision.kind]
     return decision.kind, counted, State(at, kwh, at, True, state.at, state.kwh, counted, False, None)
@@ -210,7 +218,7 @@ def _decided(
 def energy(
     readings: Iterable[tuple[datetime, float]], found: Iterable[Event], begins: datetime, ends: datetime
 ) -> float | None:
-    """Energy of a run of readings in (begins, ends], kWh: the value at its end minus that at its beginning plus the corrections.
+    """Energy of a run of readings in (begins, ends], kWh: its last value less that before, plus the corrections.
 
     None where no reading of the window counts anything: none is there, or the run's first one alone.
     """

@@ -1,0 +1,249 @@
+-- Energy of devices that are registers or session counters at some time of a window, piece by piece. A piece is an hour of the
+-- rollup, what the window or a change of kind leaves of one (read from the history by index), or, where a caller wants an hour
+-- apart, one reading of it.
+--
+-- What a piece of a register counts is its last value less the last value before it, plus the corrections of its events. A piece
+-- of intervals counts their sum. Of an hour whose history is gone, a part counts by its share of the hour, and is estimated.
+--
+-- In plpgsql, because TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it.
+
+CREATE FUNCTION internal.energy_pieces(
+    kind_of_device text,
+    pieces_from timestamptz,
+    pieces_to timestamptz,
+    only_device text DEFAULT NULL,
+    apart_device_ids text[] DEFAULT '{}',
+    apart_buckets timestamptz[] DEFAULT '{}'
+)
+RETURNS TABLE (
+    device_id text,
+    bucket_start timestamptz,
+    energy_reading text,
+    piece_from timestamptz,
+    piece_to timestamptz,
+    first_recorded_at timestamptz,
+    last_recorded_at timestamptz,
+    readings bigint,
+    energy_kwh float8,
+    source text,
+    is_estimated boolean
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+SET search_path = pg_catalog
+SET plan_cache_mode = force_custom_plan
+SET jit = off
+SET work_mem = '32MB'
+SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    -- Hours before this are known from their rollups alone.
+    kept_from CONSTANT timestamptz := coalesce(
+        internal.hour_kept_from(internal.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
+    );
+    -- The hour before the first one tells with which value that began.
+    looked_from CONSTANT timestamptz := internal.hour_floor(pieces_from) - interval '1 hour';
+BEGIN
+    RETURN QUERY
+    WITH period AS MATERIALIZED (
+        SELECT * FROM internal.device_periods(kind_of_device, pieces_from, pieces_to, only_device)
+    ),
+    apart AS MATERIALIZED (
+        SELECT DISTINCT hour.device_id, hour.bucket_start
+        FROM unnest(apart_device_ids, apart_buckets) AS hour (device_id, bucket_start)
+        WHERE hour.bucket_start > kept_from
+    ),
+    hour AS MATERIALIZED (
+        SELECT
+            overlap.*,
+            CASE
+                WHEN overlap.share = 0 THEN 'before'
+                WHEN overlap.bucket_start < kept_from THEN 'rollup'
+                WHEN overlap.share < 1 OR apart.device_id IS NOT NULL THEN 'history'
+                ELSE 'rollup'
+            END AS source,
+            apart.device_id IS NOT NULL AS is_apart
+        FROM (
+            SELECT
+                period.device_id,
+                period.energy_reading,
+                period.period_from,
+                period.counted_from,
+                period.counted_to,
+                hourly.bucket_start,
+                hourly.first_recorded_at,
+                hourly.last_recorded_at,
+                hourly.readings,
+                hourly.energy_sum_kwh AS sum_kwh,
+                hourly.energy_first_kwh AS first_kwh,
+                hourly.energy_last_kwh AS last_kwh,
+                greatest(
+                    0,
+                    date_part(
+                        'epoch',
+                        least(internal.hour_floor(hourly.bucket_start) + interval '1 hour', period.counted_to)
+                        - greatest(internal.hour_floor(hourly.bucket_start), period.counted_from)
+                    ) / 3600
+                ) AS share
+            FROM period
+            JOIN internal.device_hourly AS hourly ON hourly.device_id = period.device_id
+            WHERE
+                hourly.device_type = kind_of_device
+                AND (only_device IS NULL OR hourly.device_id = only_device)
+                AND hourly.bucket_start > looked_from
+                AND hourly.bucket_start <= internal.hour_ceiling(pieces_to)
+                AND hourly.bucket_start <= period.counted_to
+                AND hourly.last_recorded_at > period.period_from
+        ) AS overlap
+        LEFT JOIN apart ON apart.device_id = overlap.device_id AND apart.bucket_start = overlap.bucket_start
+    ),
+    -- Parts of hours to be read from the history; the one before the window tells with which value that began.
+    part AS (
+        SELECT
+            hour.device_id, hour.energy_reading, hour.period_from, hour.bucket_start, hour.is_apart,
+            greatest(internal.hour_floor(hour.bucket_start), hour.counted_from) AS part_from,
+            least(internal.hour_floor(hour.bucket_start) + interval '1 hour', hour.counted_to) AS part_to,
+            false AS is_before
+        FROM hour
+        WHERE hour.source = 'history'
+        UNION ALL
+        SELECT
+            hour.device_id, hour.energy_reading, hour.period_from, hour.bucket_start, false,
+            greatest(internal.hour_floor(hour.bucket_start), hour.period_from), hour.counted_from, true
+        FROM hour
+        WHERE
+            hour.source = 'history'
+            AND hour.counted_from > internal.hour_floor(hour.bucket_start)
+            AND hour.counted_from > hour.period_from
+    ),
+    piece AS MATERIALIZED (
+        SELECT
+            hour.device_id, hour.energy_reading, hour.period_from, hour.bucket_start,
+            internal.hour_floor(hour.bucket_start) AS piece_from,
+            internal.hour_floor(hour.bucket_start) + interval '1 hour' AS piece_to,
+            hour.first_recorded_at, hour.last_recorded_at, hour.readings,
+            hour.sum_kwh, hour.first_kwh, hour.last_kwh,
+            CASE hour.source WHEN 'before' THEN 0 ELSE hour.share END AS share,
+            'rollup' AS source
+        FROM hour
+        -- An hour before the period has nothing to say about it.
+        WHERE hour.source <> 'history' AND NOT (hour.source = 'before' AND hour.bucket_start <= hour.period_from)
+        UNION ALL
+        SELECT
+            part.device_id, part.energy_reading, part.period_from, part.bucket_start,
+            CASE WHEN part.is_apart THEN reading.first_recorded_at - interval '1 microsecond' ELSE part.part_from END,
+            CASE WHEN part.is_apart THEN reading.first_recorded_at ELSE part.part_to END,
+            reading.first_recorded_at, reading.last_recorded_at, reading.readings,
+            reading.sum_kwh, reading.first_kwh, reading.last_kwh,
+            CASE WHEN part.is_before THEN 0 ELSE 1 END,
+            'history'
+        FROM part
+        CROSS JOIN LATERAL (
+            SELECT
+                array_agg(history.recorded_at ORDER BY history.recorded_at) AS instants,
+                array_agg(history.energy_kwh ORDER BY history.recorded_at) AS kwh,
+                sum(history.energy_kwh) AS sum_kwh
+            FROM internal.device_reading AS history
+            WHERE
+                history.device_type = kind_of_device
+                AND history.device_id = part.device_id
+                AND history.recorded_at > part.part_from
+                AND history.recorded_at <= part.part_to
+                AND history.recorded_at > looked_from
+                AND history.recorded_at <= pieces_to
+        ) AS read
+        CROSS JOIN LATERAL (
+            SELECT
+                read.instants[1] AS first_recorded_at,
+                read.instants[cardinality(read.instants)] AS last_recorded_at,
+                cardinality(read.instants)::bigint AS readings,
+                read.sum_kwh,
+                read.kwh[1] AS first_kwh,
+                read.kwh[cardinality(read.kwh)] AS last_kwh
+            WHERE read.instants IS NOT NULL AND NOT part.is_apart
+            UNION ALL
+            SELECT single.instant, single.instant, 1, single.kwh, single.kwh, single.kwh
+            FROM unnest(read.instants, read.kwh) AS single (instant, kwh)
+            WHERE part.is_apart
+        ) AS reading
+    ),
+    corrected AS MATERIALIZED (
+        SELECT
+            piece.device_id,
+            piece.period_from,
+            piece.piece_from,
+            sum(event.correction_kwh) AS correction_kwh,
+            bool_or(event.kind = 'baseline') AS has_baseline
+        FROM internal.register_event AS event
+        JOIN piece
+            ON piece.device_id = event.device_id
+            AND event.recorded_at > piece.piece_from
+            AND event.recorded_at <= piece.piece_to
+            AND event.recorded_at > piece.period_from
+        WHERE
+            event.device_type = kind_of_device
+            AND (only_device IS NULL OR event.device_id = only_device)
+            AND event.recorded_at > looked_from
+            AND event.recorded_at <= internal.hour_ceiling(pieces_to)
+            AND piece.energy_reading <> 'interval'
+            AND piece.share > 0
+        GROUP BY piece.device_id, piece.period_from, piece.piece_from
+    ),
+    opened AS (
+        SELECT
+            piece.*,
+            lag(piece.last_kwh) OVER (
+                PARTITION BY piece.device_id, piece.period_from ORDER BY piece.first_recorded_at
+            ) AS opening_kwh
+        FROM piece
+    )
+    SELECT
+        opened.device_id,
+        opened.bucket_start,
+        opened.energy_reading,
+        greatest(opened.piece_from, period.counted_from),
+        least(opened.piece_to, period.counted_to),
+        opened.first_recorded_at,
+        opened.last_recorded_at,
+        round(opened.readings * opened.share)::bigint,
+        opened.share * CASE
+            WHEN opened.energy_reading = 'interval' THEN opened.sum_kwh
+            -- A register's first reading counts nothing.
+            WHEN corrected.has_baseline AND opened.readings = 1 THEN NULL
+            WHEN corrected.has_baseline THEN opened.last_kwh + corrected.correction_kwh
+            ELSE
+                opened.last_kwh - coalesce(opened.opening_kwh, earlier.energy_kwh, opened.first_kwh)
+                + coalesce(corrected.correction_kwh, 0)
+        END,
+        opened.source,
+        opened.share < 1 OR (
+            opened.energy_reading <> 'interval'
+            AND opened.opening_kwh IS NULL
+            AND earlier.energy_kwh IS NULL
+            AND NOT coalesce(corrected.has_baseline, false)
+        )
+    FROM opened
+    JOIN period ON period.device_id = opened.device_id AND period.period_from = opened.period_from
+    LEFT JOIN corrected
+        ON corrected.device_id = opened.device_id
+        AND corrected.period_from = opened.period_from
+        AND corrected.piece_from = opened.piece_from
+    -- Registers that were silent before the first piece.
+    LEFT JOIN LATERAL internal.reading_before(
+        kind_of_device,
+        opened.device_id,
+        opened.period_from,
+        CASE
+            WHEN opened.opening_kwh IS NULL
+                AND opened.energy_reading <> 'interval'
+                AND NOT coalesce(corrected.has_baseline, false)
+                THEN opened.piece_from + interval '1 microsecond'
+        END,
+        '{}'
+    ) AS earlier ON true
+    WHERE opened.share > 0;
+END
+$$;
+
+COMMENT ON FUNCTION internal.energy_pieces(text, timestamptz, timestamptz, text, text[], timestamptz[]) IS
+'Energy (kWh; null where a register''s first reading is all there is) in (pieces_from, pieces_to] of meters or vehicles (kind_of_device) that are registers at some time of it, or of one: one row an hour of the rollup, a part of an hour, or a reading of an hour to be taken apart (by device and bucket_start), with the meaning of its values, and whether it is estimated.';
