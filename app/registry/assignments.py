@@ -270,7 +270,7 @@ async def _writing(database: Database, author: Author, work: Callable[[Connectio
     """Run `work` in one transaction, under its author's name. Raises :class:`DatabaseLost`."""
 
     async def signed(connection: Connection) -> _T:
-        await connection.execute(query("say_who"), author._asdict())
+        await connection.execute(query("set_author"), author._asdict())
         return await work(connection)
 
     return await database.write(signed)

@@ -219,7 +219,7 @@ async def _set_default(connection: Connection, device_type: str, wanted: Default
         raise InvalidParameter(
             'registerModulusKwh must come with "energyReading": "register"', {"field": "registerModulusKwh"}
         )
-    cursor = await connection.execute(query("said_fleet_default"), {"device_type": device_type})
+    cursor = await connection.execute(query("latest_fleet_default"), {"device_type": device_type})
     row = await cursor.fetchone()
     current = _Kind(row.energy_reading, row.register_modulus_kwh) if row else _Kind("interval", None)
     differs = kind != current

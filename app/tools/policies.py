@@ -93,19 +93,19 @@ def run(url: str, options: argparse.Namespace) -> int:
     wanted = {"wanted": json.dumps(_read(options.file) if options.file else {})}
     with _connected(url) as connection:
         plan = connection.execute(query("policy_plan"), wanted).fetchall()
-        _tell_plan(plan, connection.execute(query("policy_effects"), wanted).fetchall())
+        _print_plan(plan, connection.execute(query("policy_effects"), wanted).fetchall())
         if options.action == "apply" and plan:
             # One transaction by itself: the connection is in autocommit.
             connection.execute(query("set_policies"), wanted)
             _say("applied")
         else:
-            _refuse(connection.execute(query("policy_faults"), wanted).fetchall())
-            _tell_what_has_no_effect(connection, [setting for _, setting, _, _ in plan])
-        _tell_unknown_jobs(connection)
+            _refuse(connection.execute(query("policy_violations"), wanted).fetchall())
+            _print_what_has_no_effect(connection, [setting for _, setting, _, _ in plan])
+        _print_unknown_jobs(connection)
     return 0
 
 
-def _tell_what_has_no_effect(connection: Connection, settings: Sequence[str]) -> None:
+def _print_what_has_no_effect(connection: Connection, settings: Sequence[str]) -> None:
     """What applying would say itself."""
     [(has_chunks,)] = connection.execute(query("has_chunks")).fetchall()
     if not has_chunks and any(setting != "drop_after" for setting in settings):
@@ -123,7 +123,7 @@ def _show(url: str) -> int:
             _say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         if any(in_force != _AS_SET for _, _, in_force, _ in shown):
             _say("where the database does otherwise: policies apply changes the database, policies adopt the policy")
-        _tell_unknown_jobs(connection)
+        _print_unknown_jobs(connection)
     return 0
 
 
@@ -131,14 +131,14 @@ def _adopt(url: str) -> int:
     with _connected(url) as connection:
         found = connection.execute(query("policy_plan"), {"wanted": "{}"}).fetchall()
         connection.execute(query("adopt_policies"))
-        _tell_plan([(relation, setting, wanted, now) for relation, setting, now, wanted in found], [])
+        _print_plan([(relation, setting, wanted, now) for relation, setting, now, wanted in found], [])
         if found:
             _say("adopted: telemetry.policy says so from now on")
-        _tell_unknown_jobs(connection)
+        _print_unknown_jobs(connection)
     return 0
 
 
-def _tell_unknown_jobs(connection: Connection) -> None:
+def _print_unknown_jobs(connection: Connection) -> None:
     for (job,) in connection.execute(query("unknown_jobs")):
         _say(f"{job}: not this service's, and left alone; `doctor` says what harm it may do")
 
@@ -181,16 +181,16 @@ def _connected(url: str) -> Iterator[Connection]:
         raise PoliciesRefused(f"the database refuses: {detail}") from None
 
 
-def _refuse(faults: list[TupleRow]) -> None:
-    if faults:
-        raise PoliciesRefused("\n".join(_sentence(*fault) for fault in faults))
+def _refuse(violations: list[TupleRow]) -> None:
+    if violations:
+        raise PoliciesRefused("\n".join(_sentence(*violation) for violation in violations))
 
 
 def _sentence(message: Any, hint: Any) -> str:
     return f"{message}. {hint}" if hint else str(message)
 
 
-def _tell_plan(plan: list[TupleRow], effects: list[TupleRow]) -> None:
+def _print_plan(plan: list[TupleRow], effects: list[TupleRow]) -> None:
     if not plan:
         _say("nothing to change")
     for relation, setting, now, wanted in plan:

@@ -128,7 +128,7 @@ COMMENT ON FUNCTION internal.policy_setting(jsonb, text, interval) IS
 -- the other one too, so that a file of policies means the same on both, and a copy finds policies it can apply.
 
 CREATE FUNCTION internal.policy_contradictions(wanted jsonb)
-RETURNS TABLE (fault text, relation text, message text, hint text)
+RETURNS TABLE (guardrail text, relation text, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$
@@ -243,14 +243,14 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.policy_contradictions(jsonb) IS
-'Those of internal.policy_faults that both storage profiles reject: settings that contradict each other.';
+'Those of internal.policy_violations that both storage profiles reject: settings that contradict each other.';
 
 -- Implemented by each profile, with one meaning: sql/timescale/policies.sql and sql/postgres/policies.sql.
 
 COMMENT ON FUNCTION internal.policy_effects(jsonb) IS
 'What a change of policies would do to existing data: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, because the rollup that counts the readings is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
 
-COMMENT ON FUNCTION internal.policy_faults(jsonb) IS
+COMMENT ON FUNCTION internal.policy_violations(jsonb) IS
 'Guardrails that reject a change of policies: the guardrail, the relation, a message and what to do; no row where none does. Changes nothing.';
 
 COMMENT ON VIEW internal.policy_in_force IS

@@ -1,4 +1,4 @@
--- name: say_who
+-- name: set_author
 SELECT
     set_config('energy.operator', coalesce(%(operator)s, ''), true) AS operator,
     set_config('energy.reason', coalesce(%(reason)s, ''), true) AS reason;

@@ -229,7 +229,7 @@ ORDER BY fleet.device_type, fleet.kind_from;
 -- name: lock_fleet_default
 LOCK TABLE telemetry.fleet_default IN SHARE ROW EXCLUSIVE MODE;
 
--- name: said_fleet_default
+-- name: latest_fleet_default
 SELECT energy_reading, register_modulus_kwh
 FROM telemetry.fleet_default
 WHERE device_type = %(device_type)s

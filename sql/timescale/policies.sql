@@ -205,8 +205,8 @@ $$;
 -- makes worse and ignores the rest, so that one setting can be repaired before another. It prevents loss of data;
 -- api.findings() reports what costs memory or time.
 
-CREATE FUNCTION internal.policy_faults(wanted jsonb)
-RETURNS TABLE (fault text, relation text, message text, hint text)
+CREATE FUNCTION internal.policy_violations(wanted jsonb)
+RETURNS TABLE (guardrail text, relation text, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$

@@ -150,7 +150,7 @@ def test_what_is_no_policy_is_refused(
     # What psql prints below the message is where it was raised, without pages of source.
     assert len(str(caught.value.diag.context).splitlines()) <= 6
     with pytest.raises(psycopg.errors.DataError, match=re.escape(complaint)):
-        untouched.execute("SELECT internal.policy_faults(%s::jsonb)", [json.dumps({relation: {setting: value}})])
+        untouched.execute("SELECT internal.policy_violations(%s::jsonb)", [json.dumps({relation: {setting: value}})])
 
 
 def test_intervals_of_one_length_are_taken_however_they_are_written(untouched: Connection) -> None:
