@@ -59,7 +59,7 @@ async def _assignment_body(request: Request) -> tuple[bool, bytes]:
 def _check_count(settings: Settings, items: Sequence[bytes]) -> None:
     most = settings.max_assignments_per_request
     if not 1 <= len(items) <= most:
-        raise InvalidParameter(f"a request must hold 1 to {most} items, not {len(items)}")
+        raise InvalidParameter(f"a request must hold 1 item{'' if most == 1 else f' to {most:,}'}, not {len(items):,}")
 
 
 def _item_results(results: ItemResults) -> Response:

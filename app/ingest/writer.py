@@ -32,6 +32,7 @@ from app.ingest.decode import BEGINNING_OF_TIME, Batch, Horizon, conflict
 from app.ingest.rows import Row, microseconds, now_us
 from app.ingest.store import Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
+from app.words import counted
 
 logger = logging.getLogger("energy.ingest")
 
@@ -137,7 +138,8 @@ class Writer:
         if self._closing:
             raise ShuttingDown("the service is stopping; send the request again later")
         if self._waiting and self._readings_waiting + len(batch) > self._max_waiting:
-            raise Overloaded(f"{self._readings_waiting} readings wait to be written; send the request again later")
+            waiting = counted(self._readings_waiting, "reading")
+            raise Overloaded(f"{waiting} in the queue are too many; send the request again later")
         if not len(batch):
             return Written()
         loop = asyncio.get_running_loop()
@@ -299,7 +301,8 @@ class Writer:
         if conflicts:
             errors = [conflict(place) for place in conflicts[: self._max_errors_listed]]
             raise StrictConflict(
-                f"{len(conflicts)} readings contradict others already kept; none of the request was kept",
+                f"{counted(len(conflicts), 'reading')} stored before with other values: none of the request is stored; "
+                "send it without strict to store the others",
                 {"conflicts": len(conflicts), "errors": errors},
             )
 

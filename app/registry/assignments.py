@@ -32,6 +32,7 @@ from app.wire.assignments import (
     RecordedChanges,
 )
 from app.wire.values import EARLIEST, LATEST, DeviceId
+from app.words import rfc3339
 
 _T = TypeVar("_T")
 _NO_ITEMS: Mapping[int, int] = {}
@@ -262,8 +263,8 @@ def there_already(wanted: NewAssignment, overlap: Overlap) -> Assignment | None:
 
 def describe(wanted: NewAssignment, overlap: Overlap, items: Mapping[int, int] = _NO_ITEMS) -> str:
     """A sentence naming what an assignment overlaps; `items` are the ids that items of the request would have had."""
-    what = f"{wanted.meterId} to {wanted.vehicleId} from {wanted.from_.isoformat()}"
-    return f"{what} overlaps {_named(overlap.overlaps, items)}"
+    what = f"{wanted.meterId} to {wanted.vehicleId} from {rfc3339(wanted.from_)}"
+    return f"{what} overlaps {_named(overlap.overlaps, items)}; {_remedy(overlap.overlaps[0], items)}"
 
 
 async def _writing(database: Database, author: Author, work: Callable[[Connection], Awaitable[_T]]) -> _T:
@@ -317,15 +318,18 @@ async def _apply(connection: Connection, index: int, event: PlugEvent) -> ItemRe
     rows = await (await connection.execute(statement, parameters)).fetchall()
     vehicle = event.vehicleId or "any vehicle"
     if not rows:
-        return _refused(index, NothingPluggedIn(f"{event.meterId} did not feed {vehicle} until {event.at.isoformat()}"))
+        return _refused(index, NothingPluggedIn(f"{event.meterId} did not feed {vehicle} until {rfc3339(event.at)}"))
     *before, newest = rows
     assignments = [_assignment(row) for row in before]
     # A repeat of an event whose assignment was voided: there is nothing to show.
     last = _assignment(newest) if newest.id is not None else None
     if newest.outcome == "overlap":
         overlaps = [*assignments, *([last] if last else [])]
-        what = f"{event.meterId} to {vehicle} at {event.at.isoformat()}"
-        return _refused(index, AssignmentOverlap(f"{what} overlaps {_named(overlaps)}"), overlaps)
+        what = f"{event.meterId} to {vehicle} at {rfc3339(event.at)}"
+        remedy = (
+            "send plugOut first, or handOver instead of plugIn" if event.event == "plugIn" else _remedy(overlaps[0])
+        )
+        return _refused(index, AssignmentOverlap(f"{what} overlaps {_named(overlaps)}; {remedy}"), overlaps)
     return ItemResult(index, newest.outcome, last, assignments, None)
 
 
@@ -360,7 +364,7 @@ def _checked_event(item: PlugEvent | ProblemError, latest: datetime) -> PlugEven
 
 def _check_range(name: str, instant: datetime | None, where: str = "") -> None:
     if instant is not None and not EARLIEST <= instant <= LATEST:
-        detail = f"{where}{name} must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}"
+        detail = f"{where}{name} must be from {rfc3339(EARLIEST)} to {rfc3339(LATEST)}"
         raise InvalidParameter(detail, {"field": name})
 
 
@@ -410,10 +414,20 @@ def _recorded(row: Any) -> RecordedChange:
 def _named(assignments: Sequence[Assignment], items: Mapping[int, int] = _NO_ITEMS) -> str:
     return "; ".join(
         (f"item {items[other.id]} of this request" if other.id in items else f"assignment {other.id}")
-        + f" ({other.meterId} to {other.vehicleId}, from {other.from_.isoformat()}, "
-        + (f"to {other.to.isoformat()})" if other.to else "still open)")
+        + f" ({other.meterId} to {other.vehicleId}, from {rfc3339(other.from_)}, "
+        + (f"to {rfc3339(other.to)})" if other.to else "still open)")
         for other in assignments
     )
+
+
+def _remedy(other: Assignment, items: Mapping[int, int] = _NO_ITEMS) -> str:
+    """What to do about an assignment that is in the way."""
+    if other.id in items:
+        return "correct one of the two items"
+    path = f"/v1/assignments/{other.id}"
+    if other.to is None:
+        return f'close it first: PATCH {path} with a to, such as {{"to": "2026-11-20T08:00:00Z"}}'
+    return f"begin at its end or later, or correct it with PATCH {path}"
 
 
 def _overlap_problem(

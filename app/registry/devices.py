@@ -29,6 +29,7 @@ from app.wire.devices import (
     Vehicles,
 )
 from app.wire.values import EARLIEST, LATEST
+from app.words import rfc3339
 
 DeviceType = Literal["meter", "vehicle"]
 
@@ -245,7 +246,7 @@ def _since(differs: bool, since: datetime | UnsetType | None, *, is_set: bool) -
     """From when on a kind applies. Raises :class:`InvalidParameter` where it replaces a kind that is set and `since` is
     omitted."""
     if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
-        raise InvalidParameter(f"since must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}", {"field": "since"})
+        raise InvalidParameter(f"since must be from {rfc3339(EARLIEST)} to {rfc3339(LATEST)}", {"field": "since"})
     if since is UNSET and differs and is_set:
         detail = (
             "since is missing: a change of a kind that is set must say from when on it holds, such as "

@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from app.db.queries import query
 from app.errors import ConfigurationError, DatabaseUnavailable
+from app.words import duration, rfc3339
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -26,8 +27,6 @@ MAX_DEVICES_SHOWN = 20
 """Silent devices shown by `doctor`, with `--json` too."""
 MAX_OF_A_SORT_SHOWN = 5
 """Findings of one sort shown by `doctor`; `--json` has all of them."""
-MAX_UNITS_DIVIDED = 10
-"""Days from which on `doctor` shows no hours, and hours from which on it shows no minutes."""
 QUESTION_TIMEOUT_S = 60
 """Time for each query of `doctor`."""
 # Exit status by the worst finding; 1 and 2 are those of every command.
@@ -249,21 +248,8 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes:,.{decimals}f} {units[-1]}"
 
 
-def duration(length: timedelta) -> str:
-    """A length of time as a person writes it, by its two largest units: `3 days`, `2 hours 5 minutes`, `400 days`."""
-    left_s = round(length.total_seconds())
-    parts: list[str] = []
-    for unit, unit_s in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        count, left_s = divmod(left_s, unit_s)
-        if count:
-            parts.append(f"{count:,} {unit}{'' if count == 1 else 's'}")
-        if len(parts) == 2 or (parts and (not count or count >= MAX_UNITS_DIVIDED)):
-            break
-    return " ".join(parts) or "0 seconds"
-
-
 def _plain(value: Any) -> Any:
     """A value as JSON has it: instants in RFC 3339, intervals in seconds."""
     if isinstance(value, datetime):
-        return value.isoformat()
+        return rfc3339(value)
     return value.total_seconds() if isinstance(value, timedelta) else value

@@ -22,6 +22,7 @@ import msgspec
 
 from app.errors import ImportFileError
 from app.wire.values import Instant
+from app.words import counted, rfc3339
 
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -371,7 +372,9 @@ def _shifted(line: Line, shift: timedelta) -> Line:
             try:
                 values[name] = (instant + shift).astimezone(UTC)
             except OverflowError:
-                return Line(line.number, {}, f"{name} {instant.isoformat()} cannot be shifted by {shift.days} days")
+                return Line(
+                    line.number, {}, f"{name} {rfc3339(instant)} cannot be shifted by {counted(shift.days, 'day')}"
+                )
     return line._replace(values=values) if values else line
 
 

@@ -34,6 +34,7 @@ from app.wire.allowed import convert, decode
 from app.wire.assignments import Assignment, NewAssignment
 from app.wire.devices import MeterChange, VehicleChange
 from app.wire.values import DeviceId, Instant
+from app.words import counted, rfc3339
 
 LINES_PER_BATCH = 5000
 """Lines per transaction of `import`, at most `ENERGY_MAX_READINGS_PER_REQUEST`."""
@@ -199,7 +200,7 @@ async def _shift(database: Database, file: ImportFile, end_at: EndAt) -> timedel
     [(shift, is_new)] = rows
     assert isinstance(shift, timedelta)
     if not is_new:
-        _say(f"imported before; shifted again by the same amount, so that it ends at {(newest + shift).isoformat()}")
+        _say(f"imported before; shifted again by the same amount, so that it ends at {rfc3339(newest + shift)}")
     return shift
 
 
@@ -442,22 +443,23 @@ def _print_summary(file: ImportFile, summary: Summary, elapsed_s: float, *, is_s
         _say(text)
     unlisted = summary.bad + summary.conflicts - len(summary.listed)
     if unlisted > 0:
-        _say(f"... and {unlisted} more lines that were not kept")
-    conflicts = "overlaps" if file.kind == "assignments" else "conflicts"
+        _say(f"... and {counted(unlisted, 'more line')} not kept")
+    conflict = "overlap" if file.kind == "assignments" else "conflict"
     _say(
-        f"{file.path.name}: {summary.lines} lines of {file.kind} in {elapsed_s:.1f} s: {summary.accepted} kept, "
-        f"{summary.duplicates} there already, {summary.conflicts} {conflicts}, {summary.bad} bad"
+        f"{file.path.name}: {counted(summary.lines, 'line')} of {file.kind} in {elapsed_s:.1f} s: "
+        f"{summary.accepted:,} kept, {summary.duplicates:,} there already, {counted(summary.conflicts, conflict)}, "
+        f"{summary.bad:,} bad"
     )
     if summary.loaded_before:
-        _say(f"{summary.loaded_before} lines are of days that an earlier run was over with")
+        _say(f"{counted(summary.loaded_before, 'line')} of days that an earlier run has finished")
     if summary.oldest and summary.newest:
-        _say(f"from {summary.oldest.isoformat()} to {summary.newest.isoformat()}")
+        _say(f"from {rfc3339(summary.oldest)} to {rfc3339(summary.newest)}")
     if summary.too_old and not is_shifted:
         _say("older than the history is kept; --end-at now replays the file as if it ended now")
     if summary.days_to_repeat:
         _say(
-            f"days that are not over: {summary.days_to_repeat}, since lines of theirs are older than the history is "
-            "kept or in the future; run it again when these are taken"
+            f"{counted(summary.days_to_repeat, 'day')} not finished, because of lines that are older than the history "
+            "is kept or in the future; run it again when these are accepted"
         )
 
 

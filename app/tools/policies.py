@@ -26,6 +26,7 @@ from psycopg.rows import TupleRow, class_row
 
 from app.db.queries import query
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
+from app.words import counted
 
 logger = logging.getLogger("energy.policies")
 
@@ -196,9 +197,9 @@ def _print_plan(plan: list[TupleRow], effects: list[TupleRow]) -> None:
     for relation, setting, now, wanted in plan:
         _say(f"{relation}.{setting}: {now} -> {wanted}")
     for relation, effect, chunks, rows, stored_bytes, range_from, range_to, is_at_least in effects:
-        parts = [f"{'at least ' if is_at_least else ''}{rows:,} rows"]
+        parts = [f"{'at least ' if is_at_least else ''}{counted(rows, 'row')}"]
         if chunks is not None:
-            parts = [f"{chunks:,} chunks", *parts, f"{stored_bytes / 1e6:,.1f} MB"]
+            parts = [counted(chunks, "chunk"), *parts, f"{stored_bytes / 1e6:,.1f} MB"]
         _say(f"{relation} {_EFFECTS[effect]} {', '.join(parts)} from {range_from:%F %H:%M} to {range_to:%F %H:%M} UTC")
 
 

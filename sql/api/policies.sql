@@ -4,7 +4,11 @@ CREATE FUNCTION api.policy_plan(wanted jsonb DEFAULT '{}')
 RETURNS TABLE (relation text, setting text, value_now text, value_wanted text)
 LANGUAGE sql STABLE
 AS $$
-    SELECT plan.relation, change.setting, coalesce(change.value_now::text, 'never'), coalesce(change.value_wanted::text, 'never')
+    SELECT
+        plan.relation,
+        change.setting,
+        coalesce(internal.interval_text(change.value_now), 'never'),
+        coalesce(internal.interval_text(change.value_wanted), 'never')
     FROM internal.policy_wanted(wanted) AS plan
     JOIN internal.policy_in_force AS kept USING (relation)
     CROSS JOIN LATERAL (

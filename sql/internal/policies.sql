@@ -69,7 +69,7 @@ BEGIN
         IF date_trunc('month', given.value::interval) <> interval '0' THEN
             RAISE EXCEPTION '%.% is "%", but months and years are not always of one length',
                 given.relation, given.name, given.value
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in days.';
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give it in days, such as "30 days".';
         END IF;
     END LOOP;
     RETURN QUERY
@@ -145,13 +145,13 @@ BEGIN
             '%s.%s would be %s, but %s is the %s it can be',
             plan.relation,
             change.setting,
-            change.wanted,
-            CASE WHEN change.wanted > longest THEN longest ELSE change.shortest END,
+            internal.interval_text(change.wanted),
+            internal.interval_text(CASE WHEN change.wanted > longest THEN longest ELSE change.shortest END),
             CASE WHEN change.wanted > longest THEN 'longest' ELSE 'shortest' END
         ),
         CASE
             WHEN change.wanted > longest THEN 'What is kept for ever is "never" dropped.'
-            ELSE format('A setting that is not named stays as it is: %s.', coalesce(change.kept::text, 'never'))
+            ELSE format('A setting that is not named stays as it is: %s.', coalesce(internal.interval_text(change.kept), 'never'))
         END
     FROM internal.policy_wanted(wanted) AS plan
     JOIN internal.policy_in_force AS kept ON kept.relation = plan.relation
@@ -212,7 +212,7 @@ BEGIN
         source.relation,
         format(
             '%s would be dropped after %s, but the refresh of %s looks back %s: what came late would be dropped before it shows',
-            source.relation, source.drop_after, rollup.relation, rollup.refresh_start_offset
+            source.relation, internal.interval_text(source.drop_after), rollup.relation, internal.interval_text(rollup.refresh_start_offset)
         ),
         format('Make drop_after of %s longer than refresh_start_offset of %s.', source.relation, rollup.relation)
     FROM internal.policy_wanted(wanted) AS rollup
@@ -230,7 +230,7 @@ BEGIN
         plan.relation,
         format(
             '%s would be dropped after %s, but its refresh looks back %s: it would write again what was dropped',
-            plan.relation, plan.drop_after, plan.refresh_start_offset
+            plan.relation, internal.interval_text(plan.drop_after), internal.interval_text(plan.refresh_start_offset)
         ),
         'Make drop_after longer than refresh_start_offset.'::text
     FROM internal.policy_wanted(wanted) AS plan

@@ -3,8 +3,8 @@
 SELECT
     policy.relation,
     setting.name AS setting,
-    coalesce(setting.wanted::text, 'never') AS wanted,
-    coalesce(setting.in_force::text, 'never') AS in_force,
+    coalesce(internal.interval_text(setting.wanted), 'never') AS wanted,
+    coalesce(internal.interval_text(setting.in_force), 'never') AS in_force,
     change.changed_at,
     change.changed_by,
     change.changed_through

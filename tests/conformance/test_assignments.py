@@ -121,9 +121,10 @@ def test_overlaps_within_a_request_are_named(client: Client) -> None:
         first, *others = conflict["overlaps"]
         assert (first["item"], first["meterId"], first["vehicleId"]) == (1, "M-1", "V-1")
         assert all("item" not in other for other in others)
-    said = f"M-1 to V-2 from {hour(1).isoformat()} overlaps item 1 of this request (M-1 to V-1, from "
-    assert answer.json["detail"].startswith(said)
+    beginning = f"M-1 to V-2 from {text(hour(1))} overlaps item 1 of this request (M-1 to V-1, from "
+    assert answer.json["detail"].startswith(beginning)
     assert f"; assignment {kept} (M-9 to V-2, from " in answer.json["detail"]
+    assert answer.json["detail"].endswith("; correct one of the two items")
     assert [assignment["id"] for assignment in listed(client)] == [kept]
 
 

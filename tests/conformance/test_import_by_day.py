@@ -95,7 +95,7 @@ def test_a_file_of_many_days_in_any_order_is_loaded_day_by_day_and_completed(
     # Again: nothing is read twice, and nothing changes.
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 0, done.stderr
-    assert "480 lines are of days that an earlier run was over with" in done.stdout
+    assert "480 lines of days that an earlier run has finished" in done.stdout
     check_complete(own, 240)
     # More readings of a day that is in the columnstore already.
     write(path, of_a_day(days[1] + timedelta(hours=5), 30))
@@ -131,7 +131,7 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(own: Connection, own_dat
     assert 2 <= len(before) < len(days)
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 0, done.stderr
-    assert f"{720 * len(before)} lines are of days that an earlier run was over with" in done.stdout
+    assert f"{720 * len(before):,} lines of days that an earlier run has finished" in done.stdout
     assert own.execute(LOADED).fetchall() == [(day, 720) for day in days]
     check_complete(own, 360 * len(days))
 
@@ -152,12 +152,12 @@ def test_a_day_with_readings_too_old_is_not_over_and_comes_in_once_they_are_take
     write(path, [reading for day in (old, yesterday) for reading in of_a_day(day, 1)])
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert "4 kept, 0 there already, 0 conflicts, 4 bad" in done.stdout
-    assert "days that are not over: 1," in done.stdout
+    assert "1 day not finished, " in done.stdout
     assert own.execute(LOADED).fetchall() == [(yesterday, 4)]
     # Nothing has changed, and so nothing comes in; what the first run was over with stays over.
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert "0 kept, 0 there already, 0 conflicts, 4 bad" in done.stdout
-    assert "days that are not over: 1," in done.stdout
+    assert "1 day not finished, " in done.stdout
     for kind in ("meter", "vehicle"):
         own.execute(f"CALL api.set_policy('{kind}_telemetry_history', drop_after => 'never')".encode())
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
@@ -173,7 +173,7 @@ def test_a_day_with_readings_in_the_future_is_not_over(own: Connection, own_data
     write(path, [meter_reading("D-1", now() + DAY)])
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 1
-    assert "days that are not over: 1," in done.stdout
+    assert "1 day not finished, " in done.stdout
     assert own.execute(LOADED).fetchall() == []
 
 

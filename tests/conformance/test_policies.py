@@ -214,7 +214,7 @@ def test_a_plan_tells_what_data_goes_and_that_is_what_goes(own: Connection, run_
         insert_meter_readings(own, minutes_of(days, count))
     own.execute("CALL api.refresh_rollups(now() - interval '300 days', now())")
     shown = run_file(own, "plan", f'[{HISTORY}]\ndrop_after = "200 days"\n')
-    told = re.search(rf"^{HISTORY} drops (?:(\d+) chunks, )?150 rows(?:, [\d.]+ MB)? from (\S+)", shown, re.MULTILINE)
+    told = re.search(rf"^{HISTORY} drops (?:(\d+) chunks?, )?150 rows(?:, [\d.]+ MB)? from (\S+)", shown, re.MULTILINE)
     assert told, shown
     assert told[2] == f"{now() - 250 * DAY:%F}"
     run_file(own, "apply", f'[{HISTORY}]\ndrop_after = "200 days"\n')
@@ -238,9 +238,9 @@ def test_a_plan_says_that_there_is_more_than_the_rollup_knows_of(own: Connection
     text = f'[{HISTORY}]\ncolumnstore_after = "3 days"\n'
     insert_meter_readings(own, minutes_of(10, 100))
     own.execute("CALL api.refresh_rollups(now() - interval '20 days', now())")
-    assert "1 chunks, 100 rows, " in run_file(own, "plan", text)
+    assert "1 chunk, 100 rows, " in run_file(own, "plan", text)
     insert_meter_readings(own, minutes_of(10, 30, device="M-2"))
-    assert "1 chunks, at least 100 rows, " in run_file(own, "plan", text)
+    assert "1 chunk, at least 100 rows, " in run_file(own, "plan", text)
 
 
 @pytest.mark.parametrize(
@@ -289,9 +289,26 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
 
 
 @pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        ("00:10", "10 minutes"),
+        ("1:00:01.5", "1 hour 1.5 seconds"),
+        ("1 12:00", "1 day 12 hours"),
+        ("1 month 36 hours", "1 month 36 hours"),
+        ("-400 days -1 min", "-400 days -1 minute"),
+        ("0", "0 seconds"),
+    ],
+)
+def test_an_interval_is_written_in_words_that_mean_the_same(untouched: Connection, length: str, text: str) -> None:
+    [written] = untouched.execute("SELECT internal.interval_text(%s::interval)", [length]).fetchall()
+    assert written == (text,)
+    assert untouched.execute("SELECT %s::interval::text = %s::interval::text", [text, length]).fetchall() == [(True,)]
+
+
+@pytest.mark.parametrize(
     ("relation", "settings", "fault", "complaint"),
     [
-        (HISTORY, {"chunk_interval": "1 microsecond"}, "interval_is_too_short", "01:00:00 is the shortest it can be"),
+        (HISTORY, {"chunk_interval": "1 microsecond"}, "interval_is_too_short", "1 hour is the shortest it can be"),
         (HISTORY, {"chunk_interval": "-1 day"}, "interval_is_too_short", "chunk_interval would be -1 day"),
         (HISTORY, {"drop_after": "-400 days"}, "interval_is_too_short", "drop_after would be -400 day"),
         (HISTORY, {"columnstore_after": "0 days"}, "interval_is_too_short", "columnstore_after would be 0"),
@@ -299,9 +316,9 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
             "meter_hourly",
             {"refresh_end_offset": "30 minutes"},
             "interval_is_too_short",
-            "refresh_end_offset would be 00:30",
+            "refresh_end_offset would be 30 minutes",
         ),
-        ("meter_hourly", {"refresh_every": "1 microsecond"}, "interval_is_too_short", "00:00:10 is the shortest"),
+        ("meter_hourly", {"refresh_every": "1 microsecond"}, "interval_is_too_short", "10 seconds is the shortest"),
         (HISTORY, {"drop_after": "1100000 days"}, "interval_is_too_long", "36500 days is the longest it can be"),
         ("meter_daily", {"drop_after": "170000000 weeks"}, "interval_is_too_long", "is the longest it can be"),
         (HISTORY, {"chunk_interval": "never"}, "chunk_interval_is_given", "always of some length"),
@@ -371,7 +388,7 @@ def test_history_is_not_dropped_before_its_rollup_is_refreshed(own: Connection) 
     # A late reading of a day that is materialised: an hour of it waits.
     insert_meter_readings(own, minutes_of(150, 1, device="M-2"))
     fault, message = refused(own, drop)
-    assert (fault, "1 hours from" in message) == ("drop_before_the_rollup_is_refreshed", True)
+    assert (fault, "1 hour from" in message) == ("drop_before_the_rollup_is_refreshed", True)
     own.execute(re.findall(r"CALL api\.refresh_rollups\(.*\);$", message)[0])
     own.execute(drop.encode())
 

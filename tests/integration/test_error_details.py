@@ -69,7 +69,7 @@ def _send(client: Client, method: str, path: str, body: bytes) -> dict[str, Any]
         (
             {"from": "1969-12-31T00:00:00Z"},
             "from",
-            "from must be from 1970-01-01T00:00:00+00:00 to 9999-01-01T00:00:00+00:00",
+            "from must be from 1970-01-01T00:00:00Z to 9999-01-01T00:00:00Z",
         ),
         ({"to": "now"}, "to", f"to must be {INSTANT}, or null"),
         ({"to": "2025-01-01T00:00:00Z"}, "to", "to must be later than from"),
