@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 from tqdm import tqdm
 
-from app.errors import OperatorError
+from app.errors import ConfigurationError, OperatorError
 from app.local.simulator import ID_PREFIX, MINUTE, Fleet, MeterReading, Minute, Session, VehicleReading, rfc3339
 
 VEHICLES: Final = 40
@@ -369,9 +369,11 @@ def run(
     is set: the service may be going away too.
     """
     if vehicles < 3:
-        raise OperatorError(f"{vehicles} vehicles: a simulated fleet has at least 3")
+        raise ConfigurationError(f"{vehicles} vehicles: a simulated fleet has at least 3, such as --vehicles 12")
     if not DAYS <= days <= MOST_DAYS:
-        raise OperatorError(f"{days} days: the past of a simulated fleet has {DAYS} to {MOST_DAYS}, such as --days 30")
+        raise ConfigurationError(
+            f"{days} days: the past of a simulated fleet has {DAYS} to {MOST_DAYS}, such as --days 30"
+        )
     ends_at_s = None if seconds is None else time.monotonic() + seconds
     client = _Client(base_url, stop)
     try:

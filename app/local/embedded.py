@@ -185,7 +185,9 @@ def _account(data_dir: Path, os_user: str | None) -> Account:
         try:
             entry = pwd.getpwnam(os_user)
         except KeyError:
-            raise EmbeddedServerError(f"ENERGY_POSTGRES_USER={os_user}: there is no such system account") from None
+            raise EmbeddedServerError(
+                f"ENERGY_POSTGRES_USER={os_user} is not a system account, such as postgres"
+            ) from None
         if entry.pw_uid == 0:
             raise EmbeddedServerError(f"ENERGY_POSTGRES_USER={os_user}: PostgreSQL refuses to run as root")
         return Account(os_user, entry.pw_uid, entry.pw_gid)
@@ -602,7 +604,8 @@ def _checked_bindir(bindir: Path) -> Path:
     if missing:
         raise EmbeddedServerError(
             f"{bindir} has no {' and no '.join(missing)}: "
-            "POSTGRES_BINDIR must name the bin directory of a PostgreSQL installation"
+            "POSTGRES_BINDIR must name the bin directory of a PostgreSQL installation, such as "
+            "/usr/lib/postgresql/18/bin"
         )
     return bindir
 

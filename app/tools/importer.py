@@ -23,7 +23,14 @@ from tqdm import tqdm
 from app.config import Settings
 from app.db.pool import Database, call
 from app.db.queries import query
-from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
+from app.errors import (
+    DatabaseLost,
+    DatabaseUnavailable,
+    ImportFileError,
+    ImportOptionError,
+    InvalidParameter,
+    ProblemError,
+)
 from app.ingest.decode import Batch, ReadingDecoder, conflict
 from app.ingest.rows import instant
 from app.ingest.writer import Writer, horizon
@@ -110,8 +117,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
     """Load a file and print a summary; returns 0, or 1 where no line was loaded, now or before.
 
-    Raises :class:`ImportFileError` where the file cannot be read, has an unknown format or is truncated, and
-    :class:`DatabaseUnavailable`; lines read before that are stored.
+    Raises :class:`ImportFileError` where the file cannot be read, has an unknown format or is truncated,
+    :class:`ImportOptionError` where an option is wrong, and :class:`DatabaseUnavailable`; lines read before that are
+    stored.
     """
     for name in ("meter", "vehicle"):
         if getattr(options, name) is not None:
@@ -122,7 +130,7 @@ def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
     columns = dict(_assigned_column(text) for text in options.column)
     file = ImportFile(options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns)
     if options.by_day and file.kind != "readings":
-        raise ImportFileError(f"--by-day is for readings, and {file.path} has {file.kind}")
+        raise ImportOptionError(f"--by-day is for readings, and {file.path} has {file.kind}")
     summary = asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day, prints_summary=True))
     return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
 
@@ -470,7 +478,7 @@ def _say(text: str) -> None:
 def _assigned_column(text: str) -> tuple[str, str]:
     name, _, column = text.partition("=")
     if name not in COLUMNS or not column:
-        raise ImportFileError(f"--column {text}: it takes FIELD=COLUMN, and the fields are {', '.join(COLUMNS)}")
+        raise ImportOptionError(f"--column {text}: it takes FIELD=COLUMN, and the fields are {', '.join(COLUMNS)}")
     return name, column
 
 
@@ -478,4 +486,4 @@ def _convert(option: str, text: str, type_: Any) -> Any:
     try:
         return convert(text, type_, option)
     except InvalidParameter as error:
-        raise ImportFileError(f"{error}, not {text}") from None
+        raise ImportOptionError(f"{error}, not {text}") from None

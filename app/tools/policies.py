@@ -12,6 +12,7 @@ Omitted settings stay as they are.
 import argparse
 import json
 import logging
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,11 @@ logger = logging.getLogger("energy.policies")
 
 Connection = psycopg.Connection[TupleRow]
 
+_ACTIONS = ("show", "plan", "apply", "adopt")
 _AS_SET = "as set"
+_LINE_OF_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
+# A setting whose value has no quotes, one quote, or those of a text processor.
+_ASSIGNMENT = re.compile(r"""\s*([a-z_]+)\s*=\s*["'“„]?([\w][\w .:-]*?)["'”“]?\s*(?:#.*)?""")
 _EFFECTS = {"drop": "drops", "columnstore": "goes to the columnstore"}
 
 
@@ -64,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command `policies`."""
     parser.add_argument(
         "action",
-        choices=("show", "plan", "apply", "adopt"),
+        choices=_ACTIONS,
+        metavar=f"{{{','.join(_ACTIONS)}}}",
         help="show: print policies, what the database does, and the last change; plan: print what would change; "
         "apply: change the database; adopt: write into telemetry.policy what the database does now",
     )
@@ -146,19 +152,32 @@ def _print_unknown_jobs(connection: Connection) -> None:
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
+        text = path.read_bytes().decode()
+        tables = tomllib.loads(text)
     except OSError as error:
         raise PolicyFileError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise PolicyFileError(f"{path} is not TOML: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyFileError(f"{path} is not TOML: {error}; {_correction(text, str(error))}") from None
     for relation, settings in tables.items():
         if not isinstance(settings, dict):
             raise PolicyFileError(f"{path}: {relation} is not a table; write [{relation}] above its settings")
         for setting, value in settings.items():
             if not isinstance(value, str):
-                raise PolicyFileError(f'{path}: {relation}.{setting} is not a text, such as "90 days" or "never"')
+                days = f"{value} days" if type(value) is int else "90 days"
+                raise PolicyFileError(
+                    f'{path}: {relation}.{setting} is not a text in quotes; write {setting} = "{days}", or "never"'
+                )
     return tables
+
+
+def _correction(text: str, error: str) -> str:
+    """The line of a file that is not TOML as it should be, where its value only lacks quotes; else an example."""
+    found = _LINE_OF_ERROR.search(error)
+    lines = text.splitlines()
+    assigned = _ASSIGNMENT.fullmatch(lines[int(found[1]) - 1]) if found and int(found[1]) <= len(lines) else None
+    return f'write {assigned[1]} = "{assigned[2]}"' if assigned else 'write drop_after = "200 days"'
 
 
 @contextmanager

@@ -102,7 +102,7 @@ AS $$
                 '%s is %s in the database, and %s in its policy',
                 change.setting, change.value_now, change.value_wanted
             ),
-            'python -m app policies adopt writes down what the database has; policies apply changes the database.'
+            'ev-fleet-energy policies adopt writes down what the database has; policies apply changes the database.'
         FROM api.policy_plan() AS change
         UNION ALL
         SELECT
@@ -368,4 +368,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.findings(interval, bigint) IS
-'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. silent_longer_than: from when on a device is silent; free_bytes: free bytes of the disk, where telemetry.disk has no size. python -m app doctor prints it.';
+'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. silent_longer_than: from when on a device is silent; free_bytes: free bytes of the disk, where telemetry.disk has no size. ev-fleet-energy doctor prints it.';

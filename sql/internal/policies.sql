@@ -66,6 +66,12 @@ BEGIN
             RAISE EXCEPTION '%.% is "%", which ends in a number without a unit', given.relation, given.name, given.value
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Write "800 days", "2 hours" or "90 seconds".';
         END IF;
+        BEGIN
+            PERFORM given.value::interval;
+        EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+            RAISE EXCEPTION '%.% is "%", which is not a length of time', given.relation, given.name, given.value
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Write "800 days", "2 hours" or "90 seconds", or "never".';
+        END;
         IF date_trunc('month', given.value::interval) <> interval '0' THEN
             RAISE EXCEPTION '%.% is "%", but months and years are not always of one length',
                 given.relation, given.name, given.value

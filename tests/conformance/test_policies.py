@@ -129,7 +129,7 @@ NO_UNIT = "which ends in a number without a unit"
     ("relation", "setting", "value", "complaint"),
     [
         ("meter_weekly", "drop_after", "300 days", 'no relation with a policy is named "meter_weekly"'),
-        ("meter_hourly", "drop_after", "300 moons", 'invalid input syntax for type interval: "300 moons"'),
+        ("meter_hourly", "drop_after", "300 moons", 'is "300 moons", which is not a length of time'),
         # Seconds, as PostgreSQL has it.
         ("meter_daily", "drop_after", "800", f'meter_daily.drop_after is "800", {NO_UNIT}'),
         ("meter_daily", "drop_after", " 8e2 ", NO_UNIT),
@@ -246,12 +246,24 @@ def test_a_plan_says_that_there_is_more_than_the_rollup_knows_of(own: Connection
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("drop_after = ", "is not TOML"),
+        ("drop_after = ", 'is not TOML: Invalid value (at end of document); write drop_after = "200 days"'),
+        ("[meter_hourly]\ndrop_after = 90 days", 'line 2, column 17); write drop_after = "90 days"'),
+        ("[meter_hourly]\ndrop_after = never # for ever\n", 'line 2, column 14); write drop_after = "never"'),
+        ('[meter_hourly]\ndrop_after = "90 days\n', 'line 2, column 22); write drop_after = "90 days"'),
+        ("[meter_hourly]\ndrop_after = “90 days”\n", 'line 2, column 14); write drop_after = "90 days"'),
+        ("[meter_hourly\n", 'line 1, column 14); write drop_after = "200 days"'),
         ('drop_after = "3 days"', "drop_after is not a table"),
-        ("[meter_hourly]\ndrop_after = 3", "meter_hourly.drop_after is not a text"),
+        (
+            "[meter_hourly]\ndrop_after = 3",
+            'drop_after is not a text in quotes; write drop_after = "3 days"',
+        ),
+        ("[meter_hourly]\ndrop_after = true", 'is not a text in quotes; write drop_after = "90 days"'),
         ('[meter_weekly]\ndrop_after = "3 days"', 'no relation with a policy is named "meter_weekly"'),
         ('[meter_hourly]\nkeep = "3 days"', "no such setting: meter_hourly.keep"),
-        ('[meter_hourly]\ndrop_after = "soon"', "invalid input syntax for type interval"),
+        (
+            '[meter_hourly]\ndrop_after = "soon"',
+            '"soon", which is not a length of time. Write "800 days"',
+        ),
     ],
 )
 def test_a_file_that_is_no_policies_is_refused(

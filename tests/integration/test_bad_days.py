@@ -137,7 +137,7 @@ def test_a_database_url_that_is_none_is_said_without_its_password(text: str) -> 
 
 def test_an_unmigrated_database_is_said_with_the_command_that_mends_it(postgres_server: Server) -> None:
     with postgres_server.new_database() as url:
-        assert "python -m app migrate" in _refusal(1, DATABASE_URL=url)
+        assert "ev-fleet-energy migrate" in _refusal(1, DATABASE_URL=url)
         assert command("migrate", DATABASE_URL=url, STORAGE_PROFILE="postgres").returncode == 0
         with running_service(DATABASE_URL=url) as client:
             assert client.get("/readyz").status == 200

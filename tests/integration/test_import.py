@@ -704,6 +704,21 @@ REFUSED: Mapping[str, tuple[bytes, Sequence[str], str]] = {
     "an end that is no instant": (METER_JSON, ("--end-at", "noon"), "--end-at must be a date and time"),
     "an end without a zone": (METER_JSON, ("--end-at", "2026-01-01T00:00:00"), "with a time zone"),
     "an end and no timestamp": (b"{}\n", ("--end-at", "now"), "has no line with a timestamp"),
+    "assignments by day": (_csv("meterId,vehicleId,from"), ("--by-day",), "--by-day is for readings"),
+}
+# Of these, those where the file is right.
+WRONG_OPTIONS = {
+    "an unknown field",
+    "a field without a column",
+    "a column that is not there",
+    "columns of lines of JSON",
+    "a bad meter id",
+    "an empty vehicle id",
+    "both ids for readings",
+    "a meter for vehicles",
+    "an end that is no instant",
+    "an end without a zone",
+    "assignments by day",
 }
 
 
@@ -720,7 +735,7 @@ def test_a_file_or_option_of_no_use_is_refused_in_one_line(
     path.write_bytes(content)
     monkeypatch.setenv("DATABASE_URL", _url(database))
     # The command line, called rather than started: a second a case is saved.
-    assert main(["import", str(path), *options]) == 1
+    assert main(["import", str(path), *options]) == (2 if case in WRONG_OPTIONS else 1)
     told = capsys.readouterr().err
     assert told.startswith("energy: ")
     assert message in told
@@ -752,7 +767,7 @@ def test_a_database_that_is_down_or_not_migrated_is_told(tmp_path: Path, postgre
         done = command("import", str(path), DATABASE_URL=url)
     assert (done.returncode, done.stderr) == (
         1,
-        "energy: the database has no schema yet; run: python -m app migrate\n",
+        "energy: the database has no schema yet; run: ev-fleet-energy migrate\n",
     )
 
 

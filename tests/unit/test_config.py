@@ -80,7 +80,7 @@ def test_an_empty_environment_means_all_defaults() -> None:
 @pytest.mark.parametrize("variable", _NUMERIC)
 @pytest.mark.parametrize("text", ["-1", "many", "1.5.2", "nan", "inf", "1e400", "99999999999999", "0x10", "1,5"])
 def test_a_number_that_cannot_be_used_is_refused_by_name(variable: str, text: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"^{variable}={text} is not "):
+    with pytest.raises(ConfigurationError, match=rf"^{variable}={text} is not .*, such as {variables()[variable][0]}$"):
         Settings.from_environment({variable: text})
 
 
@@ -109,6 +109,17 @@ def test_a_number_that_cannot_be_used_is_refused_by_name(variable: str, text: st
 )
 def test_a_value_outside_what_is_allowed_is_refused_by_name(variable: str, text: str) -> None:
     with pytest.raises(ConfigurationError, match="^" + re.escape(f"{variable}={text} is not ")):
+        Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_READ_URL"])
+@pytest.mark.parametrize(
+    "text", ["nonsense", "mysql://energy:hidden@localhost/energy", "postgresql://localhost/?nope=1"]
+)
+def test_a_database_url_that_is_none_is_refused_with_an_example_and_without_its_password(
+    variable: str, text: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{variable} is not a .*, such as postgresql://energy@[^ ]+$"):
         Settings.from_environment({variable: text})
 
 
