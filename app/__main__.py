@@ -50,9 +50,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options, unknown = parser.parse_known_args(arguments)
     if "run" not in options:
-        parser.error(
-            f"a command is missing: {', '.join(command.name for group in _GROUPS.values() for command in group)}"
-        )
+        names = ", ".join(command.name for group in _GROUPS.values() for command in group)
+        parser.error(f"a command is missing: {names}")
     if unknown:
         flags = [flag for action in options.parser._actions for flag in action.option_strings]
         close = get_close_matches(unknown[0].split("=")[0], flags, n=1)
@@ -233,11 +232,11 @@ def _policies(options: argparse.Namespace, settings: Settings) -> int:
 def _doctor(options: argparse.Namespace, settings: Settings) -> int:
     if settings.database_url is None:
         with database(settings) as url:
-            return doctor.run(url, options)
+            return doctor.run(url, options, settings.max_clock_skew_s)
     # A role that only reads may run it too, and cannot check the schema's release.
     with suppress(RoleLacksRight):
         migrate.check(settings.database_url)
-    return doctor.run(settings.database_url, options)
+    return doctor.run(settings.database_url, options, settings.max_clock_skew_s)
 
 
 def _say(text: str) -> None:

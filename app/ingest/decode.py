@@ -27,7 +27,7 @@ from app.ingest.rows import (
     vehicle_beginnings,
     vehicle_row,
 )
-from app.wire.allowed import missing, must_be
+from app.wire.allowed import missing, must_be, such_as
 from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingError, VehicleReading
 from app.words import counted, duration, rfc3339
 
@@ -111,7 +111,10 @@ class ReadingDecoder:
 
         Raises :class:`MalformedBody`, :class:`TooManyReadings`, and :class:`NoReadingAccepted` on an empty array.
         """
-        is_array = body.lstrip()[:1] == b"["
+        beginning = body.lstrip()[:1]
+        if not beginning:
+            raise MalformedBody(f"the body is empty; send a reading{such_as(MeterReading)}")
+        is_array = beginning == b"["
         if len(body) > self._max_commas and body.count(b",") > self._max_commas:
             raise TooManyReadings(f"a request must hold at most {counted(self._max_readings, 'reading')}")
         try:
@@ -175,7 +178,7 @@ class ReadingDecoder:
             )
         if count == 0:
             raise NoReadingAccepted(
-                "the request holds no reading; send one, or an array of at least one",
+                f"the request holds no reading; send one or more{such_as(MeterReading)}",
                 msgspec.structs.asdict(IngestResult(0, 0, 0, 0, [])),
             )
 

@@ -29,7 +29,7 @@ from app.db.pool import Database
 from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, RightMissing, ShuttingDown, StrictConflict
 from app.ingest import store
 from app.ingest.decode import BEGINNING_OF_TIME, Batch, Horizon, conflict
-from app.ingest.rows import Row, microseconds, now_us
+from app.ingest.rows import Row, clock_behind_us, microseconds, now_us
 from app.ingest.store import Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
 from app.words import counted
@@ -313,9 +313,7 @@ async def horizon(database: Database) -> Horizon:
     asked_us = now_us()
     [answer] = await database.fetch_all("clock")
     answered_us = now_us()
-    # The database looked at its clock at some moment in between: what that leaves open counts for no difference.
-    clock_us = microseconds(answer.clock)
-    behind_us = max(clock_us - answered_us, 0) + min(clock_us - asked_us, 0)
+    behind_us = clock_behind_us(asked_us, microseconds(answer.clock), answered_us)
     return Horizon(
         oldest.of_meters or BEGINNING_OF_TIME, oldest.of_vehicles or BEGINNING_OF_TIME, behind_us / 1_000_000
     )

@@ -62,7 +62,7 @@ async def create(database: Database, wanted: Sequence[NewAssignment], author: Au
         return [outcome for outcome in added if isinstance(outcome, Assignment)]
 
     for index, assignment in enumerate(wanted):
-        check_ends(assignment.from_, assignment.to, f"assignment {index}: ")
+        check_ends(assignment.from_, assignment.to, f"item {index}: " if len(wanted) > 1 else "")
     return await _writing(database, author, work)
 
 
@@ -78,7 +78,7 @@ async def add_each(
         return await _add_all(connection, wanted)
 
     for index, assignment in enumerate(wanted):
-        check_ends(assignment.from_, assignment.to, f"assignment {index}: ")
+        check_ends(assignment.from_, assignment.to, f"item {index}: " if len(wanted) > 1 else "")
     return await _writing(database, author, work)
 
 

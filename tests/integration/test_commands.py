@@ -180,6 +180,18 @@ def test_a_command_joins_a_server_that_is_about_to_start(tmp_path: Path) -> None
         assert 0 in [each.returncode for each in both], said
 
 
+def test_a_command_beside_the_database_of_a_demo_names_it() -> None:
+    """The demo has a database of its own, which is easily meant: where there is no other, or while it runs."""
+    with open_directory() as directory:
+        data_dir = directory / "data"
+        hint = f"the demo's is another one: for that, set ENERGY_DATA_DIR={data_dir / 'demo'}\n"
+        with running_service(ENERGY_DATA_DIR=str(data_dir / "demo")):
+            for _ in range(2):
+                assert hint in command("policies", "plan", ENERGY_DATA_DIR=str(data_dir)).stderr
+        assert hint not in command("policies", "plan", ENERGY_DATA_DIR=str(data_dir)).stderr
+        assert hint not in command("policies", "plan", ENERGY_DATA_DIR=str(data_dir / "demo")).stderr
+
+
 def test_a_second_service_in_a_data_directory_is_refused(service: Client, data_dir: str) -> None:
     refused = command("serve", "--port", "0", ENERGY_DATA_DIR=data_dir)
     assert service.process is not None

@@ -159,7 +159,9 @@ def test_a_port_that_workers_of_another_service_share_is_said_to_be_in_use(datab
         for workers in ("1", "2"):
             ended = command("serve", "--workers", workers, DATABASE_URL=database_url, ENERGY_PORT=port)
             assert ended.returncode == 2
-            assert f"energy: port {port} of 127.0.0.1 is in use" in ended.stderr
+            assert (
+                f"energy: port {port} of 127.0.0.1 is in use by a service of this project: stop that, " in ended.stderr
+            )
 
 
 def test_a_few_connections_are_shared_out_among_the_workers(database_url: str) -> None:
