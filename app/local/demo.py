@@ -412,7 +412,9 @@ def _tell(demo: _Demo, seconds: float | None, load: Load | None) -> None:
         return
     demo.say(f"\nServed at {demo.client.base_url}  (its description: {demo.client.base_url}/docs)")
     demo.say(
-        "Devices now post live; Ctrl-C stops." if seconds is None else f"Devices now post live, {seconds:g} s in all."
+        "The simulated devices now send a reading each minute; Ctrl-C stops."
+        if seconds is None
+        else f"The simulated devices now send a reading each minute, until {seconds:g} s have passed."
     )
     demo.live()
     if not demo.stop.is_set():

@@ -70,9 +70,10 @@ def _fault(error: msgspec.ValidationError, type_: Any, name: str) -> tuple[str, 
         path = (*path, found[1])
         detail = f"{'.'.join(path)} is missing: it must be {_described(_node(type_, path))}"
     elif found := _UNKNOWN.fullmatch(fault):
-        detail = (
-            f"{found[1]:.{_LONGEST_NAME_SHOWN}} is unknown: the fields are {', '.join(_fields(_node(type_, path)))}"
-        )
+        node = _node(type_, path)
+        detail = f"{found[1]:.{_LONGEST_NAME_SHOWN}} is unknown: the fields are {', '.join(_fields(node))}"
+        if example := _example(node):
+            detail += f", such as {_written(example)}"
         path = (*path, found[1][:_LONGEST_NAME_SHOWN])
     else:
         detail = f"{'.'.join(path) or name} must be {_described(_node(type_, path))}"

@@ -75,7 +75,11 @@ def _send(client: Client, method: str, path: str, body: bytes) -> dict[str, Any]
         ),
         ({"to": "now"}, "to", f"to must be {INSTANT}, or null"),
         ({"to": "2025-01-01T00:00:00Z"}, "to", "to must be later than from"),
-        ({"until": None}, "until", "until is unknown: the fields are meterId, vehicleId, from, to"),
+        (
+            {"until": None},
+            "until",
+            f"until is unknown: the fields are meterId, vehicleId, from, to, such as {NEW_ASSIGNMENT}",
+        ),
     ],
 )
 def test_an_assignment_that_is_not_allowed_is_answered_with_what_is(

@@ -393,7 +393,7 @@ def test_empty_lines_count_for_nothing() -> None:
     ids=lambda body: repr(body[:16]),
 )
 def test_a_body_that_is_not_json_is_malformed(body: bytes) -> None:
-    with pytest.raises(MalformedBody, match="not JSON|is empty"):
+    with pytest.raises(MalformedBody, match=r"not JSON|is empty"):
         _DECODER.decode_json(body)
 
 
