@@ -1,4 +1,4 @@
-"""However many assignments a device has had, what is asked and told of it reads a few of them, by index.
+"""However many assignments a device has had, what is asked and written about it reads a few of them, by index.
 
 Rows are counted as the database counts them: what a transaction read of a table, in sequence and by index. Here a plan
 that reads a table whole, or all assignments of one device, shows by a thousand.
@@ -146,7 +146,7 @@ def test_at_an_instant_no_more_are_read_than_there_are_devices(many: Connection)
 
 @pytest.mark.parametrize("plan", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize(
-    ("name", "told", "outcome"),
+    ("name", "given", "outcome"),
     [
         ("plug_in", {"at": hour(HOURS + 1)}, "created"),
         ("plug_in", {"at": hour(HOURS - 1)}, "unchanged"),
@@ -160,17 +160,17 @@ def test_at_an_instant_no_more_are_read_than_there_are_devices(many: Connection)
     ids=str,
 )
 def test_an_event_reads_a_few_assignments(
-    many: Connection, plan: str, name: str, told: dict[str, Any], outcome: str
+    many: Connection, plan: str, name: str, given: dict[str, Any], outcome: str
 ) -> None:
     # Within a function, a statement that ran some times is planned for parameters that are not known.
-    parameters = {**PLUGGED, **told}
+    parameters = {**PLUGGED, **given}
     statement = (
         query("plug_in") if name == "plug_in" else query("plug_out") if name == "plug_out" else query("hand_over")
     )
     with many.transaction(force_rollback=True):
         many.execute(f"SET LOCAL plan_cache_mode = {plan}")
-        told_back = many.execute(statement, parameters).fetchall()
-        assert told_back[-1][0] == outcome
+        answered_rows = many.execute(statement, parameters).fetchall()
+        assert answered_rows[-1][0] == outcome
     with many.transaction(force_rollback=True):
         many.execute(f"SET LOCAL plan_cache_mode = {plan}")
         _, read = rows_read(many, statement, parameters)

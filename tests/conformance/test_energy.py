@@ -73,11 +73,11 @@ def kinds_of(device: Device, default_is_register: bool) -> list[Kind]:
     """What a device's values mean, in order of time; to say the same again changes nothing."""
     kinds = [Kind(oracle.EVER, default_is_register)]
     for since, reading, modulus in device[1]:
-        said = Kind(oracle.EVER if since is None else month_starts() + since, reading == "register", modulus)
+        declared = Kind(oracle.EVER if since is None else month_starts() + since, reading == "register", modulus)
         if since is None:
-            kinds = [said]
-        elif (said.register, said.modulus_kwh) != (kinds[-1].register, kinds[-1].modulus_kwh):
-            kinds.append(said)
+            kinds = [declared]
+        elif (declared.register, declared.modulus_kwh) != (kinds[-1].register, kinds[-1].modulus_kwh):
+            kinds.append(declared)
     return kinds
 
 
@@ -139,11 +139,11 @@ def reasons(feeds: int, grid: oracle.Total, battery: oracle.Total) -> tuple[str 
     return own(grid) if feeds else "no_assignment", own(battery)
 
 
-def same_kwh(told: float | None, exact: Any) -> bool:
+def same_kwh(answered: float | None, exact: Any) -> bool:
     """Equal to a billionth of a kWh, or both not known."""
-    if told is None or exact is None:
-        return told is None and exact is None
-    return bool(abs(Fraction(told) - exact) <= TOLERANCE_KWH)
+    if answered is None or exact is None:
+        return answered is None and exact is None
+    return bool(abs(Fraction(answered) - exact) <= TOLERANCE_KWH)
 
 
 def check_performance(
@@ -446,8 +446,8 @@ BY_HAND = {
     ),
 }
 FOUND = {
-    # The fleet's default said register, then the device said so itself: its first reading was a baseline twice.
-    "the_default_said_again_of_the_device": replace(
+    # The fleet's default was register, then the device was declared one too: its first reading was a baseline twice.
+    "the_default_declared_again_for_the_device": replace(
         both(steps(10, 10, start=US, every=DAY), [(HOUR, "register", None)]), default_is_register=True
     ),
     # A high value before a long silence was the mark of a whole hour, not of its first reading alone.
@@ -520,19 +520,19 @@ def course(start: Place, steps: Sequence[tuple[Place, tuple[str, int]]]) -> list
 
 readings = st.builds(course, starts, st.lists(st.tuples(gaps, moves), max_size=40))
 places = st.one_of(starts, st.integers(0, 30).map(lambda days: days * DAY), st.timedeltas(timedelta(0), SPAN))
-said = st.sampled_from([("interval", None), ("register", None), ("register", MODULUS_KWH)])
+declared = st.sampled_from([("interval", None), ("register", None), ("register", MODULUS_KWH)])
 
 
 @st.composite
 def devices(draw: st.DrawFn) -> Device:
-    """A device: mostly a register of which it was always said, sometimes one that changes, at a reading or anywhere."""
+    """A device: mostly a register that was always declared, sometimes one that changes, at a reading or anywhere."""
     rows = draw(readings)
     kinds: list[tuple[Place | None, str, float | None]] = []
     if draw(st.integers(0, 5)):
-        kinds.append((None, *draw(said)))
+        kinds.append((None, *draw(declared)))
     if rows and not draw(st.integers(0, 2)):
         anywhere = st.one_of(places, st.sampled_from([row[0] for row in rows]))
-        kinds += [(place, *draw(said)) for place in sorted(draw(st.sets(anywhere, min_size=1, max_size=3)))]
+        kinds += [(place, *draw(declared)) for place in sorted(draw(st.sets(anywhere, min_size=1, max_size=3)))]
     return rows, kinds
 
 

@@ -220,7 +220,7 @@ def test_one_reading_of_a_wrong_clock_is_corrected_by_a_delete(twenty_days: Conn
     assert dropped_before(twenty_days) is None
 
 
-def test_what_was_never_there_is_not_said_to_be_dropped(own: Connection) -> None:
+def test_what_was_never_there_is_not_reported_as_dropped(own: Connection) -> None:
     # Two weeks of a pilot, long before the fleet; retention drops the pilot, and nothing was between the two.
     pilot, fleet = now() - 100 * DAY, now() - 5 * DAY
     for start, days in ((pilot, 14), (fleet, 5)):

@@ -154,12 +154,12 @@ def test_what_is_no_policy_is_refused(
 
 
 def test_intervals_of_one_length_are_taken_however_they_are_written(untouched: Connection) -> None:
-    for said, meant in (("2 weeks", 14 * DAY), ("1 12:00", 1.5 * DAY), ("PT36H", 1.5 * DAY)):
-        told = untouched.execute(
+    for given, meant in (("2 weeks", 14 * DAY), ("1 12:00", 1.5 * DAY), ("PT36H", 1.5 * DAY)):
+        printed = untouched.execute(
             "SELECT drop_after FROM internal.policy_wanted(%s::jsonb) WHERE relation = 'meter_daily'",
-            [json.dumps({"meter_daily": {"drop_after": said}})],
+            [json.dumps({"meter_daily": {"drop_after": given}})],
         ).fetchone()
-        assert told == (meant,)
+        assert printed == (meant,)
 
 
 # By file
@@ -214,12 +214,14 @@ def test_a_plan_tells_what_data_goes_and_that_is_what_goes(own: Connection, run_
         insert_meter_readings(own, minutes_of(days, count))
     own.execute("CALL api.refresh_rollups(now() - interval '300 days', now())")
     shown = run_file(own, "plan", f'[{HISTORY}]\ndrop_after = "200 days"\n')
-    told = re.search(rf"^{HISTORY} drops (?:(\d+) chunks?, )?150 rows(?:, [\d.]+ MB)? from (\S+)", shown, re.MULTILINE)
-    assert told, shown
-    assert told[2] == f"{now() - 250 * DAY:%F}"
+    printed = re.search(
+        rf"^{HISTORY} drops (?:(\d+) chunks?, )?150 rows(?:, [\d.]+ MB)? from (\S+)", shown, re.MULTILINE
+    )
+    assert printed, shown
+    assert printed[2] == f"{now() - 250 * DAY:%F}"
     run_file(own, "apply", f'[{HISTORY}]\ndrop_after = "200 days"\n')
     if own.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
-        assert told[1] == "2"
+        assert printed[1] == "2"
         [(job,)] = own.execute(
             "SELECT job_id FROM timescaledb_information.jobs "
             "WHERE hypertable_name = %s AND proc_name = 'policy_retention'",
@@ -433,9 +435,9 @@ def test_a_columnstore_inside_the_refresh_window_is_advised_against(own: Connect
     if server.profile == "postgres":
         assert advice(own, "meter_hourly") == []
         return
-    [told] = advice(own, "meter_hourly")
-    assert "goes to the columnstore after 30 days, but its refresh looks back 31 days" in told
-    own.execute(told.split(". ")[-1])
+    [printed] = advice(own, "meter_hourly")
+    assert "goes to the columnstore after 30 days, but its refresh looks back 31 days" in printed
+    own.execute(printed.split(". ")[-1])
     assert advice(own, "meter_hourly") == []
 
 
@@ -445,8 +447,8 @@ def test_a_columnstore_where_late_readings_come_is_advised_against(own: Connecti
     insert_meter_readings(own, [(f"M-{i % 9}", now() - 5 * DAY - timedelta(minutes=i), 0.5, 230.0) for i in range(200)])
     insert_meter_readings(own, [(f"M-{i % 9}", now() - timedelta(minutes=i), 0.5, 230.0) for i in range(50)])
     own.execute(f"CALL api.set_policy('{HISTORY}', columnstore_after => '1 day')")
-    [told] = advice(own, HISTORY)
-    assert "9 in 10 of these within 5 days" in told
+    [printed] = advice(own, HISTORY)
+    assert "9 in 10 of these within 5 days" in printed
     own.execute(f"CALL api.set_policy('{HISTORY}', columnstore_after => '7 days')")
     # Of the other history nothing came late.
     own.execute("CALL api.set_policy('vehicle_telemetry_history', columnstore_after => '1 day')")
@@ -468,8 +470,8 @@ def test_chunks_so_long_that_hot_indexes_outgrow_memory_are_advised_against(own:
     insert_meter_readings(own, ((f"M-{i}", start, 0.5, 230.0) for i in range(8_000)))
     own.execute("SET effective_cache_size = '6MB'")
     own.execute(f"CALL api.set_policy('{HISTORY}', chunk_interval => '60 days')")
-    [told] = advice(own, "indexes")
-    assert "effective_cache_size = 6MB" in told
+    [printed] = advice(own, "indexes")
+    assert "effective_cache_size = 6MB" in printed
     own.execute("SET effective_cache_size = '1TB'")
     assert advice(own, "indexes") == []
 

@@ -258,7 +258,7 @@ def test_the_script_that_makes_the_roles_sets_no_password_and_can_be_run_again(f
         ]
 
 
-def test_a_role_that_may_not_make_roles_is_told_so(fresh_database: str) -> None:
+def test_a_role_that_may_not_make_roles_gets_a_plain_error(fresh_database: str) -> None:
     refused = command("roles", DATABASE_URL=signed_in(fresh_database, "energy_reader"))
     # Where all are there already, it is the database that it may not hand over.
     assert refused.returncode == 1

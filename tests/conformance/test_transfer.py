@@ -159,10 +159,10 @@ def check_that_a_difference_is_named_and_copied(source: str, target: str, connec
         "WHERE meter_id = 'M-1' AND recorded_at > now() - interval '1 day'"
     ).rowcount
     connection.execute("UPDATE telemetry.vehicle SET battery_capacity_kwh = 60")
-    told = command("compare", source, DATABASE_URL=target)
-    assert told.returncode == 1
-    assert "vehicle: 1 row each, other values\n" in told.stdout
-    assert told.stdout.count("meter_telemetry_history 20") in (1, 2)
+    printed = command("compare", source, DATABASE_URL=target)
+    assert printed.returncode == 1
+    assert "vehicle: 1 row each, other values\n" in printed.stdout
+    assert printed.stdout.count("meter_telemetry_history 20") in (1, 2)
     assert transfer.copy(source, target) == lost > 0
 
 

@@ -25,7 +25,7 @@ _IS_NO_URL = "is not a libpq URL or connection string, such as postgresql://ener
 _COMMANDS = ("serve", "demo", "migrate", "roles", "import", "copy", "compare", "doctor", "policies")
 
 
-def test_the_entry_point_is_installed_beside_python_and_tells_its_version() -> None:
+def test_the_entry_point_is_installed_beside_python_and_shows_its_version() -> None:
     program = Path(sys.executable).with_name("ev-fleet-energy")
     done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == command("--version").stdout
@@ -160,10 +160,10 @@ def test_an_import_whose_service_stops_says_so_and_what_to_do(data_dir: str, tmp
             client.process.send_signal(signal.SIGTERM)
             assert loading.wait(_PATIENCE_S) == 1
             assert loading.stderr is not None
-            said = loading.stderr.read().splitlines()[-1]
+            printed = loading.stderr.read().splitlines()[-1]
         assert client.process.wait(_PATIENCE_S) == 0
-    assert said.startswith("energy: the database was lost after line ")
-    assert "has stopped it; run the command again" in said
+    assert printed.startswith("energy: the database was lost after line ")
+    assert "has stopped it; run the command again" in printed
     again = command("import", str(path), ENERGY_DATA_DIR=data_dir)
     assert again.returncode == 0, again.stderr
     assert "3 lines of readings" in again.stdout
@@ -175,9 +175,9 @@ def test_a_command_joins_a_server_that_is_about_to_start(tmp_path: Path) -> None
         environment = {**os.environ, "ENERGY_DATA_DIR": str(directory / "data")}
         importing = [sys.executable, "-m", "app", "import", str(_readings(tmp_path, 3))]
         both = [subprocess.Popen(importing, env=environment, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
-        said = [each.communicate(timeout=_PATIENCE_S)[0].decode() for each in both]
+        printed = [each.communicate(timeout=_PATIENCE_S)[0].decode() for each in both]
         # The one that has started the server may stop it under the other, which then is to be repeated.
-        assert 0 in [each.returncode for each in both], said
+        assert 0 in [each.returncode for each in both], printed
 
 
 def test_a_command_beside_the_database_of_a_demo_names_it() -> None:

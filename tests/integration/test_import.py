@@ -95,7 +95,7 @@ def _counts(done: "subprocess.CompletedProcess[str]") -> str:
 
 
 def _bad_lines(done: "subprocess.CompletedProcess[str]") -> dict[int, str]:
-    """What was said of each line that was listed, in the order listed."""
+    """What was printed of each listed line, in the order listed."""
     listed = [
         line.removeprefix("line ").split(": ", 1) for line in done.stdout.splitlines() if line.startswith("line ")
     ]
@@ -736,10 +736,10 @@ def test_a_file_or_option_of_no_use_is_refused_in_one_line(
     monkeypatch.setenv("DATABASE_URL", _url(database))
     # The command line, called rather than started: a second a case is saved.
     assert main(["import", str(path), *options]) == (2 if case in WRONG_OPTIONS else 1)
-    told = capsys.readouterr().err
-    assert told.startswith("energy: ")
-    assert message in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("energy: ")
+    assert message in printed
+    assert printed.count("\n") == 1
     assert _rows(database, METERS) == _rows(database, VEHICLES) == _rows(database, ASSIGNMENTS) == []
 
 
@@ -756,7 +756,7 @@ def test_what_is_no_file_is_refused_in_one_line(database: Connection, tmp_path: 
         assert done.stdout == ""
 
 
-def test_a_database_that_is_down_or_not_migrated_is_told(tmp_path: Path, postgres_server: Server) -> None:
+def test_a_database_that_is_down_or_not_migrated_is_reported(tmp_path: Path, postgres_server: Server) -> None:
     path = tmp_path / "meters.ndjson"
     path.write_bytes(METER_JSON)
     done = command("import", str(path), DATABASE_URL="postgresql://energy@127.0.0.1:1/energy")
@@ -772,7 +772,7 @@ def test_a_database_that_is_down_or_not_migrated_is_told(tmp_path: Path, postgre
 
 
 @pytest.mark.parametrize("kind", ["readings", "assignments"])
-def test_a_database_lost_midway_is_told_and_another_run_completes_the_import(
+def test_a_database_lost_midway_is_reported_and_another_run_completes_the_import(
     database: Connection, tmp_path: Path, kind: str
 ) -> None:
     """The import is held up in its first transaction by a lock on the table it writes to, and its session is ended
@@ -817,7 +817,7 @@ def test_a_database_lost_midway_is_told_and_another_run_completes_the_import(
     assert _counts(_import(database, path)).startswith("1 kept")
 
 
-def test_a_role_that_may_only_read_is_told_so(database: Connection, tmp_path: Path) -> None:
+def test_a_role_that_may_only_read_gets_a_plain_error(database: Connection, tmp_path: Path) -> None:
     readings, stays = tmp_path / "readings.ndjson", tmp_path / "stays.ndjson"
     readings.write_bytes(METER_JSON)
     stays.write_bytes(_ndjson({"meterId": "M-1", "vehicleId": "V-1", "from": BASE}))

@@ -497,7 +497,7 @@ def _as(role: str, url: str) -> str:
     return make_conninfo(url, user=role, password="no-secret")
 
 
-def test_a_role_without_rights_is_told_so(role: str, server: Server) -> None:
+def test_a_role_without_rights_gets_a_plain_error(role: str, server: Server) -> None:
     with server.new_database() as url:
         for _ in range(2):
             refused = command("migrate", DATABASE_URL=_as(role, url))

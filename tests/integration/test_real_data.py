@@ -229,7 +229,7 @@ class Charge(NamedTuple):
 
 
 def _charges(last_days: int | None) -> tuple[list[Charge], timedelta]:
-    """Sessions that fit, those of the last days alone if told, and the whole days by which to shift them up to now."""
+    """Sessions that fit, or those of the last days alone, and the whole days by which to shift them up to now."""
     with SESSIONS.open(newline="") as file:
         rows = {row["session"]: row for row in csv.DictReader(file)}
     fitting = _fitting(_sessions())

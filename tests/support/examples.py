@@ -108,7 +108,7 @@ EXAMPLES = (
 
 def answers(server: Server) -> list[tuple[Example, Answer]]:
     """Every example with its answer, in order; each has to succeed."""
-    told = []
+    answered = []
     with server.new_database() as url:
         migrate.migrate(url, server.profile)
         with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
@@ -117,8 +117,8 @@ def answers(server: Server) -> list[tuple[Example, Answer]]:
             for example in EXAMPLES:
                 answer = _ask(client, example)
                 assert answer.status < 300, (example, answer.body)
-                told.append((example, answer))
-    return told
+                answered.append((example, answer))
+    return answered
 
 
 def _fill(connection: psycopg.Connection[Any]) -> None:
@@ -163,10 +163,10 @@ def _steady(body: bytes) -> bytes:
     )
 
 
-def documented(told: Sequence[tuple[Example, Answer]]) -> str:
+def documented(answered: Sequence[tuple[Example, Answer]]) -> str:
     """docs/answers.md."""
     parts = [_HEAD]
-    for example, answer in told:
+    for example, answer in answered:
         parts.append(f"\n## `{example.method} {example.path}`\n")
         body = "" if example.body is None else msgspec.json.encode(example.body).decode()
         sent = f"\nContent-Type: application/json\n\n{body}" if body else ""
@@ -181,10 +181,10 @@ def documented(told: Sequence[tuple[Example, Answer]]) -> str:
 def main() -> None:
     """Write docs/answers.md."""
     with start("postgres") as server:
-        told = answers(server)
+        answered = answers(server)
     ANSWERS.parent.mkdir(exist_ok=True)
-    ANSWERS.write_text(documented(told), encoding="utf-8")
-    sys.stdout.write(f"{len(told)} answers written\n")
+    ANSWERS.write_text(documented(answered), encoding="utf-8")
+    sys.stdout.write(f"{len(answered)} answers written\n")
 
 
 if __name__ == "__main__":

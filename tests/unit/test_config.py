@@ -141,7 +141,7 @@ def test_variables_of_other_programs_are_none_of_ours() -> None:
     )
 
 
-def test_the_process_environment_is_what_is_read_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_environment_is_what_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ENERGY_PORT" not in os.environ
     monkeypatch.setenv("ENERGY_PORT", "8123")
     assert Settings.from_environment().port == 8123
