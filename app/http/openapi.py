@@ -34,7 +34,7 @@ from app.wire.devices import (
 from app.wire.explanation import Explanation
 from app.wire.fleet import Fleet, FleetSeries
 from app.wire.health import BatteryHealth, ChargerHealth
-from app.wire.live import LiveMeter, LiveMeters, LiveVehicle, LiveVehicles
+from app.wire.live import LiveMeter, LiveMeters, LiveVehicleDetail, LiveVehicles
 from app.wire.losses import Losses
 from app.wire.meter import MeterEnergy
 from app.wire.performance import Performance, VehicleSeries
@@ -224,7 +224,9 @@ OPERATIONS = (
     Operation(
         "GET", "/v1/live/vehicles", "Vehicles with their newest readings", LiveVehicles, None, 200, (422, 503), _LIVE
     ),
-    Operation("GET", "/v1/live/vehicles/{id}", "A vehicle's newest reading", LiveVehicle, problems=(404, 422, 503)),
+    Operation(
+        "GET", "/v1/live/vehicles/{id}", "A vehicle's newest reading", LiveVehicleDetail, problems=(404, 422, 503)
+    ),
     Operation(
         "POST",
         "/v1/assignments",

@@ -376,6 +376,7 @@ def test_a_batterys_capacity_is_the_energy_per_state_of_charge(client: Client, c
     capacity = told["capacity"]
     assert capacity["kwh"] == pytest.approx(63.06, abs=0.1)
     assert 0.02 < capacity["standardErrorKwh"] < 0.2
+    assert capacity["lowKwh"] < 63.06 < capacity["highKwh"]
     assert (capacity["stretches"], capacity["reason"], told["listedCapacityKwh"]) == (95, None, 70.0)
     assert told["shareOfListed"] == pytest.approx(63.06 / 70, abs=0.002)
     trend = told["trend"]
@@ -389,7 +390,15 @@ def test_a_battery_that_charges_by_few_points_has_no_capacity(client: Client, co
     begins = hours_ago(24 * 10).replace(hour=2)
     battery(connection, begins, 4, lambda _: 64.0, points=15)
     told = ask(client, "health/V-1", begins, begins + 5 * DAY)
-    assert told["capacity"] == {"kwh": None, "standardErrorKwh": None, "stretches": 0, "reason": "too_few_stretches"}
+    assert told["capacity"] == {
+        "kwh": None,
+        "standardErrorKwh": None,
+        "lowKwh": None,
+        "highKwh": None,
+        "stretches": 0,
+        "hoursLeftOut": {"jump": 0, "frozen": 0, "noEnergy": 0, "power": 0},
+        "reason": "too_few_stretches",
+    }
     assert told["trend"] == {"perMonth": None, "standardError": None, "reason": "too_few_months"}
     silent = ask(client, "health/V-1", begins - 3 * DAY, begins - DAY)
     assert (silent["capacity"]["reason"], silent["hoursAbove40C"]) == ("no_readings", None)
