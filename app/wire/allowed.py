@@ -107,6 +107,7 @@ def _described(node: inspect.Type) -> str:
 
 
 _PLAIN = {
+    inspect.BoolType: "true or false",
     inspect.StrType: "a string",
     inspect.DateTimeType: "a date and time",
     inspect.NoneType: "null",
