@@ -14,7 +14,7 @@ from app import __version__
 from app.config import Settings, flag_of, variables
 from app.db import migrate
 from app.errors import OperatorError, RoleLacksRight
-from app.local import demo
+from app.local.demo import run as demo
 from app.server import listen
 from app.server.database import any_database, database
 from app.server.logs import configure_logging

@@ -195,6 +195,13 @@ class Settings:
         "how far in the future a reading's timestamp may lie, and how far the clocks of service and database may "
         "differ; while they differ by more, ingest and `/readyz` answer 503",
     )
+    plug_clock_tolerance_s: float = _setting(
+        "ENERGY_PLUG_CLOCK_TOLERANCE_S",
+        5.0,
+        _seconds(0, 300),
+        "how far the clocks of two chargers, or of a charger and its backend, may differ in plug events: an assignment "
+        "that overlaps the next plug-in by no more ends there",
+    )
     max_window_days: int = _setting(
         "ENERGY_MAX_WINDOW_DAYS",
         31,

@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 from app.db import migrate
 from app.db.migrate import Profile
 from app.db.queries import query
-from app.local.embedded import EmbeddedServer
+from app.local.embedded.server import EmbeddedServer
 from bench.generate import whole_second
 from bench.targets import bindir_of
 from tests.support.servers import PROFILES, open_directory, stop_jobs

@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from app.db import migrate
 from app.db.migrate import Profile
 from app.db.queries import query
-from app.local.embedded import EmbeddedServer
+from app.local.embedded.server import EmbeddedServer
 from bench.generate import (
     SEED,
     Requests,

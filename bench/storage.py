@@ -21,7 +21,8 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from app.db import migrate
-from app.local.embedded import EmbeddedServer, packaged_bindir
+from app.local.embedded.installation import packaged_bindir
+from app.local.embedded.server import EmbeddedServer
 from app.local.simulator import Fleet
 from app.tools import doctor
 from tests.support.servers import PROFILES, local_timescale, open_directory, stop_jobs

@@ -12,7 +12,8 @@ from psycopg import sql
 from app import config
 from app.db import migrate
 from app.db.migrate import Profile
-from app.local.embedded import EmbeddedServer, packaged_bindir
+from app.local.embedded.installation import packaged_bindir
+from app.local.embedded.server import EmbeddedServer
 from bench.generate import DEVICES_OF_A_KIND, KNOWN_AGE, SWEEP
 from bench.load import CannotMeasure, Sample, Target
 from bench.machine import cpu_s

@@ -138,26 +138,35 @@ async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | 
 
 
 async def fleet_defaults(database: Database) -> FleetDefaults:
-    """What kWh values mean by default, at all times. Raises :class:`DatabaseLost`."""
+    """What kWh values mean by default, at all times, and how lost plugOuts are closed. Raises :class:`DatabaseLost`."""
     sides: dict[str, list[DeviceKind]] = {"meter": [], "vehicle": []}
     for row in await database.fetch_all("fleet_defaults"):
         sides[row.device_type].append(_kind(row))
-    return FleetDefaults(sides["meter"], sides["vehicle"])
+    [plug_events] = await database.fetch_all("plug_event_default")
+    return FleetDefaults(sides["meter"], sides["vehicle"], plug_events.closes_by_next_plug_in)
 
 
-async def set_fleet_defaults(database: Database, wanted: FleetDefaultsChange) -> FleetDefaults:
-    """Change the defaults of either side, or both at once. Raises as :func:`set_meter` does."""
+async def set_fleet_defaults(
+    database: Database, wanted: FleetDefaultsChange, operator: str | None = None
+) -> FleetDefaults:
+    """Change the defaults that are given, all or none of them. Raises as :func:`set_meter` does."""
 
     async def work(connection: Connection) -> None:
+        await connection.execute(query("set_author"), {"operator": operator, "reason": None})
         await connection.execute(query("lock_fleet_default"))
         for device_type, default in (("meter", wanted.meters), ("vehicle", wanted.vehicles)):
             if default is not UNSET:
                 assert isinstance(default, DefaultChange)
                 await _set_default(connection, device_type, default)
+        if wanted.closeByNextPlugIn is not UNSET:
+            await connection.execute(
+                query("set_plug_event_default"), {"close_by_next_plug_in": wanted.closeByNextPlugIn}
+            )
 
-    if wanted.meters is UNSET and wanted.vehicles is UNSET:
+    if wanted == FleetDefaultsChange():
         raise InvalidParameter(
-            'the body must have meters, vehicles or both, such as {"meters": {"energyReading": "register"}}',
+            "the body must have meters, vehicles or closeByNextPlugIn, such as "
+            '{"meters": {"energyReading": "register"}}',
             {"field": "meters"},
         )
     await database.write(work)

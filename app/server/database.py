@@ -6,11 +6,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import SubprocessError
 
 from app.config import Settings
 from app.db import migrate
 from app.errors import ConfigurationError, DatabaseUnavailable, EmbeddedServerError, SchemaMissing
-from app.local.embedded import EmbeddedServer, JoinedServer, join_or_start, reachable_data_dir
+from app.local.embedded.directory import place
+from app.local.embedded.joined import JoinedServer, join_or_start
+from app.local.embedded.server import EmbeddedServer
 
 logger = logging.getLogger("energy.service")
 
@@ -83,9 +86,13 @@ def _embedded(settings: Settings, *, serves: bool) -> Iterator[EmbeddedServer | 
 def _demo_beside(settings: Settings) -> Path | None:
     """The data directory of a demo that may be meant instead: one that runs, or that is there where no other is."""
     demo = settings.data_dir / "demo"
-    cluster, other = (
-        reachable_data_dir(directory, settings.postgres_user) / "cluster" for directory in (settings.data_dir, demo)
-    )
+    try:
+        cluster, other = (
+            place(directory, settings.postgres_user)[0] / "cluster" for directory in (settings.data_dir, demo)
+        )
+    except (OSError, SubprocessError):
+        # The start reports it.
+        return None
     sign = "postmaster.pid" if cluster.exists() else "PG_VERSION"
     return demo if (other / sign).exists() else None
 

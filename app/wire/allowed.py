@@ -143,6 +143,7 @@ def _written(example: Any) -> str:
 
 
 _PLAIN = {
+    inspect.BoolType: "true or false",
     inspect.StrType: "a string",
     inspect.DateTimeType: "a date and time",
     inspect.NoneType: "null",

@@ -1,5 +1,4 @@
--- A charger's ratio day by day (UTC): the energy of its meter for vehicles, and the energy into them while it fed them. A
--- vehicle without readings meanwhile counts on neither side.
+-- A charger's ratio of DC to AC energy by day (UTC). A feed counts only on days with readings of both meter and vehicle.
 
 CREATE FUNCTION internal.charger_days(meter text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (

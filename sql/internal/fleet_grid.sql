@@ -1,14 +1,16 @@
--- The grid's side of the fleet, by bucket, meter and vehicle fed. Whole hours come from the rollup and belong to the
--- stretch that holds them; hours that the window, a bucket or an assignment cuts come from the history, device by device.
+-- What meters drew from the grid, by bucket, meter and vehicle. A feed is a time in which a meter charges one vehicle, or none.
+-- Whole hours come from the rollup; partial hours, where the window, a bucket or a feed begins or ends, from the history.
 --
--- In plpgsql, for TimescaleDB makes the watermark of a continuous aggregate a constant only where the statement itself
--- names it: in a function that is inlined it is asked for anew for every row, 40 times the work of adding the rows up.
--- Registers are read only where there are any. The hours of a meter with one vehicle throughout are added up before its
--- vehicle is looked up. work_mem holds a group a device; and how many stretches there are the planner
--- cannot know, but sorting every hour for a merge is never worth it.
+-- Written for speed:
+-- - plpgsql: TimescaleDB computes the watermark of a continuous aggregate once a statement only where the statement names
+--   it. In an inlined function it is computed for every row, 40 times the cost of the sums.
+-- - Registers are read only if the window has any.
+-- - A meter with one feed is summed before the join with its feed.
+-- - work_mem holds the groups of the hash aggregate. The planner misjudges the number of feeds, and would sort every hour
+--   for a merge join.
 --
--- power_sum is the sum of energy squared over duration: divided by the energy it is the mean power, weighted by energy,
--- of the hours; idle hours do not lower it, an hour half used counts as half the power.
+-- power_sum_kw_kwh sums energy squared over duration. Divided by the energy it is the mean power weighted by energy: an idle
+-- hour does not lower it.
 
 CREATE FUNCTION internal.fleet_grid(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (
@@ -31,22 +33,23 @@ AS $$
 DECLARE
     hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
     hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
-    -- Meters that are registers at some time of the window: their energy is not in the sums of the rollup.
+    -- Meters that are registers at some time of the window: the rollup has no energy of theirs.
     register_meters CONSTANT text[] := internal.register_devices('meter', window_from, window_to);
-    -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
+    -- Begins of the buckets, sorted for width_bucket.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
         FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
         ORDER BY slot.bucket_from
     );
+    -- Hours in which a bucket begins: partial hours.
     cut_hours CONSTANT timestamptz[] := ARRAY(
         SELECT internal.hour_floor(slot.bucket_from)
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
-    -- Meters with several stretches, whose hours are added up stretch by stretch.
+    -- Meters with several feeds: their hours are joined with a feed before they are summed.
     shared_meters text[];
-    -- Hours of registers that belong to several stretches or buckets.
+    -- Hours of registers that belong to several feeds or buckets.
     apart_meters text[];
     apart_hours timestamptz[];
 BEGIN
@@ -66,7 +69,7 @@ BEGIN
             WHERE
                 part.meter_id = ANY (register_meters)
                 AND edge.instant <> internal.hour_floor(edge.instant)
-                -- A cut by the window does not split the part within it.
+                -- The ends of the window split no hour: only one side of it counts.
                 AND edge.instant > window_from
                 AND edge.instant < window_to
             UNION

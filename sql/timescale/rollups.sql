@@ -1,8 +1,7 @@
--- Differs by necessity because here the rollups are continuous aggregates: readings at or after the watermark are read
--- from the history, earlier ones show after a refresh. A refresh over dropped history would erase its rollup, so a bucket
--- is refreshed only where all of it is kept; and a refresh ends where the policy's does, so that readings
--- still coming in order stay visible at once. No search_path is set on the procedures: a refresh runs outside a
--- transaction, and a procedure with settings of its own cannot.
+-- Differs by necessity because here the rollups are continuous aggregates: what is before the watermark shows after a
+-- refresh, what is after it is read from the history. A refresh over dropped history would erase the rollup, so only buckets
+-- whose history is complete are refreshed. It ends where the policy's refresh does, so that readings in order stay visible
+-- at once. No search_path is set on the procedures: a refresh runs outside a transaction.
 
 CREATE PROCEDURE internal.refresh_rollup(relation_name text, range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
@@ -110,10 +109,9 @@ BEGIN
 END
 $$;
 
--- Differs by necessity because a continuous aggregate shows its rows up to its watermark, which a refresh moves behind the
--- last row where it has changed any; one that finds nothing to change moves nothing. So a row is added before the first
--- one, which has no readings behind it: the refresh of that time removes it, and moves the watermark. No search_path is set
--- on the procedure: a refresh runs outside a transaction.
+-- Differs by necessity because a continuous aggregate shows its rows before its watermark only, and a refresh moves that only
+-- if it changes a row. So a row without readings is added before the first bucket; the refresh removes it and moves the
+-- watermark behind the last row. No search_path is set on the procedure: a refresh runs outside a transaction.
 
 CREATE PROCEDURE internal.open_rollups()
 LANGUAGE plpgsql
@@ -161,12 +159,10 @@ AS $$
     WHERE rollup.view_schema = 'telemetry' AND rollup.view_name = relation_name
 $$;
 
--- Differs by necessity because a continuous aggregate is refreshed after the fact. Its backlog is in two logs: of the
--- source (changes since the last refresh) and of the rollup (ranges that no refresh has reached).
--- In the second, ranges that were refreshed never and ranges that changed look alike. What changed lies within a chunk of
--- the source; of a range that crosses chunks, those count which it covers whole: the rest is mostly time before the first
--- row, or between days that were loaded apart. A refresh goes by whole buckets, so they are what counts: the log of a late
--- reading is an instant.
+-- Differs by necessity because a continuous aggregate is refreshed later. TimescaleDB logs what to refresh twice: as changes
+-- of the source, and as ranges of the rollup. The second log also lists time that never had data: before the first row, and
+-- between days that were loaded apart. So a range counts where it lies within a chunk of the source, and for each chunk that
+-- it covers. Ranges are widened to whole buckets, as a refresh does.
 
 CREATE VIEW api.refresh_lag AS
 WITH rollup AS (
@@ -177,8 +173,7 @@ WITH rollup AS (
         aggregate.mat_hypertable_id AS rollup_id,
         aggregate.raw_hypertable_id AS source_id,
         internal.source_relation(policy.relation) AS source,
-        -- The last range of the rollup's log has no end: there the refresh has not been yet. Before the first refresh, it
-        -- has no beginning either.
+        -- The range without an end begins where the last refresh ended; before the first refresh, it has no beginning either.
         nullif(
             (
                 SELECT min(log.lowest_modified_value)
@@ -219,7 +214,7 @@ pending AS (
         rollup.relation,
         greatest(
             _timescaledb_functions.to_timestamp(logged.lowest),
-            -- A bucket that the horizon cuts is refreshed no more.
+            -- A bucket with dropped history is not refreshed.
             CASE WHEN rollup.relation LIKE '%\_daily' THEN internal.day_ceiling(internal.history_horizon(rollup.source))
                 ELSE internal.hour_ceiling(internal.history_horizon(rollup.source)) END
         ) AS pending_from,

@@ -378,6 +378,7 @@ def test_a_batterys_capacity_is_the_energy_per_state_of_charge(client: Client, c
     capacity = answered["capacity"]
     assert capacity["kwh"] == pytest.approx(63.06, abs=0.1)
     assert 0.02 < capacity["standardErrorKwh"] < 0.2
+    assert capacity["lowKwh"] < 63.06 < capacity["highKwh"]
     assert (capacity["stretches"], capacity["reason"], answered["listedCapacityKwh"]) == (95, None, 70.0)
     assert answered["shareOfListed"] == pytest.approx(63.06 / 70, abs=0.002)
     trend = answered["trend"]
@@ -394,7 +395,10 @@ def test_a_battery_that_charges_by_few_points_has_no_capacity(client: Client, co
     assert answered["capacity"] == {
         "kwh": None,
         "standardErrorKwh": None,
+        "lowKwh": None,
+        "highKwh": None,
         "stretches": 0,
+        "hoursLeftOut": {"jump": 0, "frozen": 0, "noEnergy": 0, "power": 0},
         "reason": "too_few_stretches",
     }
     assert answered["trend"] == {"perMonth": None, "standardError": None, "reason": "too_few_months"}

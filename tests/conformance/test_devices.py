@@ -254,7 +254,7 @@ def test_pages_visit_every_device_once_in_order_of_id(client: Client, kind: str,
 
 def test_the_fleet_reads_intervals_by_default(client: Client) -> None:
     always = [declared("interval", None, None, None, fleet_default=True)]
-    assert client.get(DEFAULTS).json == {"meters": always, "vehicles": always}
+    assert client.get(DEFAULTS).json == {"meters": always, "vehicles": always, "closeByNextPlugIn": False}
 
 
 def test_a_default_holds_for_devices_without_a_kind(client: Client, kind: str) -> None:
@@ -292,7 +292,7 @@ def test_both_defaults_are_changed_or_neither(client: Client) -> None:
         refused(client.put(DEFAULTS, {"meters": register, "vehicles": bad}))
         assert client.get(DEFAULTS).json == before
     answer = client.put(DEFAULTS, {"meters": register, "vehicles": register})
-    assert [side[0]["energyReading"] for side in answer.json.values()] == ["register", "register"]
+    assert [answer.json[side][0]["energyReading"] for side in ("meters", "vehicles")] == ["register", "register"]
 
 
 def test_defaults_that_make_no_sense_are_422(client: Client) -> None:

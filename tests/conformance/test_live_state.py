@@ -55,6 +55,7 @@ def test_the_newest_by_the_devices_clock_stands_whatever_the_order_of_arrival(
         "kwhDeliveredDc": 3.0,
         "batteryTemp": 23.0,
         "charging": True,
+        "socPlausible": True,
     }
 
 

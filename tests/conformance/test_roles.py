@@ -352,7 +352,7 @@ def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(mi
         ("SELECT", "telemetry.meter_telemetry_history", "energy_writer"),
         ("UPDATE", "telemetry.assignment", "energy_writer"),
         ("INSERT", "telemetry.meter", "energy_writer"),
-        ("EXECUTE", "api.plug_in(text,text,timestamp with time zone)", "energy_writer"),
+        ("EXECUTE", "api.plug_in(text,text,timestamp with time zone,interval)", "energy_writer"),
         ("SELECT", "api.assignment", "energy_writer"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.db import migrate
-from app.local.embedded import packaged_bindir
+from app.local.embedded.installation import packaged_bindir
 from app.tools import transfer
 from tests.support.servers import TIMESCALE, Server, Unavailable, local_bindirs, signed_in, start, stop_jobs
 from tests.support.service import ROOT, command
@@ -39,6 +39,8 @@ FILL = """
     FROM generate_series(1, 3) AS device;
     SELECT api.void_assignment(2);
     UPDATE telemetry.assignment SET during = tstzrange(lower(during), NULL) WHERE id = 3;
+    SELECT api.plug_out('M-9', NULL, now() - interval '1 day');
+    SELECT api.set_plug_event_default(true);
     SELECT api.set_meter_kind('M-2', 'register', 1000, now() - interval '9 days');
     INSERT INTO telemetry.vehicle (vehicle_id, battery_capacity_kwh) VALUES ('V-1', 77.5);
     INSERT INTO telemetry.import_source (fingerprint, file_name, shifted_by) VALUES ('f', 'a.csv', '3 days 4 hours');
@@ -65,6 +67,8 @@ READ = {
     "vehicle_daily": "vehicle_id, bucket_start",
     "assignment": "id",
     "assignment_change": "id",
+    "unmatched_plug_out": "id",
+    "plug_event_default": "is_only",
     "meter": "meter_id",
     "meter_kind_past": "meter_id, until",
     "vehicle": "vehicle_id",

@@ -26,7 +26,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from app.db import migrate
-from app.local.embedded import EmbeddedServer
+from app.local.embedded.server import EmbeddedServer
 from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.support.servers import Server, open_directory
 from tests.support.service import ROOT, Answer, Client, command, running_service

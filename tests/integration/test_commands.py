@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from app.config import Settings, variables
-from app.local.embedded import JoinedServer, join_or_start
+from app.local.embedded.joined import JoinedServer, join_or_start
 from tests.support.readings import meter_reading, minutes_ago
 from tests.support.servers import open_directory
 from tests.support.service import ROOT, Client, command, running_service
@@ -140,9 +140,17 @@ def test_commands_join_the_embedded_server_of_a_running_service_and_leave_it_run
 
 
 def test_an_import_whose_service_stops_says_so_and_what_to_do(data_dir: str, tmp_path: Path) -> None:
-    """A lock keeps the import in the database until the service, which has started the server, stops."""
+    """A lock keeps the import in the database until the service, which has started the server, stops.
+
+    The service's own maintenance waits for that lock too, so the import is recognised by its connection.
+    """
     path = _readings(tmp_path, 3)
-    with running_service(ENERGY_DATA_DIR=data_dir) as client, closing(psycopg.connect(_joined(data_dir).url)) as holder:
+    waiting = "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND application_name = %s"
+    with (
+        running_service(ENERGY_DATA_DIR=data_dir) as client,
+        closing(psycopg.connect(_joined(data_dir).url)) as holder,
+        closing(psycopg.connect(_joined(data_dir).url, autocommit=True)) as observer,
+    ):
         holder.execute("LOCK TABLE telemetry.meter_telemetry_history")
         with subprocess.Popen(
             [sys.executable, "-m", "app", "import", str(path)],
@@ -152,7 +160,7 @@ def test_an_import_whose_service_stops_says_so_and_what_to_do(data_dir: str, tmp
             text=True,
         ) as loading:
             deadline = time.monotonic() + _PATIENCE_S
-            while holder.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is None:
+            while observer.execute(waiting, ["energy-writer"]).fetchone() is None:
                 assert loading.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

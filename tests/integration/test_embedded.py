@@ -17,9 +17,13 @@ import psycopg
 import pytest
 
 from app.errors import EmbeddedServerError
-from app.local import embedded
-from app.local.embedded import EmbeddedServer, packaged_bindir, reachable_data_dir, timescale_version
+from app.local.embedded import directory as data_directory
+from app.local.embedded.directory import place, short_hash
+from app.local.embedded.installation import packaged_bindir, postgres_version, timescale_version
+from app.local.embedded.processes import serves
+from app.local.embedded.server import EmbeddedServer
 from tests.support.servers import local_timescale
+from tests.support.service import ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the database as another account")
 on_linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
@@ -43,7 +47,7 @@ def directory() -> Iterator[Path]:
 def running() -> Iterator[EmbeddedServer]:
     """A started server for the tests that only look at it."""
     directory = _open_directory()
-    with EmbeddedServer(directory / "data", durable=False, options={"work_mem": "5MB"}) as server:
+    with EmbeddedServer(directory / "data", durable=False) as server:
         yield server
     shutil.rmtree(directory)
 
@@ -78,7 +82,7 @@ def test_a_first_start_makes_a_utf8_database_with_checksums(running: EmbeddedSer
     assert _ask(running, "SHOW server_encoding") == "UTF8"
     assert _ask(running, "SELECT datcollate FROM pg_database WHERE datname = 'energy'") == "C"
     assert _ask(running, "SHOW data_checksums") == "on"
-    assert str(_ask(running, "SHOW server_version")).startswith(running.version)
+    assert str(_ask(running, "SHOW server_version")).startswith(postgres_version(packaged_bindir()))
 
 
 def test_the_server_listens_on_a_socket_only_its_account_can_reach(running: EmbeddedServer) -> None:
@@ -88,15 +92,13 @@ def test_the_server_listens_on_a_socket_only_its_account_can_reach(running: Embe
     assert run.stat().st_uid == (running.data_dir / "cluster").stat().st_uid
 
 
-def test_options_add_to_the_usual_settings(running: EmbeddedServer) -> None:
-    assert _ask(running, "SHOW work_mem") == "5MB"
+def test_a_throwaway_server_has_the_usual_settings_and_syncs_nothing(running: EmbeddedServer) -> None:
     assert _ask(running, "SHOW max_wal_size") == "4GB"
     assert (_ask(running, "SHOW fsync"), _ask(running, "SHOW synchronous_commit")) == ("off", "on")
 
 
 def test_the_packaged_server_has_no_timescaledb(running: EmbeddedServer) -> None:
     assert timescale_version(packaged_bindir()) is None
-    assert not running.timescale
     assert _ask(running, "SHOW shared_preload_libraries") == ""
 
 
@@ -168,13 +170,12 @@ def test_a_postmaster_whose_service_was_killed_is_taken_over(directory: Path) ->
     That the next service gets the lock shows that the server did not inherit it.
     """
     program = (
-        "import sys, time; from pathlib import Path; from app.local.embedded import EmbeddedServer\n"
+        "import sys, time; from pathlib import Path; from app.local.embedded.server import EmbeddedServer\n"
         "server = EmbeddedServer(Path(sys.argv[1]), durable=False); server.start()\n"
         "print(server.pid, flush=True); time.sleep(60)\n"
     )
-    root = Path(embedded.__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(directory / "data")], stdout=subprocess.PIPE, text=True, cwd=root
+        [sys.executable, "-c", program, str(directory / "data")], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as service:
         assert service.stdout is not None
         orphan = int(service.stdout.readline())
@@ -183,7 +184,7 @@ def test_a_postmaster_whose_service_was_killed_is_taken_over(directory: Path) ->
     with EmbeddedServer(directory / "data", durable=False) as server:
         assert server.pid != orphan
         assert _ask(server, "SELECT 1") == 1
-        _wait_until(lambda: not embedded._serves(orphan, server.data_dir / "cluster"))
+        _wait_until(lambda: not serves(orphan, server.data_dir / "cluster"))
 
 
 @pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["demo", "--vehicles", "3"]], ids=" ".join)
@@ -196,7 +197,7 @@ def test_a_service_whose_postmaster_is_killed_says_so_and_ends_and_its_next_star
         with output.open("w") as written, subprocess.Popen(
             [sys.executable, "-m", "app", *command],
             env=environment,
-            cwd=Path(embedded.__file__).parents[2],
+            cwd=ROOT,
             stdout=written,
             stderr=subprocess.STDOUT,
         ) as service:  # fmt: skip
@@ -243,9 +244,10 @@ def test_an_initdb_that_was_interrupted_is_begun_again(directory: Path) -> None:
 def test_a_cluster_of_another_major_version_is_refused_before_anything_starts(directory: Path) -> None:
     server = EmbeddedServer(directory / "data", durable=False)
     with server:
-        version = server.version
+        pass
     written = (server.data_dir / "server.log").stat().st_size
     (server.data_dir / "cluster" / "PG_VERSION").write_text("14\n")
+    version = postgres_version(packaged_bindir())
     with pytest.raises(EmbeddedServerError, match=f"made by PostgreSQL 14, and .* holds version {version}.*BINDIR"):
         server.start()
     assert (server.data_dir / "server.log").stat().st_size == written
@@ -270,17 +272,25 @@ def test_a_failed_start_tells_the_last_lines_of_this_start_and_lets_go(directory
     with server:
         pass
     (server.data_dir / "server.log").write_text("an older trouble\n")
+    altered = server.data_dir / "cluster" / "postgresql.auto.conf"
+    altered.write_text("shared_buffers = plenty\n")
     with pytest.raises(EmbeddedServerError, match="shared_buffers") as refusal:
-        EmbeddedServer(directory / "data", options={"shared_buffers": "plenty"}).start()
+        server.start()
     assert "an older trouble" not in str(refusal.value)
+    altered.write_text("")
     with server:
         assert _ask(server, "SELECT 1") == 1
 
 
-def test_settings_that_would_open_the_server_are_refused(directory: Path) -> None:
-    with pytest.raises(EmbeddedServerError, match="listen_addresses"):
-        EmbeddedServer(directory / "data", options={"listen_addresses": "*"}).start()
-    assert not (directory / "data").exists()
+def test_alter_system_overrides_the_usual_settings_and_opens_no_server(directory: Path) -> None:
+    server = EmbeddedServer(directory / "data", durable=False)
+    with server, psycopg.connect(server.url, autocommit=True) as connection:
+        for change in ("max_wal_size = '2GB'", "listen_addresses = '*'", "unix_socket_permissions = 511"):
+            connection.execute(f"ALTER SYSTEM SET {change}")
+    with server:
+        assert _ask(server, "SHOW max_wal_size") == "2GB"
+        assert _ask(server, "SHOW listen_addresses") == ""
+        assert _ask(server, "SHOW unix_socket_permissions") == "0700"
 
 
 def test_a_data_directory_that_cannot_be_made_says_so(directory: Path) -> None:
@@ -309,7 +319,7 @@ def test_a_long_or_awkward_path_gets_a_short_socket(directory: Path) -> None:
 @as_root
 def test_a_socket_directory_another_account_made_is_refused(directory: Path) -> None:
     data_dir = directory / ("x" * 100)
-    taken = Path(tempfile.gettempdir()).resolve() / f"ev-fleet-energy-{embedded._short_hash(str(data_dir))}"
+    taken = Path(tempfile.gettempdir()).resolve() / f"ev-fleet-energy-{short_hash(str(data_dir))}"
     taken.mkdir()
     os.chown(taken, 12345, 12345)
     try:
@@ -323,11 +333,11 @@ def test_a_socket_directory_another_account_made_is_refused(directory: Path) -> 
 def test_an_unreachable_data_directory_gives_way_to_one_the_account_can_enter(
     directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(embedded, "FALLBACK_BASE", directory / "fallback")
+    monkeypatch.setattr(data_directory, "FALLBACK_BASE", directory / "fallback")
     closed = directory / "closed"
     closed.mkdir(mode=0o700)
     asked = closed / "data"
-    fallback = reachable_data_dir(asked)
+    fallback, _ = place(asked, None)
     assert fallback.parent == directory / "fallback"
     assert len(fallback.name) == 12
     with caplog.at_level(logging.WARNING, logger="energy.embedded"), EmbeddedServer(asked, durable=False) as server:
@@ -341,10 +351,10 @@ def test_an_unreachable_data_directory_gives_way_to_one_the_account_can_enter(
 
 @as_root
 def test_a_reachable_data_directory_stays_what_it_is(directory: Path) -> None:
-    assert reachable_data_dir(directory / "data") == directory / "data"
+    assert place(directory / "data", None)[0] == directory / "data"
     # Root's empty directory is handed to the account, so that it may be closed to others.
     directory.chmod(0o700)
-    assert reachable_data_dir(directory, "nobody") == directory
+    assert place(directory, "nobody")[0] == directory
 
 
 @as_root
@@ -362,7 +372,7 @@ def test_a_cluster_that_can_no_longer_be_reached_is_not_hidden_by_an_empty_one(d
     with EmbeddedServer(directory / "data", durable=False):
         pass
     directory.chmod(0o700)
-    assert reachable_data_dir(directory / "data") == directory / "data"
+    assert place(directory / "data", None)[0] == directory / "data"
     with pytest.raises(EmbeddedServerError, match=f"cannot enter its cluster {directory}/data/cluster"):
         EmbeddedServer(directory / "data").start()
 
@@ -372,7 +382,7 @@ def test_accounts_that_cannot_run_a_database_are_refused(directory: Path) -> Non
     with pytest.raises(EmbeddedServerError, match="ENERGY_POSTGRES_USER=nosuch: there is no such"):
         EmbeddedServer(directory / "data", os_user="nosuch").start()
     with pytest.raises(EmbeddedServerError, match="refuses to run as root"):
-        reachable_data_dir(directory / "data", "root")
+        EmbeddedServer(directory / "data", os_user="root").start()
 
 
 @as_root
@@ -389,7 +399,7 @@ def test_binaries_the_account_cannot_reach_are_copied_once(directory: Path) -> N
         with server:
             assert _ask(server, "SELECT 1") == 1
             command = Path(f"/proc/{server.pid}/cmdline").read_text().split("\0")[0]
-            assert command.startswith(f"{server.data_dir}/postgresql-{server.version}-")
+            assert command.startswith(f"{server.data_dir}/postgresql-{postgres_version(packaged_bindir())}-")
         copies += [(path, path.stat().st_ino) for path in server.data_dir.glob("postgresql-*")]
     assert len(copies) == 2
     assert copies[0] == copies[1]
@@ -400,7 +410,6 @@ def test_timescaledb_is_preloaded_where_the_installation_has_it(directory: Path)
     if bindir is None:
         pytest.skip("no local PostgreSQL has TimescaleDB Community Edition")
     with EmbeddedServer(directory / "data", bindir=bindir, durable=False) as server:
-        assert server.timescale
         assert _ask(server, "SHOW shared_preload_libraries") == "timescaledb"
         assert _ask(server, "SHOW timescaledb.telemetry_level") == "off"
         with psycopg.connect(server.url) as connection:

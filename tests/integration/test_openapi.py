@@ -277,9 +277,11 @@ def test_what_becomes_of_an_assignment_is_answered_as_described(service: Client)
         answer = service.post(events, sent)
         assert answer.status == status
         _is_as_described("POST", events, answer)
-    nothing = service.post(events, {"event": "plugOut", "meterId": "M-9", "at": minutes_ago(60)})
-    assert nothing.status == 404
-    _is_as_described("POST", events, nothing)
+    plug_out = {"event": "plugOut", "meterId": "M-9", "at": minutes_ago(30)}
+    for sent, status in ((plug_out, 200), ({**plug_out, "vehicleId": "V-8"}, 404)):
+        answer = service.post(events, sent)
+        assert answer.status == status
+        _is_as_described("POST", events, answer)
     partial = service.post(f"{path}?partial=true", [{"meterId": "M-9", "vehicleId": "V-9", "from": minutes_ago(9)}, {}])
     assert partial.status == 200
     _is_as_described("POST", path, partial)

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from app.db import migrate
-from app.local.embedded import EmbeddedServer
+from app.local.embedded.server import EmbeddedServer
 from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.support.servers import Server, open_directory
 from tests.support.service import Client, command, running_service

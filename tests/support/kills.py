@@ -34,7 +34,7 @@ import psycopg
 
 from app import config
 from app.db import migrate
-from app.local.embedded import EmbeddedServer
+from app.local.embedded.server import EmbeddedServer
 from tests.support.servers import HOSTS, Unavailable, open_directory, start
 from tests.support.service import Client, running_service
 

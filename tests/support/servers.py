@@ -18,7 +18,8 @@ from psycopg.rows import TupleRow
 
 from app.db import migrate
 from app.db.migrate import Profile
-from app.local.embedded import EmbeddedServer, packaged_bindir, postgres_version, timescale_version
+from app.local.embedded.installation import packaged_bindir, postgres_version, timescale_version
+from app.local.embedded.server import EmbeddedServer
 
 PROFILES: tuple[Profile, ...] = ("postgres", "timescale")
 

@@ -35,6 +35,7 @@ _READ_AS: dict[str, tuple[str, Any]] = {
     "ENERGY_MAX_READINGS_PER_TRANSACTION": ("13", 13),
     "ENERGY_LATE_AFTER_S": ("90", 90.0),
     "ENERGY_MAX_CLOCK_SKEW_S": ("0", 0.0),
+    "ENERGY_PLUG_CLOCK_TOLERANCE_S": ("2.5", 2.5),
     "ENERGY_MAX_WINDOW_DAYS": ("3660", 3660),
     "ENERGY_MAX_HEALTH_DAYS": ("90", 90),
     "ENERGY_MAX_LIST_LIMIT": ("14", 14),

@@ -1,0 +1,1 @@
+"""The private PostgreSQL: a server in a data directory, reached only through a Unix socket."""
