@@ -57,16 +57,16 @@ FROM generate_series(0, %(last)s) AS n
 _BARE_FLEET = b"""
 SELECT
     (SELECT sum(energy_ac_sum_kwh) FROM telemetry.meter_hourly
-    WHERE bucket_start >= %(window_from)s AND bucket_start < %(window_to)s),
+    WHERE bucket_start > %(window_from)s AND bucket_start <= %(window_to)s),
     (SELECT sum(energy_dc_sum_kwh) FROM telemetry.vehicle_hourly
-    WHERE bucket_start >= %(window_from)s AND bucket_start < %(window_to)s)
+    WHERE bucket_start > %(window_from)s AND bucket_start <= %(window_to)s)
 """
 _BARE_VEHICLE = b"""
 SELECT
     (SELECT sum(energy_ac_sum_kwh) FROM telemetry.meter_hourly
-    WHERE meter_id = %(meter_id)s AND bucket_start >= %(window_from)s AND bucket_start < %(window_to)s),
+    WHERE meter_id = %(meter_id)s AND bucket_start > %(window_from)s AND bucket_start <= %(window_to)s),
     (SELECT sum(energy_dc_sum_kwh) FROM telemetry.vehicle_hourly
-    WHERE vehicle_id = %(vehicle_id)s AND bucket_start >= %(window_from)s AND bucket_start < %(window_to)s)
+    WHERE vehicle_id = %(vehicle_id)s AND bucket_start > %(window_from)s AND bucket_start <= %(window_to)s)
 """
 _SAY_REGISTERS = """
 SELECT api.set_fleet_default(device_type, 'register', NULL, NULL) FROM unnest(ARRAY['meter', 'vehicle']) AS device_type

@@ -84,19 +84,19 @@ _WINDOW = (
     Parameter(
         "from",
         _INSTANT,
-        "start of the window, included; default: 24 hours before `to`; at most 31 days and an hour before it "
+        "start of the window, excluded; default: 24 hours before `to`; at most 31 days and an hour before it "
         "(`ENERGY_MAX_WINDOW_DAYS`; the hour is for a change of clocks)",
     ),
-    Parameter("to", _INSTANT, "end of the window, not included; default: now"),
+    Parameter("to", _INSTANT, "end of the window, included; default: now"),
 )
 _HEALTH_WINDOW = (
     Parameter(
         "from",
         _INSTANT,
-        "start of the window, included; default: 180 days before `to`; at most 366 days and an hour before it "
+        "start of the window, excluded; default: 180 days before `to`; at most 366 days and an hour before it "
         "(`ENERGY_MAX_HEALTH_DAYS`)",
     ),
-    Parameter("to", _INSTANT, "end of the window, not included; default: now"),
+    Parameter("to", _INSTANT, "end of the window, included; default: now"),
 )
 _CUT = (
     Parameter("bucket", {"type": "string", "enum": ["hour", "day"], "default": "hour"}, "length of a bucket"),

@@ -4,13 +4,13 @@ A depot of chargers, each behind its meter, and of more vehicles than chargers. 
 free charger, charges to a target, perhaps stays plugged once it is there, and leaves.
 
 **Instants.** Everything happens at whole minutes. A reading stamped `t` reports the energy of `(t - 1 min, t]`. An
-assignment covers `[from, to)`, and a meter reading belongs to the assignment its timestamp lies in. So that a session's
-AC and DC cover the same minutes, with nothing lost or lent at the ends:
+assignment takes the readings of `(from, to]`. So a session's AC and DC cover the same minutes, with nothing lost or
+lent at the ends:
 
 - a vehicle plugged in at `t` draws its first energy after `t`, so its first charging reading is stamped `t + 1 min`;
-- a vehicle plugged out at `t` drew nothing in `(t - 1 min, t]`, so its last charging reading is stamped `t - 1 min` at
-  the latest, which lies before `to = t`;
-- the next vehicle may plug in at that same `t`: the meter's reading stamped `t` is zero.
+- a vehicle plugged out at `t` drew nothing in `(t - 1 min, t]`: its last charging reading is stamped `t - 1 min` at the
+  latest, and its reading stamped `t` is zero;
+- the next vehicle may plug in at that same `t`: the meter's reading stamped `t` is zero, and of the session before.
 """
 
 import math
@@ -98,7 +98,7 @@ class Vehicle:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A vehicle at a charger over `[plugged_in_at, plugged_out_at)`; `plugged_out_at` is None while it is there."""
+    """A vehicle at a charger over `(plugged_in_at, plugged_out_at]`; `plugged_out_at` is None while it is there."""
 
     meter_id: str
     vehicle_id: str

@@ -252,8 +252,8 @@ def _wanted_kind(current: _Kind, wanted: MeterChange) -> _Kind:
 
 
 def _since(differs: bool, since: datetime | UnsetType | None, *, is_set: bool) -> datetime | UnsetType | None:
-    """From when on a kind applies. Raises :class:`InvalidParameter` where it replaces a kind that is set and `since` is
-    omitted."""
+    """The instant after which a kind applies. Raises :class:`InvalidParameter` where it replaces a kind that is set and
+    `since` is omitted."""
     if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
         raise InvalidParameter(f"since must be from {rfc3339(EARLIEST)} to {rfc3339(LATEST)}", {"field": "since"})
     if since is UNSET and differs and is_set:

@@ -1,7 +1,7 @@
 """Readings of a file sorted by day (UTC), on disk: turns a file of months in any order into days.
 
-Chunks consist of days, and rollups are completed by day. A reading is stored as its row for COPY, so that a line is
-decoded once.
+Chunks consist of days, and rollups are completed by day; a reading stamped at midnight belongs to the day that ends. A
+reading is stored as its row for COPY, so that a line is decoded once.
 """
 
 import tempfile
@@ -56,7 +56,7 @@ class DaySpool:
         """Add the readings of a batch to their days; `numbers` are their line numbers, by index."""
         for rows in (batch.meters, batch.vehicles):
             for device_id, recorded_us, place, row in rows:
-                day = instant(recorded_us // _DAY_US * _DAY_US)
+                day = instant((recorded_us - 1) // _DAY_US * _DAY_US)
                 kept = _Kept(numbers[place], rows is batch.meters, device_id, recorded_us, row)
                 self._held.setdefault(day, []).append(kept)
                 self.counts[day] += 1

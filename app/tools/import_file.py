@@ -356,10 +356,11 @@ def _records(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] | s
 
 
 def day_of_line(line: Line) -> datetime | None:
-    """The midnight (UTC) that the day of a reading begins with; None where the line has no such day."""
+    """The midnight (UTC) before a reading, which its day begins with; None where the line has no such day."""
     at = None if line.fault else _instant(_object(line.values).get("timestamp"))
     try:
-        return None if at is None else at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        before = None if at is None else at.astimezone(UTC) - datetime.resolution
+        return before and before.replace(hour=0, minute=0, second=0, microsecond=0)
     except OverflowError:
         return None
 

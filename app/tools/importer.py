@@ -162,7 +162,7 @@ async def _run(
                 if prints_summary:
                     _print_summary(file, summary, time.perf_counter() - began, is_shifted=bool(shift))
             if summary.oldest and summary.newest and not by_day:
-                ends = {"from": summary.oldest, "to": summary.newest + timedelta(microseconds=1)}
+                ends = {"from": summary.oldest - timedelta(microseconds=1), "to": summary.newest}
                 await call(url, settings, "complete_rollups", ends)
     finally:
         await database.close()

@@ -248,7 +248,7 @@ def _copy_a_day(source: Connection, target: Connection, relation: Relation, day:
     readings = sql.SQL(
         "SELECT {columns} FROM telemetry.{live} AS device CROSS JOIN LATERAL ("
         "SELECT kept.* FROM {relation} AS kept WHERE kept.{device} = device.{device} "
-        "AND kept.recorded_at >= {day} AND kept.recorded_at < {next_day}) AS reading"
+        "AND kept.recorded_at > {day} AND kept.recorded_at <= {next_day}) AS reading"
     ).format(
         columns=sql.SQL(", ").join(sql.SQL("reading.{}").format(sql.Identifier(column)) for column in relation.columns),
         live=sql.Identifier(f"live_{device.removesuffix('_id')}_state"),

@@ -37,7 +37,7 @@ class PlugEvent(Struct, forbid_unknown_fields=True):
 
 
 class Assignment(Struct):
-    """Which meter fed which vehicle, from when (included) to when (not included; null while it lasts)."""
+    """Which meter fed which vehicle, from when to when (null while it lasts): the readings stamped in `(from, to]`."""
 
     id: int
     meterId: str

@@ -8,7 +8,7 @@ from app.wire.values import CapacityKwh, EnergyReading, Instant, ModulusKwh, Pow
 
 
 class DeviceKind(Struct):
-    """What a device's kWh values mean, from when (included; null: always before) to when (not included; null: still).
+    """What a device's kWh values mean, from when (excluded; null: always before) to when (included; null: still).
 
     `interval`: energy since the device's previous reading; `register`: an ever-growing counter, with the value at which
     it starts again at 0, null where it does not. `fleetDefault`: the device itself has no kind.

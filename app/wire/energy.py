@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 
 class Window(Struct):
-    """A half-open range of time: `from` is included, `to` is not."""
+    """A range of time. It takes the readings stamped in `(from, to]`: `from` is excluded, `to` included."""
 
     from_: datetime = field(name="from")
     to: datetime

@@ -1,6 +1,7 @@
 -- Differs by necessity because there are no continuous aggregates here: the same rollups are tables, kept by a statement
 -- trigger (sql/postgres/) in the transaction that keeps the readings. The timescale profile has 0005_hypertables.
--- Columns other than the key are nullable, as those of a continuous aggregate are.
+-- Columns other than the key are nullable, as those of a continuous aggregate are. A reading describes the time before its
+-- timestamp: the hour h takes the readings of (h, h + 1 h], and its bucket_start is a microsecond after h.
 
 CREATE TABLE telemetry.meter_hourly (
     meter_id text COLLATE "C" NOT NULL,

@@ -1,6 +1,7 @@
 -- Differs by necessity because there are no continuous aggregates here: the same daily rollups are tables, kept by a
 -- statement trigger (sql/postgres/), which fills them from the hourly ones when it is made. The timescale profile has
 -- 0010_daily_aggregates. Columns other than the key are nullable, as those of a continuous aggregate are.
+-- A day takes the hours that end within it or with it.
 
 CREATE TABLE telemetry.meter_daily (
     meter_id text COLLATE "C" NOT NULL,

@@ -28,11 +28,14 @@ ALTER TABLE telemetry.vehicle_telemetry_history SET (
     timescaledb.orderby = 'recorded_at DESC'
 );
 
+-- A reading describes the time before its timestamp: the hour h takes the readings of (h, h + 1 h], and its bucket begins a
+-- microsecond after h.
+
 CREATE MATERIALIZED VIEW telemetry.meter_hourly
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT
     meter_id,
-    public.time_bucket(interval '1 hour', recorded_at) AS bucket_start,
+    public.time_bucket(interval '1 hour', recorded_at, "offset" => interval '1 microsecond') AS bucket_start,
     count(*) AS readings,
     sum(energy_ac_kwh) AS energy_ac_sum_kwh,
     min(energy_ac_kwh) AS energy_ac_min_kwh,
@@ -45,14 +48,14 @@ SELECT
     min(voltage_v) AS voltage_min_v,
     max(voltage_v) AS voltage_max_v
 FROM telemetry.meter_telemetry_history
-GROUP BY meter_id, public.time_bucket(interval '1 hour', recorded_at)
+GROUP BY meter_id, public.time_bucket(interval '1 hour', recorded_at, "offset" => interval '1 microsecond')
 WITH NO DATA;
 
 CREATE MATERIALIZED VIEW telemetry.vehicle_hourly
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT
     vehicle_id,
-    public.time_bucket(interval '1 hour', recorded_at) AS bucket_start,
+    public.time_bucket(interval '1 hour', recorded_at, "offset" => interval '1 microsecond') AS bucket_start,
     count(*) AS readings,
     sum(energy_dc_kwh) AS energy_dc_sum_kwh,
     min(energy_dc_kwh) AS energy_dc_min_kwh,
@@ -69,7 +72,7 @@ SELECT
     min(battery_temp_c) AS battery_temp_min_c,
     max(battery_temp_c) AS battery_temp_max_c
 FROM telemetry.vehicle_telemetry_history
-GROUP BY vehicle_id, public.time_bucket(interval '1 hour', recorded_at)
+GROUP BY vehicle_id, public.time_bucket(interval '1 hour', recorded_at, "offset" => interval '1 microsecond')
 WITH NO DATA;
 
 ALTER MATERIALIZED VIEW telemetry.meter_hourly SET (

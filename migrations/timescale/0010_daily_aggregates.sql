@@ -1,11 +1,11 @@
 -- Differs by necessity because the daily rollup is a continuous aggregate on top of the hourly one, which is TimescaleDB's
--- own. The postgres profile keeps the same relations in 0010_daily_tables.
+-- own. The postgres profile keeps the same relations in 0010_daily_tables. A day takes the hours that end within it or with it.
 
 CREATE MATERIALIZED VIEW telemetry.meter_daily
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT
     meter_id,
-    public.time_bucket(interval '1 day', bucket_start) AS bucket_start,
+    public.time_bucket(interval '1 day', bucket_start, "offset" => interval '1 microsecond') AS bucket_start,
     sum(readings)::bigint AS readings,
     sum(energy_ac_sum_kwh) AS energy_ac_sum_kwh,
     min(energy_ac_min_kwh) AS energy_ac_min_kwh,
@@ -18,14 +18,14 @@ SELECT
     min(voltage_min_v) AS voltage_min_v,
     max(voltage_max_v) AS voltage_max_v
 FROM telemetry.meter_hourly
-GROUP BY meter_id, public.time_bucket(interval '1 day', bucket_start)
+GROUP BY meter_id, public.time_bucket(interval '1 day', bucket_start, "offset" => interval '1 microsecond')
 WITH NO DATA;
 
 CREATE MATERIALIZED VIEW telemetry.vehicle_daily
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT
     vehicle_id,
-    public.time_bucket(interval '1 day', bucket_start) AS bucket_start,
+    public.time_bucket(interval '1 day', bucket_start, "offset" => interval '1 microsecond') AS bucket_start,
     sum(readings)::bigint AS readings,
     sum(energy_dc_sum_kwh) AS energy_dc_sum_kwh,
     min(energy_dc_min_kwh) AS energy_dc_min_kwh,
@@ -42,7 +42,7 @@ SELECT
     min(battery_temp_min_c) AS battery_temp_min_c,
     max(battery_temp_max_c) AS battery_temp_max_c
 FROM telemetry.vehicle_hourly
-GROUP BY vehicle_id, public.time_bucket(interval '1 day', bucket_start)
+GROUP BY vehicle_id, public.time_bucket(interval '1 day', bucket_start, "offset" => interval '1 microsecond')
 WITH NO DATA;
 
 ALTER MATERIALIZED VIEW telemetry.meter_daily SET (

@@ -1,12 +1,15 @@
 CREATE VIEW api.readings_per_day AS
-SELECT 'meter_telemetry_history' AS relation, daily.bucket_start AS day_start, sum(daily.readings)::bigint AS readings
+SELECT
+    'meter_telemetry_history' AS relation,
+    internal.day_floor(daily.bucket_start) AS day_start,
+    sum(daily.readings)::bigint AS readings
 FROM internal.meter_daily AS daily
-WHERE daily.bucket_start >= internal.day_floor(now() - interval '14 days')
+WHERE daily.bucket_start > internal.day_floor(now() - interval '14 days')
 GROUP BY daily.bucket_start
 UNION ALL
-SELECT 'vehicle_telemetry_history', daily.bucket_start, sum(daily.readings)::bigint
+SELECT 'vehicle_telemetry_history', internal.day_floor(daily.bucket_start), sum(daily.readings)::bigint
 FROM internal.vehicle_daily AS daily
-WHERE daily.bucket_start >= internal.day_floor(now() - interval '14 days')
+WHERE daily.bucket_start > internal.day_floor(now() - interval '14 days')
 GROUP BY daily.bucket_start;
 
 COMMENT ON VIEW api.readings_per_day IS

@@ -155,7 +155,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.battery_months(text, timestamptz, timestamptz) IS
-'A vehicle''s battery capacity (kWh) with its standard error and 95 % interval, month by month (UTC) and, in the row whose month is null, for the whole of [window_from, window_to), there with its trend (kWh a month) over three months or more. From charges of 20 points or more (stretches); null where they are fewer than three, or where the interval reaches to two thirds or twice. Hours left out: the state of charge is not where the energy puts it, is frozen, rises without energy; or more energy than the vehicle takes. No row where there is neither a stretch nor such an hour.';
+'A vehicle''s battery capacity (kWh) with its standard error and 95 % interval, month by month (UTC) and, in the row whose month is null, for the whole of (window_from, window_to], there with its trend (kWh a month) over three months or more. From charges of 20 points or more (stretches); null where they are fewer than three, or where the interval reaches to two thirds or twice. Hours left out: the state of charge is not where the energy puts it, is frozen, rises without energy; or more energy than the vehicle takes. No row where there is neither a stretch nor such an hour.';
 
 -- A vehicle over a window of whole hours, beside its battery's capacity: whether it ever sent a reading, how much of the
 -- window its readings cover, and how long its battery was hot. An hour above 40 degrees C throughout counts whole; of one
@@ -191,4 +191,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_condition(text, timestamptz, timestamptz) IS
-'Whether a vehicle ever sent a reading, its battery''s capacity as listed (kWh), and of the whole hours of [window_from, window_to): readings, coverage, hours above 40 degrees C, highest battery temperature (degrees C; null without a reading).';
+'Whether a vehicle ever sent a reading, its battery''s capacity as listed (kWh), and of the whole hours of (window_from, window_to]: readings, coverage, hours above 40 degrees C, highest battery temperature (degrees C; null without a reading).';

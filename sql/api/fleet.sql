@@ -132,8 +132,8 @@ AS $$
     -- Devices with readings since the window began; coverage leaves out those that fell silent before it.
     CROSS JOIN (
         SELECT
-            (SELECT count(*) FROM internal.live_meter_state AS live WHERE live.recorded_at >= window_from) AS meters,
-            (SELECT count(*) FROM internal.live_vehicle_state AS live WHERE live.recorded_at >= window_from) AS vehicles
+            (SELECT count(*) FROM internal.live_meter_state AS live WHERE live.recorded_at > window_from) AS meters,
+            (SELECT count(*) FROM internal.live_vehicle_state AS live WHERE live.recorded_at > window_from) AS vehicles
     ) AS expected
     CROSS JOIN LATERAL (
         SELECT
@@ -150,4 +150,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.fleet_energy(timestamptz, timestamptz, text, text) IS
-'The fleet in [window_from, window_to), a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides (matched). Null where nothing is known, and the reasons why.';
+'The fleet in (window_from, window_to], a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides (matched). Null where nothing is known, and the reasons why.';

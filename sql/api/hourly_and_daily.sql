@@ -1,5 +1,6 @@
 -- The rollups for dashboards that add them up. For a register, the sum in the rollup is no energy: it is null here, and the
--- first and the last value are those of the register. api.vehicle_performance and its like count registers.
+-- first and the last value are those of the register. api.vehicle_performance and its like count registers. Their bucket_start
+-- is the whole hour or day, a microsecond before that of the rollup.
 
 DO $$
 DECLARE
@@ -13,21 +14,24 @@ DECLARE
                 kind.device_type = %1$L
                 AND kind.device_id = rollup.%1$s_id
                 AND kind.energy_reading = 'register'
-                AND kind.kind_from < rollup.bucket_start + interval %2$L
-                AND kind.kind_to > rollup.bucket_start
+                AND kind.kind_from < rollup.bucket_start - interval '1 microsecond' + interval %2$L
+                AND kind.kind_to >= rollup.bucket_start
         )
     $condition$;
 BEGIN
     FOR rollup IN
-        SELECT made.name, made.length, made.beginning
-        FROM (VALUES ('hourly', '1 hour', 'whole hour (UTC)'), ('daily', '24 hours', 'midnight (UTC)'))
-            AS made (name, length, beginning)
+        SELECT made.name, made.shown, made.length, made.beginning
+        FROM (
+            VALUES
+                ('hourly', 'internal.hour_of_bucket', '1 hour', 'whole hour (UTC)'),
+                ('daily', 'internal.day_of_bucket', '24 hours', 'midnight (UTC)')
+        ) AS made (name, shown, length, beginning)
     LOOP
         EXECUTE format($view$
             CREATE VIEW api.meter_%1$s AS
             SELECT
                 rollup.meter_id,
-                rollup.bucket_start,
+                %4$s(rollup.bucket_start) AS bucket_start,
                 rollup.readings,
                 CASE WHEN NOT (%2$s) THEN rollup.energy_ac_sum_kwh END AS energy_ac_kwh,
                 rollup.energy_ac_first_kwh AS first_value_kwh,
@@ -51,7 +55,7 @@ BEGIN
             CREATE VIEW api.vehicle_%1$s AS
             SELECT
                 rollup.vehicle_id,
-                rollup.bucket_start,
+                %4$s(rollup.bucket_start) AS bucket_start,
                 rollup.readings,
                 CASE WHEN NOT (%3$s) THEN rollup.energy_dc_sum_kwh END AS energy_dc_kwh,
                 rollup.energy_dc_first_kwh AS first_value_kwh,
@@ -82,7 +86,8 @@ BEGIN
         $view$,
             rollup.name,
             format(is_register, 'meter', rollup.length),
-            format(is_register, 'vehicle', rollup.length)
+            format(is_register, 'vehicle', rollup.length),
+            rollup.shown
         );
         EXECUTE (
             SELECT string_agg(
@@ -91,7 +96,7 @@ BEGIN
             FROM (VALUES ('meter'), ('vehicle')) AS device (name)
             CROSS JOIN (
                 VALUES
-                    ('bucket_start', format('The %s the bucket begins with.', rollup.beginning)),
+                    ('bucket_start', format('The %s the bucket begins with; its readings are stamped after it, the last ones with its end.', rollup.beginning)),
                     ('readings', 'Readings in the bucket.'),
                     ('first_value_kwh', 'kWh value of the first reading, as it was sent: of a register, what it showed.'),
                     ('last_value_kwh', 'kWh value of the last reading, as it was sent.'),

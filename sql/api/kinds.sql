@@ -1,4 +1,4 @@
--- Sets what the kWh values of a meter or a vehicle mean from an instant on. Replaces the kinds of later times and keeps
+-- Sets what the kWh values of a meter or a vehicle mean that are stamped after an instant. Replaces the kinds of later times and keeps
 -- those before; an instant at which nothing changes is not stored. Both functions come from one text and differ in names.
 
 DO $$
@@ -59,13 +59,13 @@ BEGIN
             $body$;
 
             COMMENT ON FUNCTION api.set_DEVICE_kind(text, text, float8, timestamptz) IS
-            'From an instant on (null: always), the kWh values of a DEVICE are interval or register readings (null: what the fleet''s default says), the register''s modulus in kWh or null. Lists the DEVICE if it is not listed yet. Error 22023: no such kind, an instant in the future, a modulus without a register; 23514: a modulus or id out of range.';
+            'Stamped after an instant (null: all), the kWh values of a DEVICE are interval or register readings (null: what the fleet''s default says), the register''s modulus in kWh or null. Lists the DEVICE if it is not listed yet. Error 22023: no such kind, an instant in the future, a modulus without a register; 23514: a modulus or id out of range.';
         $function$, 'DEVICE', device);
     END LOOP;
 END
 $$;
 
--- Sets what kWh values of devices without a kind of their own mean from an instant on. Replaces the defaults of later
+-- Sets what kWh values of devices without a kind of their own mean that are stamped after an instant. Replaces the defaults of later
 -- times and keeps those before.
 
 CREATE FUNCTION api.set_fleet_default(kind_of_device text, kind text, modulus_kwh float8, since timestamptz)
@@ -103,4 +103,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.set_fleet_default(text, text, float8, timestamptz) IS
-'From an instant on (null: always), kWh values of meters or of vehicles (kind_of_device) without a kind of their own are interval or register readings, the register''s modulus in kWh or null. Error 22023: no such kind of device or of reading, an instant in the future, a modulus without a register; 23514: a modulus out of range.';
+'Stamped after an instant (null: all), kWh values of meters or of vehicles (kind_of_device) without a kind of their own are interval or register readings, the register''s modulus in kWh or null. Error 22023: no such kind of device or of reading, an instant in the future, a modulus without a register; 23514: a modulus out of range.';

@@ -208,4 +208,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.losses(timestamptz, timestamptz, float8, integer) IS
-'Lists of devices in [window_from, window_to), at most row_limit rows each (null: all), most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or the lowest normal ratio for their power), data_faults with a ratio above 1, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';
+'Lists of devices in (window_from, window_to], at most row_limit rows each (null: all), most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or the lowest normal ratio for their power), data_faults with a ratio above 1, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';

@@ -42,28 +42,28 @@ AS $$
             FROM internal.meter_hourly AS hourly
             WHERE
                 hourly.meter_id = meter
-                AND hourly.bucket_start >= internal.hour_ceiling(window_from)
-                AND hourly.bucket_start < internal.hour_floor(window_to)
+                AND hourly.bucket_start > internal.hour_ceiling(window_from)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
             UNION ALL
             SELECT 1, history.voltage_v, history.voltage_v, history.voltage_v
             FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = meter
-                AND history.recorded_at >= window_from
-                AND history.recorded_at < least(window_to, internal.hour_ceiling(window_from))
+                AND history.recorded_at > window_from
+                AND history.recorded_at <= least(window_to, internal.hour_ceiling(window_from))
             UNION ALL
             SELECT 1, history.voltage_v, history.voltage_v, history.voltage_v
             FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = meter
-                AND history.recorded_at >= greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
-                AND history.recorded_at < window_to
+                AND history.recorded_at > greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
+                AND history.recorded_at <= window_to
         ) AS piece
     ) AS seen
 $$;
 
 COMMENT ON FUNCTION api.meter_energy(text, timestamptz, timestamptz) IS
-'Whether a meter ever sent a reading, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in [window_from, window_to), and whether the energy is estimated; null where nothing is known, and the reason why.';
+'Whether a meter ever sent a reading, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in (window_from, window_to], and whether the energy is estimated; null where nothing is known, and the reason why.';
 
 -- The vehicles that a meter fed within a window, and its energy for each.
 
@@ -88,4 +88,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.meter_vehicles(text, timestamptz, timestamptz) IS
-'Vehicles that a meter fed in [window_from, window_to), in the order in which they came: for how many seconds, with how many of its readings, and its energy meanwhile (kWh, null without a reading).';
+'Vehicles that a meter fed in (window_from, window_to], in the order in which they came: for how many seconds, with how many of its readings, and its energy meanwhile (kWh, null without a reading).';

@@ -78,7 +78,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_performance(text, timestamptz, timestamptz) IS
-'AC energy through the assignments, DC energy (kWh), their ratio DC / AC, mean battery temperature (degrees C), the meters, reading counts, coverages (share of the expected minutes), register resets and rollovers of one vehicle in [window_from, window_to), and whether any energy is estimated; null where nothing is known, the ratio also where AC is 0. The reasons say why a figure is null, or what is wrong with it.';
+'AC energy through the assignments, DC energy (kWh), their ratio DC / AC, mean battery temperature (degrees C), the meters, reading counts, coverages (share of the expected minutes), register resets and rollovers of one vehicle in (window_from, window_to], and whether any energy is estimated; null where nothing is known, the ratio also where AC is 0. The reasons say why a figure is null, or what is wrong with it.';
 
 -- The parts of api.vehicle_performance: every meter that fed the vehicle, the vehicle itself, and the parts of their
 -- energies. A row without a part is a feed without a reading.
@@ -116,4 +116,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_explanation(text, timestamptz, timestamptz) IS
-'What the energies (kWh) of a vehicle in [window_from, window_to) are made of: one row an hour of each meter that fed it, by assignment, and of the vehicle, by the meaning of its values (interval or register) and source: rollup, cut_hour or irregular_hour (readings of the history). Steps of registers (baseline, reset, rollover) with their instants and the values (kWh) before and at them; null where there are none.';
+'What the energies (kWh) of a vehicle in (window_from, window_to] are made of: one row an hour of each meter that fed it, by assignment, and of the vehicle, by the meaning of its values (interval or register) and source: rollup, cut_hour or irregular_hour (readings of the history). Steps of registers (baseline, reset, rollover) with their instants and the values (kWh) before and at them; null where there are none.';

@@ -43,8 +43,8 @@ AS $$
         WHERE
             known.device_type = 'vehicle'
             AND known.device_id = vehicle
-            AND known.kind_from <= at
-            AND known.kind_to > at
+            AND known.kind_from < at
+            AND known.kind_to >= at
     )
     SELECT bool_or(
         newest.soc_pct - before.soc_pct

@@ -80,7 +80,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.vehicle_feeds(text, timestamptz, timestamptz) IS
-'Meters that fed a vehicle in [window_from, window_to), each with its part of the window: assignments, clipped, with their ids; for a vehicle never assigned, the meter of the same id where that was not assigned to another, without one.';
+'Meters that fed a vehicle in (window_from, window_to], each with its part of the window: assignments, clipped, with their ids; for a vehicle never assigned, the meter of the same id where that was not assigned to another, without one.';
 
 -- The vehicles that a meter fed within a window, each with its part of it: internal.vehicle_feeds seen from the other side.
 
@@ -110,7 +110,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.meter_feeds(text, timestamptz, timestamptz) IS
-'Vehicles that a meter fed in [window_from, window_to), each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, with readings or listed, where that one was never assigned.';
+'Vehicles that a meter fed in (window_from, window_to], each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, with readings or listed, where that one was never assigned.';
 
 -- The time of every meter that ever sent a reading, shared out: to the vehicles it was assigned to, to the vehicle of its
 -- own id where that one was never assigned, and for the rest to nobody. The stretches of a meter neither overlap nor leave
@@ -166,4 +166,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.fleet_feeds(timestamptz, timestamptz) IS
-'Whom each meter fed in [window_from, window_to), stretch by stretch: assignments, clipped; besides them the vehicle of the same id, with readings or listed, where that was never assigned, else null. A meter''s stretches make up the window.';
+'Whom each meter fed in (window_from, window_to], stretch by stretch: assignments, clipped; besides them the vehicle of the same id, with readings or listed, where that was never assigned, else null. A meter''s stretches make up the window.';

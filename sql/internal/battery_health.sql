@@ -111,7 +111,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.battery_hours(text, timestamptz, timestamptz) IS
-'The whole hours of [window_from, window_to) in which a vehicle has a reading: DC energy (kWh), states of charge (percent; before: the last of the hour before, null where that has no reading), the change in state of charge per kWh by a first estimate over the window, and what is wrong with the hour, null if nothing: power (energy above what the vehicle takes), jump (the state of charge rose more than the energy explains), no_energy (it rose without energy), frozen (energy without a rise).';
+'The whole hours of (window_from, window_to] in which a vehicle has a reading: DC energy (kWh), states of charge (percent; before: the last of the hour before, null where that has no reading), the change in state of charge per kWh by a first estimate over the window, and what is wrong with the hour, null if nothing: power (energy above what the vehicle takes), jump (the state of charge rose more than the energy explains), no_energy (it rose without energy), frozen (energy without a rise).';
 
 -- Points of a line: state of charge over the energy since a charge began, at the end of each hour of it and at its
 -- beginning. The energy of an hour flowed between its last reading and the last one of the hour before, so these two go
@@ -298,4 +298,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.charging_points(text, timestamptz, timestamptz) IS
-'Points of a vehicle''s charges in the whole hours of [window_from, window_to): the hour, the first hour of its charge, the DC energy since that began (kWh), the state of charge (percent), the change per kWh of all charges, whether the point is an edge that its charge can do without, and what is wrong with the hour, null if nothing, as internal.battery_hours has it; jump too where the state of charge is not where its charge puts it. Hours with a fault outside a charge have no charge.';
+'Points of a vehicle''s charges in the whole hours of (window_from, window_to]: the hour, the first hour of its charge, the DC energy since that began (kWh), the state of charge (percent), the change per kWh of all charges, whether the point is an edge that its charge can do without, and what is wrong with the hour, null if nothing, as internal.battery_hours has it; jump too where the state of charge is not where its charge puts it. Hours with a fault outside a charge have no charge.';

@@ -39,4 +39,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.charger_days(text, timestamptz, timestamptz) IS
-'Days (UTC, clipped) of [window_from, window_to) with readings of both a meter and a vehicle that it fed: AC and DC energy (kWh), their ratio (null where AC is 0), readings, and seconds for which it fed them.';
+'Days (UTC, clipped) of (window_from, window_to] with readings of both a meter and a vehicle that it fed: AC and DC energy (kWh), their ratio (null where AC is 0), readings, and seconds for which it fed them.';

@@ -21,16 +21,16 @@ AS $$
     ) AS register ON register.bucket_start = hourly.bucket_start
     WHERE
         hourly.meter_id = meter
-        AND hourly.bucket_start >= internal.hour_ceiling(hours_from)
-        AND hourly.bucket_start < internal.hour_floor(hours_to)
+        AND hourly.bucket_start > internal.hour_ceiling(hours_from)
+        AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(hours_to))
     -- Keeps the subquery separate in the plan: one look-up a meter, never a scan for all of them.
     OFFSET 0
 $$;
 
 COMMENT ON FUNCTION internal.hours_of_meter(text, timestamptz, timestamptz) IS
-'One row a whole hour of [hours_from, hours_to) in which a meter has a reading: readings, AC energy (kWh), and whether the energy rests on a rollup alone where the history would have been asked.';
+'One row a whole hour of (hours_from, hours_to] in which a meter has a reading: readings, AC energy (kWh), and whether the energy rests on a rollup alone where the history would have been asked.';
 
--- One meter over a half-open window, to the exact instant: whole hours from the rollup, the cut hours at both ends from
+-- One meter over a window, to the exact instant: whole hours from the rollup, the cut hours at both ends from
 -- the history by its index. Where the window lies within one hour or touches no whole one, the first branch covers it or
 -- the first and third meet. That is all for a meter that reads intervals; for one that is a register at some time, the
 -- energy is that of its register.
@@ -70,28 +70,28 @@ AS $$
             FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = meter
-                AND history.recorded_at >= window_from
-                AND history.recorded_at < least(window_to, internal.hour_ceiling(window_from))
-                AND history.recorded_at >= within_from
-                AND history.recorded_at < within_to
+                AND history.recorded_at > window_from
+                AND history.recorded_at <= least(window_to, internal.hour_ceiling(window_from))
+                AND history.recorded_at > within_from
+                AND history.recorded_at <= within_to
             UNION ALL
             SELECT sum(hourly.readings), sum(hourly.energy_ac_sum_kwh)
             FROM internal.meter_hourly AS hourly
             WHERE
                 hourly.meter_id = meter
-                AND hourly.bucket_start >= internal.hour_ceiling(window_from)
-                AND hourly.bucket_start < internal.hour_floor(window_to)
-                AND hourly.bucket_start >= internal.hour_ceiling(within_from)
-                AND hourly.bucket_start < internal.hour_floor(within_to)
+                AND hourly.bucket_start > internal.hour_ceiling(window_from)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
+                AND hourly.bucket_start > internal.hour_ceiling(within_from)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(within_to))
             UNION ALL
             SELECT count(*), sum(history.energy_ac_kwh)
             FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = meter
-                AND history.recorded_at >= greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
-                AND history.recorded_at < window_to
-                AND history.recorded_at >= within_from
-                AND history.recorded_at < within_to
+                AND history.recorded_at > greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
+                AND history.recorded_at <= window_to
+                AND history.recorded_at > within_from
+                AND history.recorded_at <= within_to
         ) AS piece
     ) AS interval_sum
     LEFT JOIN LATERAL (
@@ -103,7 +103,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.meter_window(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
-'Readings and AC energy (kWh, null where nothing is known) of one meter in [window_from, window_to); of a register the baselines (first readings, which count nothing), resets and rollovers, and whether the energy rests on a rollup whose history was dropped. within_from and within_to are planning bounds that hold the window; pass the window itself.';
+'Readings and AC energy (kWh, null where nothing is known) of one meter in (window_from, window_to]; of a register the baselines (first readings, which count nothing), resets and rollovers, and whether the energy rests on a rollup whose history was dropped. within_from and within_to are planning bounds that hold the window; pass the window itself.';
 
 -- The same for a vehicle, which callers know at planning time.
 
@@ -141,14 +141,14 @@ AS $$
     ) AS register ON register.bucket_start = hourly.bucket_start
     WHERE
         hourly.vehicle_id = vehicle
-        AND hourly.bucket_start >= internal.hour_ceiling(hours_from)
-        AND hourly.bucket_start < internal.hour_floor(hours_to)
+        AND hourly.bucket_start > internal.hour_ceiling(hours_from)
+        AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(hours_to))
 $$;
 
 COMMENT ON FUNCTION internal.hours_of_vehicle(text, timestamptz, timestamptz) IS
-'One row a whole hour of [hours_from, hours_to) in which a vehicle has a reading: readings, DC energy (kWh), states of charge (percent), battery temperatures (degrees C), and whether the energy rests on a rollup alone where the history would have been asked.';
+'One row a whole hour of (hours_from, hours_to] in which a vehicle has a reading: readings, DC energy (kWh), states of charge (percent), battery temperatures (degrees C), and whether the energy rests on a rollup alone where the history would have been asked.';
 
--- One vehicle over a half-open window, to the exact instant, as internal.meter_window does it for a meter.
+-- One vehicle over a window, to the exact instant, as internal.meter_window does it for a meter.
 
 CREATE FUNCTION internal.vehicle_window(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -183,22 +183,22 @@ AS $$
             FROM internal.vehicle_telemetry_history AS history
             WHERE
                 history.vehicle_id = vehicle
-                AND history.recorded_at >= window_from
-                AND history.recorded_at < least(window_to, internal.hour_ceiling(window_from))
+                AND history.recorded_at > window_from
+                AND history.recorded_at <= least(window_to, internal.hour_ceiling(window_from))
             UNION ALL
             SELECT sum(hourly.readings), sum(hourly.energy_dc_sum_kwh), sum(hourly.battery_temp_sum_c)
             FROM internal.vehicle_hourly AS hourly
             WHERE
                 hourly.vehicle_id = vehicle
-                AND hourly.bucket_start >= internal.hour_ceiling(window_from)
-                AND hourly.bucket_start < internal.hour_floor(window_to)
+                AND hourly.bucket_start > internal.hour_ceiling(window_from)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
             UNION ALL
             SELECT count(*), sum(history.energy_dc_kwh), sum(history.battery_temp_c::float8)
             FROM internal.vehicle_telemetry_history AS history
             WHERE
                 history.vehicle_id = vehicle
-                AND history.recorded_at >= greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
-                AND history.recorded_at < window_to
+                AND history.recorded_at > greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
+                AND history.recorded_at <= window_to
         ) AS piece
     ) AS interval_sum
     LEFT JOIN LATERAL (
@@ -210,7 +210,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.vehicle_window(text, timestamptz, timestamptz) IS
-'Readings, DC energy (kWh) and mean battery temperature (degrees C) of one vehicle in [window_from, window_to), null where nothing is known; of a register the baselines, resets and rollovers, and whether the energy rests on a rollup whose history was dropped, as internal.meter_window says them.';
+'Readings, DC energy (kWh) and mean battery temperature (degrees C) of one vehicle in (window_from, window_to], null where nothing is known; of a register the baselines, resets and rollovers, and whether the energy rests on a rollup whose history was dropped, as internal.meter_window says them.';
 
 -- One device in a part of an hour, read from the history by its index: what internal.meter_window and
 -- internal.vehicle_window do for the cut hours at the ends of a window, for callers that have many such parts. within_from
@@ -236,10 +236,10 @@ AS $$
         FROM internal.meter_telemetry_history AS history
         WHERE
             history.meter_id = meter
-            AND history.recorded_at >= cut_from
-            AND history.recorded_at < cut_to
-            AND history.recorded_at >= within_from
-            AND history.recorded_at < within_to
+            AND history.recorded_at > cut_from
+            AND history.recorded_at <= cut_to
+            AND history.recorded_at > within_from
+            AND history.recorded_at <= within_to
     ) AS interval_sum
     LEFT JOIN LATERAL (
         SELECT true AS is_one, counted.energy_kwh, counted.is_estimated
@@ -250,7 +250,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.meter_cut(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
-'Readings and AC energy (kWh, null where nothing is known) of one meter in [cut_from, cut_to), a part of an hour, and whether it is estimated. within_from and within_to are planning bounds that hold the part.';
+'Readings and AC energy (kWh, null where nothing is known) of one meter in (cut_from, cut_to], a part of an hour, and whether it is estimated. within_from and within_to are planning bounds that hold the part.';
 
 CREATE FUNCTION internal.vehicle_cut(
     vehicle text,
@@ -275,10 +275,10 @@ AS $$
         FROM internal.vehicle_telemetry_history AS history
         WHERE
             history.vehicle_id = vehicle
-            AND history.recorded_at >= cut_from
-            AND history.recorded_at < cut_to
-            AND history.recorded_at >= within_from
-            AND history.recorded_at < within_to
+            AND history.recorded_at > cut_from
+            AND history.recorded_at <= cut_to
+            AND history.recorded_at > within_from
+            AND history.recorded_at <= within_to
     ) AS interval_sum
     LEFT JOIN LATERAL (
         SELECT true AS is_one, counted.energy_kwh, counted.is_estimated
@@ -289,4 +289,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.vehicle_cut(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
-'Readings, DC energy (kWh, null where nothing is known) and sum of battery temperatures (degrees C) of one vehicle in [cut_from, cut_to), a part of an hour, as internal.meter_cut gives it for a meter.';
+'Readings, DC energy (kWh, null where nothing is known) and sum of battery temperatures (degrees C) of one vehicle in (cut_from, cut_to], a part of an hour, as internal.meter_cut gives it for a meter.';

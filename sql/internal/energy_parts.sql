@@ -61,7 +61,8 @@ BEGIN
     FROM (
         SELECT
             'register' AS energy_reading,
-            counted.bucket_start,
+            -- Outside, an hour goes by its whole hour.
+            internal.hour_floor(counted.bucket_start) AS bucket_start,
             counted.first_recorded_at,
             counted.last_recorded_at,
             counted.readings,
@@ -75,7 +76,7 @@ BEGIN
         UNION ALL
         SELECT
             'interval',
-            counted.bucket_start,
+            internal.hour_floor(counted.bucket_start),
             counted.first_recorded_at,
             counted.last_recorded_at,
             counted.readings,
@@ -92,4 +93,4 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.energy_parts(text, text, timestamptz, timestamptz) IS
-'What the energy (kWh) of a meter or vehicle (kind_of_device) in [parts_from, parts_to) is made of: one row an hour, meaning of its values (interval or register) and source: rollup, cut_hour or irregular_hour (readings of the history). Steps of registers (baseline, reset, rollover) with their instants and the values (kWh) before and at them; null where there are none.';
+'What the energy (kWh) of a meter or vehicle (kind_of_device) in (parts_from, parts_to] is made of: one row an hour, meaning of its values (interval or register) and source: rollup, cut_hour or irregular_hour (readings of the history). Steps of registers (baseline, reset, rollover) with their instants and the values (kWh) before and at them; null where there are none.';

@@ -18,23 +18,24 @@ AS $$
 #variable_conflict use_column
 DECLARE
     hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
+    hours_to CONSTANT timestamptz := internal.hour_bucket(internal.hour_floor(window_to));
     register_vehicles CONSTANT text[] := internal.register_devices('vehicle', window_from, window_to);
-    -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
+    -- Where the buckets begin; that of an hour is found in it by bisection, that of an instant a microsecond before it. Hours in
+    -- which one begins are read apart.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
         FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
         ORDER BY slot.bucket_from
     );
     cut_hours CONSTANT timestamptz[] := ARRAY(
-        SELECT internal.hour_floor(slot.bucket_from)
+        SELECT internal.hour_bucket(slot.bucket_from)
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
     apart_vehicles text[];
     apart_hours timestamptz[];
 BEGIN
-    SELECT array_agg(register.vehicle_id), array_agg(internal.hour_floor(slot.bucket_from))
+    SELECT array_agg(register.vehicle_id), array_agg(internal.hour_bucket(slot.bucket_from))
     INTO apart_vehicles, apart_hours
     FROM unnest(register_vehicles) AS register (vehicle_id)
     CROSS JOIN unnest(slots) AS slot (bucket_from)
@@ -58,8 +59,8 @@ BEGIN
             false AS is_estimated
         FROM internal.vehicle_hourly AS hourly
         WHERE
-            hourly.bucket_start >= hours_from
-            AND hourly.bucket_start < hours_to
+            hourly.bucket_start > hours_from
+            AND hourly.bucket_start <= hours_to
             AND hourly.bucket_start <> ALL (cut_hours)
         UNION ALL
         SELECT
@@ -79,15 +80,15 @@ BEGIN
             FROM internal.vehicle_telemetry_history AS history
             WHERE
                 history.vehicle_id = live.vehicle_id
-                AND history.recorded_at >= edge.cut_from
-                AND history.recorded_at < edge.cut_to
-                AND history.recorded_at >= window_from
-                AND history.recorded_at < window_to
+                AND history.recorded_at > edge.cut_from
+                AND history.recorded_at <= edge.cut_to
+                AND history.recorded_at > window_from
+                AND history.recorded_at <= window_to
         ) AS cut
         WHERE cut.readings > 0
         UNION ALL
         SELECT
-            width_bucket(counted.instant, slots),
+            width_bucket(counted.instant - interval '1 microsecond', slots),
             counted.device_id,
             0,
             counted.energy_kwh,
@@ -100,7 +101,7 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.fleet_battery(timestamptz, timestamptz, text, text) IS
-'Readings and DC energy (kWh) of every vehicle in [window_from, window_to), by bucket (hour, day or window). Without a reading no row.';
+'Readings and DC energy (kWh) of every vehicle in (window_from, window_to], by bucket (hour, day or window). Without a reading no row.';
 
 -- What arrived in vehicles while a meter fed them, by bucket, meter and vehicle: the other side of a meter's ratio, as
 -- internal.fleet_grid has the first, and in plpgsql for its reasons.
@@ -123,16 +124,17 @@ AS $$
 #variable_conflict use_column
 DECLARE
     hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
+    hours_to CONSTANT timestamptz := internal.hour_bucket(internal.hour_floor(window_to));
     register_vehicles CONSTANT text[] := internal.register_devices('vehicle', window_from, window_to);
-    -- Where the buckets begin; an hour's bucket is found in it by bisection. Hours in which one begins are read apart.
+    -- Where the buckets begin; that of an hour is found in it by bisection, that of an instant a microsecond before it. Hours in
+    -- which one begins are read apart.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
         FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
         ORDER BY slot.bucket_from
     );
     cut_hours CONSTANT timestamptz[] := ARRAY(
-        SELECT internal.hour_floor(slot.bucket_from)
+        SELECT internal.hour_bucket(slot.bucket_from)
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
@@ -143,7 +145,7 @@ BEGIN
         SELECT array_agg(apart.vehicle_id), array_agg(apart.bucket_start)
         INTO apart_vehicles, apart_hours
         FROM (
-            SELECT part.vehicle_id, internal.hour_floor(edge.instant) AS bucket_start
+            SELECT part.vehicle_id, internal.hour_bucket(edge.instant) AS bucket_start
             FROM internal.fleet_feeds(window_from, window_to) AS part
             CROSS JOIN LATERAL (VALUES (part.feed_from), (part.feed_to)) AS edge (instant)
             WHERE part.vehicle_id = ANY (register_vehicles) AND edge.instant <> internal.hour_floor(edge.instant)
@@ -183,11 +185,11 @@ BEGIN
         FROM internal.vehicle_hourly AS hourly
         JOIN feed
             ON feed.vehicle_id = hourly.vehicle_id
-            AND hourly.bucket_start >= feed.whole_from
-            AND hourly.bucket_start < feed.whole_to
+            AND hourly.bucket_start > feed.whole_from
+            AND hourly.bucket_start <= feed.whole_to
         WHERE
-            hourly.bucket_start >= hours_from
-            AND hourly.bucket_start < hours_to
+            hourly.bucket_start > hours_from
+            AND hourly.bucket_start <= hours_to
             AND hourly.bucket_start <> ALL (cut_hours)
         UNION ALL
         SELECT
@@ -209,19 +211,19 @@ BEGIN
             FROM internal.vehicle_telemetry_history AS history
             WHERE
                 history.vehicle_id = feed.vehicle_id
-                AND history.recorded_at >= edge.cut_from
-                AND history.recorded_at < edge.cut_to
-                AND history.recorded_at >= window_from
-                AND history.recorded_at < window_to
+                AND history.recorded_at > edge.cut_from
+                AND history.recorded_at <= edge.cut_to
+                AND history.recorded_at > window_from
+                AND history.recorded_at <= window_to
         ) AS cut
         WHERE cut.readings > 0
         UNION ALL
-        SELECT width_bucket(counted.instant, slots), feed.meter_id, feed.vehicle_id, 0, counted.energy_kwh
+        SELECT width_bucket(counted.instant - interval '1 microsecond', slots), feed.meter_id, feed.vehicle_id, 0, counted.energy_kwh
         FROM internal.register_moments('vehicle', window_from, window_to, apart_vehicles, apart_hours) AS counted
         JOIN feed
             ON feed.vehicle_id = counted.device_id
-            AND counted.instant >= feed.feed_from
-            AND counted.instant < feed.feed_to
+            AND counted.instant > feed.feed_from
+            AND counted.instant <= feed.feed_to
         WHERE cardinality(register_vehicles) > 0
     ) AS piece
     GROUP BY piece.slot, piece.meter_id, piece.vehicle_id;
@@ -229,4 +231,4 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.fleet_fed_battery(timestamptz, timestamptz, text, text) IS
-'Readings and DC energy (kWh) of vehicles while a meter fed them, in [window_from, window_to), by bucket (hour, day or window), meter and vehicle. Without a reading no row.';
+'Readings and DC energy (kWh) of vehicles while a meter fed them, in (window_from, window_to], by bucket (hour, day or window), meter and vehicle. Without a reading no row.';

@@ -32,10 +32,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
     hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
+    hours_to CONSTANT timestamptz := internal.hour_bucket(internal.hour_floor(window_to));
     -- Meters that are registers at some time of the window: the rollup has no energy of theirs.
     register_meters CONSTANT text[] := internal.register_devices('meter', window_from, window_to);
-    -- Begins of the buckets, sorted for width_bucket.
+    -- Begins of the buckets, sorted for width_bucket: an hour's bucket_start finds its own, an instant less a microsecond too.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
         FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
@@ -43,7 +43,7 @@ DECLARE
     );
     -- Hours in which a bucket begins: partial hours.
     cut_hours CONSTANT timestamptz[] := ARRAY(
-        SELECT internal.hour_floor(slot.bucket_from)
+        SELECT internal.hour_bucket(slot.bucket_from)
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
@@ -63,7 +63,7 @@ BEGIN
         SELECT array_agg(apart.meter_id), array_agg(apart.bucket_start)
         INTO apart_meters, apart_hours
         FROM (
-            SELECT part.meter_id, internal.hour_floor(edge.instant) AS bucket_start
+            SELECT part.meter_id, internal.hour_bucket(edge.instant) AS bucket_start
             FROM internal.fleet_feeds(window_from, window_to) AS part
             CROSS JOIN LATERAL (VALUES (part.feed_from), (part.feed_to)) AS edge (instant)
             WHERE
@@ -73,7 +73,7 @@ BEGIN
                 AND edge.instant > window_from
                 AND edge.instant < window_to
             UNION
-            SELECT register.meter_id, internal.hour_floor(slot.bucket_from)
+            SELECT register.meter_id, internal.hour_bucket(slot.bucket_from)
             FROM unnest(register_meters) AS register (meter_id)
             CROSS JOIN unnest(slots) AS slot (bucket_from)
             WHERE slot.bucket_from > window_from AND slot.bucket_from <> internal.hour_floor(slot.bucket_from)
@@ -98,8 +98,8 @@ BEGIN
             CASE WHEN hourly.meter_id <> ALL (register_meters) THEN hourly.energy_ac_sum_kwh END AS energy_ac_kwh
         FROM internal.meter_hourly AS hourly
         WHERE
-            hourly.bucket_start >= hours_from
-            AND hourly.bucket_start < hours_to
+            hourly.bucket_start > hours_from
+            AND hourly.bucket_start <= hours_to
             AND hourly.bucket_start <> ALL (cut_hours)
     )
     SELECT
@@ -143,8 +143,8 @@ BEGIN
         FROM hour
         JOIN feed
             ON feed.meter_id = hour.meter_id
-            AND hour.bucket_start >= feed.whole_from
-            AND hour.bucket_start < feed.whole_to
+            AND hour.bucket_start > feed.whole_from
+            AND hour.bucket_start <= feed.whole_to
         WHERE hour.meter_id = ANY (shared_meters)
         UNION ALL
         SELECT
@@ -171,15 +171,15 @@ BEGIN
             FROM internal.meter_telemetry_history AS history
             WHERE
                 history.meter_id = feed.meter_id
-                AND history.recorded_at >= edge.cut_from
-                AND history.recorded_at < edge.cut_to
-                AND history.recorded_at >= window_from
-                AND history.recorded_at < window_to
+                AND history.recorded_at > edge.cut_from
+                AND history.recorded_at <= edge.cut_to
+                AND history.recorded_at > window_from
+                AND history.recorded_at <= window_to
         ) AS cut
         WHERE cut.readings > 0
         UNION ALL
         SELECT
-            width_bucket(counted.instant, slots),
+            width_bucket(counted.instant - interval '1 microsecond', slots),
             feed.meter_id,
             feed.vehicle_id,
             0,
@@ -189,14 +189,14 @@ BEGIN
         FROM internal.register_moments('meter', window_from, window_to, apart_meters, apart_hours) AS counted
         JOIN feed
             ON feed.meter_id = counted.device_id
-            AND counted.instant >= feed.feed_from
-            AND counted.instant < feed.feed_to
+            AND counted.instant > feed.feed_from
+            AND counted.instant <= feed.feed_to
         WHERE cardinality(register_meters) > 0
-        GROUP BY 1, 2, 3, internal.hour_floor(counted.instant)
+        GROUP BY 1, 2, 3, internal.hour_bucket(counted.instant)
     ) AS piece
     GROUP BY piece.slot, piece.meter_id, piece.vehicle_id;
 END
 $$;
 
 COMMENT ON FUNCTION internal.fleet_grid(timestamptz, timestamptz, text, text) IS
-'Readings and AC energy (kWh) of every meter in [window_from, window_to), by bucket (hour, day or window) and by the vehicle it fed (null: nobody); power_sum_kw_kwh over energy is the mean power in kW, weighted by energy. Without a reading no row.';
+'Readings and AC energy (kWh) of every meter in (window_from, window_to], by bucket (hour, day or window) and by the vehicle it fed (null: nobody); power_sum_kw_kwh over energy is the mean power in kW, weighted by energy. Without a reading no row.';

@@ -57,14 +57,14 @@ AS $$
     WHERE
         hourly.device_type = kind_of_device
         AND (only_device IS NULL OR hourly.device_id = only_device)
-        AND hourly.bucket_start >= internal.hour_ceiling(counter.counted_from)
-        AND hourly.bucket_start < internal.hour_floor(counter.counted_to)
-        AND hourly.bucket_start >= internal.hour_ceiling(pieces_from)
-        AND hourly.bucket_start < internal.hour_floor(pieces_to)
+        AND hourly.bucket_start > internal.hour_ceiling(counter.counted_from)
+        AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(counter.counted_to))
+        AND hourly.bucket_start > internal.hour_ceiling(pieces_from)
+        AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(pieces_to))
     UNION ALL
     SELECT
         cut.device_id,
-        internal.hour_floor(cut.cut_from),
+        internal.hour_floor(cut.cut_from) + interval '1 microsecond',
         reading.first_recorded_at,
         reading.last_recorded_at,
         reading.readings,
@@ -89,13 +89,13 @@ AS $$
         WHERE
             history.device_type = kind_of_device
             AND history.device_id = cut.device_id
-            AND history.recorded_at >= cut.cut_from
-            AND history.recorded_at < cut.cut_to
-            AND history.recorded_at >= pieces_from
-            AND history.recorded_at < pieces_to
+            AND history.recorded_at > cut.cut_from
+            AND history.recorded_at <= cut.cut_to
+            AND history.recorded_at > pieces_from
+            AND history.recorded_at <= pieces_to
     ) AS reading
     WHERE reading.readings > 0
 $$;
 
 COMMENT ON FUNCTION internal.interval_pieces(text, timestamptz, timestamptz, text) IS
-'Interval energy (kWh) of meters or vehicles (kind_of_device) in [pieces_from, pieces_to), of one device or all that are registers at some time of it: one row a whole hour (source rollup) or a cut hour''s readings together (source history).';
+'Interval energy (kWh) of meters or vehicles (kind_of_device) in (pieces_from, pieces_to], of one device or all that are registers at some time of it: one row a whole hour (source rollup) or a cut hour''s readings together (source history).';

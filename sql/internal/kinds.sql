@@ -26,8 +26,8 @@ COMMENT ON COLUMN internal.fleet_default_kind.device_type IS 'meter or vehicle.'
 COMMENT ON COLUMN internal.fleet_default_kind.energy_reading IS 'interval or register.';
 COMMENT ON COLUMN internal.fleet_default_kind.register_modulus_kwh IS
 'Value at which registers roll over to zero, kWh; null: never.';
-COMMENT ON COLUMN internal.fleet_default_kind.kind_from IS 'From when it holds (included); -infinity for the first.';
-COMMENT ON COLUMN internal.fleet_default_kind.kind_to IS 'Up to when it holds (not included); infinity for the last.';
+COMMENT ON COLUMN internal.fleet_default_kind.kind_from IS 'From when it holds: of readings stamped after it; -infinity for the first.';
+COMMENT ON COLUMN internal.fleet_default_kind.kind_to IS 'Up to when it holds, included; infinity for the last.';
 
 -- What the kWh values of each device mean, and from when to when. A device's own kinds come first, the current one and those
 -- before. Where it has none, and for devices that are not listed, the fleet's default of that time applies.
@@ -108,5 +108,5 @@ COMMENT ON COLUMN internal.device_kind.device_id IS 'The device, as it names its
 COMMENT ON COLUMN internal.device_kind.energy_reading IS 'interval or register.';
 COMMENT ON COLUMN internal.device_kind.register_modulus_kwh IS 'Value at which the register rolls over to zero, kWh; null: never.';
 COMMENT ON COLUMN internal.device_kind.is_fleet_default IS 'Whether it is the fleet''s default, because the device has no kind of its own.';
-COMMENT ON COLUMN internal.device_kind.kind_from IS 'From when it holds (included); -infinity for the first.';
-COMMENT ON COLUMN internal.device_kind.kind_to IS 'Up to when it holds (not included); infinity for the last.';
+COMMENT ON COLUMN internal.device_kind.kind_from IS 'From when it holds: of readings stamped after it; -infinity for the first.';
+COMMENT ON COLUMN internal.device_kind.kind_to IS 'Up to when it holds, included; infinity for the last.';

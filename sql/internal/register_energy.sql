@@ -40,7 +40,7 @@ BEGIN
         FROM internal.interval_pieces(kind_of_device, hours_from, hours_to, only_device) AS counted
         UNION ALL
         -- In an hour in which the kind changes and whose history was dropped, the values of both kinds are mixed for good.
-        SELECT kind.device_id, internal.hour_floor(kind.kind_from), NULL, true, NULL
+        SELECT kind.device_id, internal.hour_bucket(kind.kind_from), NULL, true, NULL
         FROM internal.device_kind AS kind
         WHERE
             kind.device_type = kind_of_device
@@ -48,7 +48,7 @@ BEGIN
             AND kind.kind_from > hours_from
             AND kind.kind_from < hours_to
             AND kind.kind_from <> internal.hour_floor(kind.kind_from)
-            AND kind.kind_from < internal.history_horizon(kind_of_device || '_telemetry_history') + interval '1 hour'
+            AND internal.hour_bucket(kind.kind_from) < internal.history_horizon(kind_of_device || '_telemetry_history')
     ) AS piece
     GROUP BY piece.device_id, piece.bucket_start;
 END
@@ -102,7 +102,7 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.register_window(text, text, timestamptz, timestamptz) IS
-'Energy (kWh; null where nothing is known) of a meter or vehicle (kind_of_device) that is a register at some time, in [window_from, window_to); its baselines (first readings, which count nothing), resets and rollovers there, and whether it rests on a rollup whose history was dropped. No row for a device that was never a register.';
+'Energy (kWh; null where nothing is known) of a meter or vehicle (kind_of_device) that is a register at some time, in (window_from, window_to]; its baselines (first readings, which count nothing), resets and rollovers there, and whether it rests on a rollup whose history was dropped. No row for a device that was never a register.';
 
 -- Energy of registers at instants: what internal.register_hours adds up by hour, for callers to whom an hour can belong to
 -- several. Whole hours stand at their first reading; an hour to split has its readings one by one.
@@ -192,12 +192,12 @@ BEGIN
             AND history.device_id = piece.device_id
             AND history.recorded_at >= piece.first_recorded_at
             AND history.recorded_at <= piece.last_recorded_at
-            AND history.recorded_at >= moments_from
-            AND history.recorded_at < moments_to
+            AND history.recorded_at > moments_from
+            AND history.recorded_at <= moments_to
     ) AS reading
     WHERE piece.is_apart;
 END
 $$;
 
 COMMENT ON FUNCTION internal.register_moments(text, timestamptz, timestamptz, text[], timestamptz[]) IS
-'Energy (kWh; null where nothing is known) in [moments_from, moments_to) of meters or vehicles (kind_of_device) that are registers at some time of it, by device and instant of a reading; whole hours stand at their first reading, but for the hours of devices to split. Whether it rests on a rollup whose history was dropped.';
+'Energy (kWh; null where nothing is known) in (moments_from, moments_to] of meters or vehicles (kind_of_device) that are registers at some time of it, by device and instant of a reading; whole hours stand at their first reading, but for the hours of devices to split. Whether it rests on a rollup whose history was dropped.';

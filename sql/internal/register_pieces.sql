@@ -52,7 +52,7 @@ DECLARE
     found record;
     -- Hours before this are known from their rollups alone.
     kept_from CONSTANT timestamptz := coalesce(
-        internal.hour_ceiling(internal.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
+        internal.history_horizon(kind_of_device || '_telemetry_history'), '-infinity'
     );
 BEGIN
     SELECT
@@ -89,16 +89,15 @@ BEGIN
             daily.energy_last_kwh AS last_kwh,
             daily.energy_max_kwh AS max_kwh,
             daily.energy_min_kwh >= internal.register_tolerance() * daily.energy_max_kwh
-            AND daily.bucket_start >= register.looked_from AS is_regular
+            AND daily.bucket_start > register.looked_from AS is_regular
         FROM register
         JOIN internal.device_daily AS daily ON daily.device_id = register.device_id
         WHERE
             daily.device_type = kind_of_device
             AND (only_device IS NULL OR daily.device_id = only_device)
-            AND daily.bucket_start + interval '24 hours' > register.looked_from
-            AND daily.bucket_start + interval '24 hours' <= register.counted_from
-            AND daily.bucket_start >= internal.register_look_from(pieces_from)
-            AND daily.bucket_start < internal.day_floor(pieces_from)
+            AND daily.last_recorded_at > register.looked_from
+            AND daily.bucket_start > internal.register_look_from(pieces_from)
+            AND daily.bucket_start <= internal.day_bucket(internal.day_floor(pieces_from))
     ),
     hourly AS (
         SELECT register.number, register.looked_from, register.counted_from, register.counted_to, hourly.*
@@ -107,8 +106,8 @@ BEGIN
         WHERE
             hourly.device_type = kind_of_device
             AND (only_device IS NULL OR hourly.device_id = only_device)
-            AND hourly.bucket_start >= internal.day_floor(pieces_from)
-            AND hourly.bucket_start < internal.hour_floor(pieces_to)
+            AND hourly.bucket_start > internal.day_floor(pieces_from)
+            AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(pieces_to))
         UNION ALL
         SELECT register.number, register.looked_from, register.counted_from, register.counted_to, hourly.*
         FROM day
@@ -121,8 +120,8 @@ BEGIN
                 AND hourly.device_id = register.device_id
                 AND hourly.bucket_start >= day.bucket_start
                 AND hourly.bucket_start < day.bucket_start + interval '24 hours'
-                AND hourly.bucket_start >= internal.register_look_from(pieces_from)
-                AND hourly.bucket_start < internal.day_floor(pieces_from)
+                AND hourly.bucket_start > internal.register_look_from(pieces_from)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.day_floor(pieces_from))
             -- By index for each day, however many hours the planner takes all days to hold.
             OFFSET 0
         ) AS hourly
@@ -150,17 +149,20 @@ BEGIN
             END AS course
         FROM hourly
         WHERE
-            hourly.bucket_start >= internal.hour_ceiling(hourly.looked_from)
-            AND hourly.bucket_start < internal.hour_floor(hourly.counted_to)
+            hourly.bucket_start > internal.hour_ceiling(hourly.looked_from)
+            AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(hourly.counted_to))
             -- The hour that counted_from cuts is read from the history.
             AND (
-                hourly.bucket_start >= hourly.counted_from
-                OR hourly.bucket_start + interval '1 hour' <= hourly.counted_from
+                hourly.bucket_start > hourly.counted_from
+                OR hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(hourly.counted_from))
             )
     ),
     -- Hours to be read, and the parts of those that are cut.
     stretch AS (
-        SELECT hour.number, hour.bucket_start AS read_from, hour.bucket_start + interval '1 hour' AS read_to
+        SELECT
+            hour.number,
+            internal.hour_floor(hour.bucket_start) AS read_from,
+            internal.hour_floor(hour.bucket_start) + interval '1 hour' AS read_to
         FROM hour
         WHERE hour.course = 'read'
         UNION ALL
@@ -244,10 +246,10 @@ BEGIN
                 WHERE
                     history.device_type = kind_of_device
                     AND history.device_id = register.device_id
-                    AND history.recorded_at >= stretch.read_from
-                    AND history.recorded_at < stretch.read_to
-                    AND history.recorded_at >= internal.register_look_from(pieces_from)
-                    AND history.recorded_at < pieces_to
+                    AND history.recorded_at > stretch.read_from
+                    AND history.recorded_at <= stretch.read_to
+                    AND history.recorded_at > internal.register_look_from(pieces_from)
+                    AND history.recorded_at <= pieces_to
             ) AS read
             CROSS JOIN LATERAL (
                 SELECT
@@ -273,7 +275,7 @@ BEGIN
         JOIN register ON register.number = ordered.number
         WHERE
             ordered.previous_at IS NULL
-            AND ordered.first_recorded_at >= register.counted_from
+            AND ordered.first_recorded_at > register.counted_from
             AND register.looked_from > register.kind_from
     ),
     -- All others rise from piece to piece, but for those that were reset, jittered from one piece to the next, or paused
@@ -291,7 +293,7 @@ BEGIN
     stepped AS (
         SELECT
             entered.*,
-            date_trunc('day', entered.first_recorded_at, 'UTC') AS day,
+            date_trunc('day', entered.first_recorded_at - interval '1 microsecond', 'UTC') AS day,
             coalesce(entered.first_kwh < internal.register_tolerance() * entered.entered_kwh, false) AS is_reset,
             count(*) FILTER (WHERE entered.first_kwh < internal.register_tolerance() * entered.entered_kwh) OVER (
                 PARTITION BY entered.number ORDER BY entered.first_recorded_at
@@ -358,7 +360,7 @@ BEGIN
     )
     SELECT
         register.device_id,
-        internal.hour_floor(ordered.first_recorded_at),
+        internal.hour_bucket(ordered.first_recorded_at),
         ordered.first_recorded_at,
         ordered.last_recorded_at,
         ordered.readings,
@@ -374,12 +376,12 @@ BEGIN
     FROM ordered
     JOIN register ON register.number = ordered.number
     WHERE
-        ordered.first_recorded_at >= register.counted_from
+        ordered.first_recorded_at > register.counted_from
         AND NOT EXISTS (SELECT FROM uneven WHERE uneven.number = ordered.number)
     UNION ALL
     SELECT
         marked.device_id,
-        internal.hour_floor(marked.first_recorded_at),
+        internal.hour_bucket(marked.first_recorded_at),
         marked.first_recorded_at,
         marked.last_recorded_at,
         marked.readings,
@@ -388,7 +390,7 @@ BEGIN
             WHEN marked.entered_kwh IS NULL THEN marked.max_kwh - marked.first_kwh
             WHEN marked.is_reset THEN marked.max_kwh + coalesce(rolled.rest_kwh, 0)
             -- A reading before that is no longer remembered counts for the piece's first reading and no other.
-            WHEN marked.entered_at < internal.register_look_from(marked.first_recorded_at)
+            WHEN marked.entered_at <= internal.register_look_from(marked.first_recorded_at - interval '1 microsecond')
                 THEN greatest(0, marked.first_kwh - marked.entered_kwh) + marked.max_kwh - marked.first_kwh
             ELSE greatest(0, marked.max_kwh - marked.mark_kwh)
         END,
@@ -403,9 +405,9 @@ BEGIN
         marked.is_estimated
     FROM marked
     LEFT JOIN rolled ON marked.is_reset AND rolled.number = marked.number AND rolled.epoch = marked.epoch
-    WHERE marked.first_recorded_at >= marked.counted_from;
+    WHERE marked.first_recorded_at > marked.counted_from;
 END
 $$;
 
 COMMENT ON FUNCTION internal.register_pieces(text, timestamptz, timestamptz, text) IS
-'Register energy (kWh) of meters or vehicles (kind_of_device) in [pieces_from, pieces_to), of one device or all that have a register then: one row a whole hour without a reset (source rollup), what the window or a change of kind leaves of one, or a reading (source history). step is baseline (nothing before it: what it stands on counts nothing; null where that is all), reset, rollover or null; previous_kwh and first_kwh are the register before the piece and at its first reading.';
+'Register energy (kWh) of meters or vehicles (kind_of_device) in (pieces_from, pieces_to], of one device or all that have a register then: one row a whole hour without a reset (source rollup), what the window or a change of kind leaves of one, or a reading (source history). step is baseline (nothing before it: what it stands on counts nothing; null where that is all), reset, rollover or null; previous_kwh and first_kwh are the register before the piece and at its first reading.';

@@ -76,7 +76,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.register_look_from(timestamptz) IS
-'From when on the readings of a register count for the high-water mark of a reading: the start of its day (UTC), less register_look_back.';
+'After when the readings of a register count for the high-water mark of a reading after an instant: the start of its day (UTC), less register_look_back.';
 
 -- Registers of a window, each with the part of the window in which it is one, and from when on its readings matter.
 
@@ -132,7 +132,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.registers(text, timestamptz, timestamptz, text) IS
-'Meters or vehicles (kind_of_device), all or the one named, that are registers at some time of [pieces_from, pieces_to): since when, with which modulus (kWh; null: none), the part of the window in which they are, and from when on their readings matter for it.';
+'Meters or vehicles (kind_of_device), all or the one named, that are registers at some time of (pieces_from, pieces_to]: since when, with which modulus (kWh; null: none), the part of the window in which they are, and from when on their readings matter for it.';
 
 -- The last values of registers before an instant each, for those that were silent throughout the look-back. Through the
 -- rollup, newest first and in strides that grow, so that a register silent for a week does not open the chunks of years.
@@ -172,15 +172,15 @@ BEGIN
                 WHERE
                     hourly.device_type = kind_of_device
                     AND hourly.device_id = wanted.device_id
-                    AND hourly.bucket_start < wanted.before
-                    AND hourly.bucket_start >= stride_from
-                    AND hourly.bucket_start < stride_to
+                    AND hourly.bucket_start <= wanted.before
+                    AND hourly.bucket_start > stride_from
+                    AND hourly.bucket_start <= stride_to
                 ORDER BY hourly.bucket_start DESC
                 LIMIT 1
             ) AS latest
         LOOP
             found_ids := found_ids || device_id;
-            IF recorded_at >= kind_from THEN
+            IF recorded_at > kind_from THEN
                 RETURN NEXT;
             END IF;
         END LOOP;
@@ -196,7 +196,7 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.registers_before(text, text[], timestamptz[], timestamptz[]) IS
-'The last reading of each register named before its instant and not before since: when, and its value (kWh). No row without one.';
+'The last reading of each register named in (since, before], before at a whole hour: when, and its value (kWh). No row without one.';
 
 -- The devices that are registers at some time of a window, as an array to test each row of a fleet against.
 
@@ -219,4 +219,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.register_devices(text, timestamptz, timestamptz) IS
-'Ids of the meters or vehicles (kind_of_device) that are registers at some time of [window_from, window_to); an empty array where none is.';
+'Ids of the meters or vehicles (kind_of_device) that are registers at some time of (window_from, window_to]; an empty array where none is.';

@@ -1,7 +1,7 @@
 -- Implemented by each profile, with one meaning: sql/timescale/rollups.sql and sql/postgres/rollups.sql.
 
 COMMENT ON PROCEDURE internal.complete_rollups(timestamptz, timestamptz) IS
-'Makes readings that came late show in the rollups of the hours that [range_from, range_to) touches; unlike refresh_rollups it computes nothing again that is right already. CALL it outside a transaction, after a load.';
+'Makes readings that came late show in the rollups of the hours that (range_from, range_to] touches; unlike refresh_rollups it computes nothing again that is right already. CALL it outside a transaction, after a load.';
 
 COMMENT ON PROCEDURE internal.open_rollups() IS
 'Makes rollups show rows that were written into their tables (internal.rollup_table) and that no refresh has reached (timescale profile; nothing on postgres). A copy calls it, outside a transaction.';

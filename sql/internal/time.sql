@@ -1,5 +1,10 @@
--- Hours begin at whole hours of UTC, as the rollups' buckets do. Both functions are immutable down to their last term, so
--- that the planner folds them to constants and leaves out the chunks that a window does not touch.
+-- A reading describes the time before its timestamp, so windows, hours, days and assignments take the readings of (from, to].
+-- Buckets of a rollup begin a microsecond after their whole hour or day (UTC): so `> from AND <= to` selects the readings of a
+-- window and the buckets of one between whole hours alike, and a bucket whose bucket_start is at or after the horizon of its
+-- source is kept whole. The upper bound is written as the last bucket, internal.hour_bucket(internal.hour_floor(to)), since
+-- TimescaleDB reads readings that are not in the rollup yet up to a bucket's length after it. Hours end with whole hours of UTC.
+-- All functions are immutable down to their last term, so that the planner folds them to constants and leaves out the chunks
+-- that a window does not touch.
 
 CREATE FUNCTION internal.hour_floor(instant timestamptz)
 RETURNS timestamptz
@@ -9,7 +14,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.hour_floor(timestamptz) IS
-'The whole hour (UTC) at or before an instant: the start of its rollup bucket.';
+'The whole hour (UTC) at or before an instant.';
 
 CREATE FUNCTION internal.hour_ceiling(instant timestamptz)
 RETURNS timestamptz
@@ -19,10 +24,31 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.hour_ceiling(timestamptz) IS
-'The whole hour (UTC) at or after an instant: the first rollup bucket that lies wholly after it.';
+'The whole hour (UTC) at or after an instant: the start of the first hour that lies wholly after it.';
 
--- Days begin at midnight UTC, as the daily rollups' buckets do. Immutable down to their last term, for the same reason as
--- the hours.
+CREATE FUNCTION internal.hour_bucket(instant timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT date_bin(interval '1 hour', instant, timestamptz '2000-01-01 00:00:00.000001+00')
+$$;
+
+COMMENT ON FUNCTION internal.hour_bucket(timestamptz) IS
+'bucket_start of the hourly rollup that holds the readings of an instant: a microsecond after the whole hour (UTC) before it.';
+
+CREATE FUNCTION internal.hour_kept_from(horizon timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT to_timestamp(
+        ceil(date_part('epoch', horizon - timestamptz '1970-01-01 00:00:00.000001+00') / 3600) * 3600
+    )
+$$;
+
+COMMENT ON FUNCTION internal.hour_kept_from(timestamptz) IS
+'The start of the first hour (UTC) whose readings are all kept where those before an instant are gone; one at the instant itself is kept, and belongs to the hour before where that is whole.';
+
+-- Days end with midnight UTC.
 
 CREATE FUNCTION internal.day_floor(instant timestamptz)
 RETURNS timestamptz
@@ -32,7 +58,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.day_floor(timestamptz) IS
-'The midnight (UTC) at or before an instant: the start of its daily rollup bucket.';
+'The midnight (UTC) at or before an instant.';
 
 CREATE FUNCTION internal.day_ceiling(instant timestamptz)
 RETURNS timestamptz
@@ -42,7 +68,29 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.day_ceiling(timestamptz) IS
-'The midnight (UTC) at or after an instant: the first daily rollup bucket that lies wholly after it.';
+'The midnight (UTC) at or after an instant: the start of the first day that lies wholly after it.';
+
+CREATE FUNCTION internal.day_bucket(instant timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT date_bin(interval '24 hours', instant, timestamptz '2000-01-01 00:00:00.000001+00')
+$$;
+
+COMMENT ON FUNCTION internal.day_bucket(timestamptz) IS
+'bucket_start of the daily rollup that holds the readings of an instant, or an hourly bucket: a microsecond after the midnight (UTC) before it.';
+
+CREATE FUNCTION internal.day_kept_from(horizon timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT to_timestamp(
+        ceil(date_part('epoch', horizon - timestamptz '1970-01-01 00:00:00.000001+00') / 86400) * 86400
+    )
+$$;
+
+COMMENT ON FUNCTION internal.day_kept_from(timestamptz) IS
+'The start of the first day (UTC) that is kept whole, as internal.hour_kept_from gives it for hours.';
 
 -- The parts of a stretch of time: whole hours, which are in the rollup, the end of the hour in which it begins, and the
 -- start of the hour in which it ends. A stretch within one hour is one cut hour; one of whole hours has none.
@@ -51,14 +99,14 @@ CREATE FUNCTION internal.whole_hours(stretch_from timestamptz, stretch_to timest
 RETURNS TABLE (bucket_start timestamptz)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 24
 AS $$
-    SELECT hour.bucket_start
+    SELECT hour.begins + interval '1 microsecond'
     FROM generate_series(
         internal.hour_ceiling(stretch_from), internal.hour_floor(stretch_to) - interval '1 hour', interval '1 hour'
-    ) AS hour (bucket_start)
+    ) AS hour (begins)
 $$;
 
 COMMENT ON FUNCTION internal.whole_hours(timestamptz, timestamptz) IS
-'The whole hours of [stretch_from, stretch_to), as the rollups name them.';
+'The whole hours of (stretch_from, stretch_to], by the bucket_start of their rollup.';
 
 CREATE FUNCTION internal.cut_hours(stretch_from timestamptz, stretch_to timestamptz)
 RETURNS TABLE (cut_from timestamptz, cut_to timestamptz)
@@ -74,7 +122,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.cut_hours(timestamptz, timestamptz) IS
-'The parts of [stretch_from, stretch_to) that are no whole hours: at most two, one at either end.';
+'The parts of (stretch_from, stretch_to] that are no whole hours: at most two, one at either end.';
 
 -- The buckets of a window: hours or days as a clock in a time zone shows them, the first and the last cut by the window.
 -- A day is the time between two midnights, 23 or 25 hours where the clocks are changed. An hour begins at minute 0
@@ -105,7 +153,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.buckets(timestamptz, timestamptz, text, text) IS
-'The hours or days (bucket: hour, day, or window for a single one) of [window_from, window_to) by the clock of a time zone, in order, without gaps; the first and the last are cut by the window.';
+'The hours or days (bucket: hour, day, or window for a single one) of (window_from, window_to] by the clock of a time zone, in order, without gaps; the first and the last are cut by the window.';
 
 -- Fields that qualify the figures of every answer: the share of the time they rest on, and why one is null.
 
@@ -118,3 +166,11 @@ $$;
 
 COMMENT ON FUNCTION internal.seconds_elapsed(timestamptz, timestamptz) IS
 'Seconds of a stretch of time, as far as it has passed.';
+
+-- Implemented by each profile, with one meaning: sql/timescale/time.sql and sql/postgres/time.sql.
+
+COMMENT ON FUNCTION internal.hour_of_bucket(timestamptz) IS
+'The whole hour (UTC) of an hourly bucket, by its bucket_start: what schema api shows.';
+
+COMMENT ON FUNCTION internal.day_of_bucket(timestamptz) IS
+'The day (UTC) of a daily bucket, by its bucket_start: what schema api shows.';

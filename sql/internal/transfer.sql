@@ -71,24 +71,24 @@ SET extra_float_digits = 1
 AS $$
 DECLARE
     shown record;
-    begins timestamptz;
+    kept_whole_from timestamptz;
 BEGIN
     FOR shown IN
         SELECT copied.name, copied.kind, copied.column_names
         FROM internal.copied_relation AS copied
         ORDER BY copied.name
     LOOP
-        begins := greatest(range_from, (kept_from ->> shown.name)::timestamptz);
+        kept_whole_from := coalesce((kept_from ->> shown.name)::timestamptz, '-infinity');
         IF shown.kind = 'history' THEN
             RETURN QUERY EXECUTE format(
-                'SELECT %L, recorded_at::date, count(*), sum(hashtextextended(kept::text, 0)), NULL::float8[]
+                'SELECT %L, (recorded_at - interval ''1 microsecond'')::date, count(*), sum(hashtextextended(kept::text, 0)), NULL::float8[]
                 FROM internal.%I AS kept
-                WHERE recorded_at >= $1 AND recorded_at < $2
+                WHERE recorded_at > $1 AND recorded_at <= $2 AND recorded_at >= $3
                 GROUP BY 2
                 ORDER BY 2',
                 shown.name, shown.name
             )
-            USING begins, range_to;
+            USING range_from, range_to, kept_whole_from;
         ELSIF shown.kind = 'rollup' THEN
             RETURN QUERY EXECUTE format(
                 'SELECT %L, bucket_start::date, count(*), sum(hashtextextended(ROW(%s)::text, 0)), ARRAY[%s]
@@ -96,7 +96,7 @@ BEGIN
                 CROSS JOIN LATERAL (
                     SELECT 1 + (hashtextextended(ROW(%I, bucket_start)::text, 0) & 1023) / 1024.0::float8
                 ) AS weighed (weight)
-                WHERE bucket_start >= $1 AND bucket_start < $2
+                WHERE bucket_start > $1 AND bucket_start <= $2 AND bucket_start >= $3
                 GROUP BY 2
                 ORDER BY 2',
                 shown.name,
@@ -109,7 +109,7 @@ BEGIN
                 shown.name,
                 shown.column_names[1]
             )
-            USING begins, range_to;
+            USING range_from, range_to, kept_whole_from;
         ELSE
             RETURN QUERY EXECUTE format(
                 'SELECT %L, NULL::date, count(*), coalesce(sum(hashtextextended(kept::text, 0)), 0), NULL::float8[]
@@ -122,4 +122,4 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.fingerprints(timestamptz, timestamptz, jsonb) IS
-'Rows and a checksum of every relation, of histories and rollups by day (UTC): those of [range_from, range_to) alone, and none from before kept_from, {"relation": "instant"}. Sums of rollups are separate, each row weighted, for a comparison with a tolerance: they are added up in any order. Two databases with equal results have equal content. Reads all data: for use after a restore or a copy.';
+'Rows and a checksum of every relation, of histories and rollups by day (UTC): those of (range_from, range_to] alone, and none from before kept_from, {"relation": "instant"}. Sums of rollups are separate, each row weighted, for a comparison with a tolerance: they are added up in any order. Two databases with equal results have equal content. Reads all data: for use after a restore or a copy.';

@@ -16,7 +16,7 @@ BEGIN
     )
     SELECT
         meter_id,
-        date_trunc('day', recorded_at, 'UTC'),
+        date_trunc('day', recorded_at - interval '1 microsecond', 'UTC') + interval '1 microsecond',
         count(*),
         sum(energy_ac_kwh),
         min(energy_ac_kwh),
@@ -67,8 +67,8 @@ BEGIN
     USING telemetry.live_meter_state AS device
     WHERE
         daily.meter_id = device.meter_id
-        AND daily.bucket_start >= range_from
-        AND daily.bucket_start < range_to;
+        AND daily.bucket_start > range_from
+        AND daily.bucket_start <= range_to;
 
     INSERT INTO telemetry.meter_daily (
         meter_id, bucket_start, readings, energy_ac_sum_kwh, energy_ac_min_kwh, energy_ac_max_kwh,
@@ -77,7 +77,7 @@ BEGIN
     )
     SELECT
         hourly.meter_id,
-        internal.day_floor(hourly.bucket_start),
+        internal.day_bucket(hourly.bucket_start),
         sum(hourly.readings)::bigint,
         sum(hourly.energy_ac_sum_kwh),
         min(hourly.energy_ac_min_kwh),
@@ -91,13 +91,13 @@ BEGIN
         max(hourly.voltage_max_v)
     FROM telemetry.live_meter_state AS device
     JOIN telemetry.meter_hourly AS hourly ON hourly.meter_id = device.meter_id
-    WHERE hourly.bucket_start >= range_from AND hourly.bucket_start < range_to
+    WHERE hourly.bucket_start > range_from AND hourly.bucket_start <= range_to
     GROUP BY 1, 2;
 END
 $$;
 
 COMMENT ON PROCEDURE telemetry.recompute_meter_daily(timestamptz, timestamptz) IS
-'Computes the days of [range_from, range_to), whole days (UTC), from meter_hourly again; writers wait until it commits (postgres profile).';
+'Computes the days of (range_from, range_to], whole days (UTC), from meter_hourly again; writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN

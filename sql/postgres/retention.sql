@@ -72,15 +72,12 @@ BEGIN
     )
     INTO buckets_gone, known_to
     USING
-        coalesce(
-            CASE WHEN rollup LIKE '%\_daily' THEN internal.day_ceiling(remembered) ELSE internal.hour_ceiling(remembered) END,
-            '-infinity'
-        ),
+        coalesce(remembered, '-infinity'),
         -- A missing part of the very first bucket may be a correction; a later edge is ongoing retention.
         CASE
             WHEN remembered IS NOT NULL OR oldest IS NULL THEN coalesce(oldest, 'infinity')
-            WHEN rollup LIKE '%\_daily' THEN internal.day_floor(oldest)
-            ELSE internal.hour_floor(oldest)
+            WHEN rollup LIKE '%\_daily' THEN internal.day_bucket(oldest)
+            ELSE internal.hour_bucket(oldest)
         END,
         coalesce(oldest, 'infinity');
     RETURN CASE

@@ -30,9 +30,9 @@ BEGIN
             SELECT
                 greatest(
                     internal.%1$s_floor($1),
-                    internal.%1$s_floor(min(oldest.instant)),
-                    internal.%1$s_ceiling(internal.history_horizon(%2$L)),
-                    internal.%1$s_ceiling(internal.history_horizon(%3$L))
+                    internal.%1$s_floor(min(oldest.instant) - interval '1 microsecond'),
+                    internal.%1$s_kept_from(internal.history_horizon(%2$L)),
+                    internal.%1$s_kept_from(internal.history_horizon(%3$L))
                 ),
                 internal.%1$s_ceiling(least($2, now() + interval '1 day'))
             FROM telemetry.live_%4$s_state AS device

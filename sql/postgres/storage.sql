@@ -5,7 +5,7 @@ CREATE VIEW internal.chunk AS
 WITH oldest AS (
     SELECT
         (
-            SELECT min(daily.bucket_start)
+            SELECT internal.day_floor(min(daily.bucket_start))
             FROM telemetry.live_meter_state AS device
             CROSS JOIN LATERAL (
                 SELECT bucket_start
@@ -16,7 +16,7 @@ WITH oldest AS (
             ) AS daily
         ) AS meter_day,
         (
-            SELECT min(daily.bucket_start)
+            SELECT internal.day_floor(min(daily.bucket_start))
             FROM telemetry.live_vehicle_state AS device
             CROSS JOIN LATERAL (
                 SELECT bucket_start
@@ -65,11 +65,11 @@ CREATE VIEW api.relation_size AS
 WITH rolled_up AS (
     SELECT 'meter' AS device_type, daily.bucket_start, daily.readings
     FROM telemetry.meter_daily AS daily
-    WHERE daily.bucket_start >= internal.day_floor(now()) - interval '168 hours'
+    WHERE daily.bucket_start > internal.day_floor(now()) - interval '168 hours'
     UNION ALL
     SELECT 'vehicle', daily.bucket_start, daily.readings
     FROM telemetry.vehicle_daily AS daily
-    WHERE daily.bucket_start >= internal.day_floor(now()) - interval '168 hours'
+    WHERE daily.bucket_start > internal.day_floor(now()) - interval '168 hours'
 ),
 day AS (
     SELECT
@@ -78,7 +78,7 @@ day AS (
         sum(rolled_up.readings)::float8 / count(DISTINCT rolled_up.bucket_start) AS readings
     FROM rolled_up
     -- The current day is incomplete.
-    WHERE rolled_up.bucket_start < internal.day_floor(now())
+    WHERE rolled_up.bucket_start <= internal.day_floor(now())
     GROUP BY rolled_up.device_type
 )
 SELECT

@@ -16,7 +16,7 @@ BEGIN
     )
     SELECT
         vehicle_id,
-        date_trunc('day', recorded_at, 'UTC'),
+        date_trunc('day', recorded_at - interval '1 microsecond', 'UTC') + interval '1 microsecond',
         count(*),
         sum(energy_dc_kwh),
         min(energy_dc_kwh),
@@ -81,8 +81,8 @@ BEGIN
     USING telemetry.live_vehicle_state AS device
     WHERE
         daily.vehicle_id = device.vehicle_id
-        AND daily.bucket_start >= range_from
-        AND daily.bucket_start < range_to;
+        AND daily.bucket_start > range_from
+        AND daily.bucket_start <= range_to;
 
     INSERT INTO telemetry.vehicle_daily (
         vehicle_id, bucket_start, readings, energy_dc_sum_kwh, energy_dc_min_kwh, energy_dc_max_kwh,
@@ -91,7 +91,7 @@ BEGIN
     )
     SELECT
         hourly.vehicle_id,
-        internal.day_floor(hourly.bucket_start),
+        internal.day_bucket(hourly.bucket_start),
         sum(hourly.readings)::bigint,
         sum(hourly.energy_dc_sum_kwh),
         min(hourly.energy_dc_min_kwh),
@@ -109,13 +109,13 @@ BEGIN
         max(hourly.battery_temp_max_c)
     FROM telemetry.live_vehicle_state AS device
     JOIN telemetry.vehicle_hourly AS hourly ON hourly.vehicle_id = device.vehicle_id
-    WHERE hourly.bucket_start >= range_from AND hourly.bucket_start < range_to
+    WHERE hourly.bucket_start > range_from AND hourly.bucket_start <= range_to
     GROUP BY 1, 2;
 END
 $$;
 
 COMMENT ON PROCEDURE telemetry.recompute_vehicle_daily(timestamptz, timestamptz) IS
-'Computes the days of [range_from, range_to), whole days (UTC), from vehicle_hourly again; writers wait until it commits (postgres profile).';
+'Computes the days of (range_from, range_to], whole days (UTC), from vehicle_hourly again; writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN

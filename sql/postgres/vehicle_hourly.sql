@@ -18,7 +18,7 @@ BEGIN
     )
     SELECT
         vehicle_id,
-        date_trunc('hour', recorded_at, 'UTC'),
+        date_trunc('hour', recorded_at - interval '1 microsecond', 'UTC') + interval '1 microsecond',
         count(*),
         sum(energy_dc_kwh),
         min(energy_dc_kwh),
@@ -83,8 +83,8 @@ BEGIN
     USING telemetry.live_vehicle_state AS device
     WHERE
         hourly.vehicle_id = device.vehicle_id
-        AND hourly.bucket_start >= range_from
-        AND hourly.bucket_start < range_to;
+        AND hourly.bucket_start > range_from
+        AND hourly.bucket_start <= range_to;
 
     INSERT INTO telemetry.vehicle_hourly (
         vehicle_id, bucket_start, readings,
@@ -95,7 +95,7 @@ BEGIN
     )
     SELECT
         history.vehicle_id,
-        internal.hour_floor(history.recorded_at),
+        internal.hour_bucket(history.recorded_at),
         count(*),
         sum(history.energy_dc_kwh),
         min(history.energy_dc_kwh),
@@ -113,13 +113,13 @@ BEGIN
         max(history.battery_temp_c)
     FROM telemetry.live_vehicle_state AS device
     JOIN telemetry.vehicle_telemetry_history AS history ON history.vehicle_id = device.vehicle_id
-    WHERE history.recorded_at >= range_from AND history.recorded_at < range_to
+    WHERE history.recorded_at > range_from AND history.recorded_at <= range_to
     GROUP BY 1, 2;
 END
 $$;
 
 COMMENT ON PROCEDURE telemetry.recompute_vehicle_hourly(timestamptz, timestamptz) IS
-'Computes the hours of [range_from, range_to), whole hours (UTC), from vehicle_telemetry_history again; writers wait until it commits (postgres profile).';
+'Computes the hours of (range_from, range_to], whole hours (UTC), from vehicle_telemetry_history again; writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN

@@ -22,16 +22,16 @@ SELECT
     internal.day_floor(least(
         (SELECT min(recorded_at) FROM telemetry.meter_telemetry_history),
         (SELECT min(recorded_at) FROM telemetry.vehicle_telemetry_history)
-    )),
+    ) - interval '1 microsecond'),
     internal.day_ceiling(greatest(
         (SELECT max(recorded_at) FROM telemetry.live_meter_state),
         (SELECT max(recorded_at) FROM telemetry.live_vehicle_state)
-    ) + interval '1 microsecond');
+    ));
 
 -- name: rollup_is_made_from
 SELECT CASE
-    WHEN %(rollup)s LIKE '%%\_daily' THEN internal.day_ceiling(history.horizon)
-    ELSE internal.hour_ceiling(history.horizon)
+    WHEN %(rollup)s LIKE '%%\_daily' THEN internal.day_kept_from(history.horizon)
+    ELSE internal.hour_kept_from(history.horizon)
 END
 FROM (
     SELECT greatest(internal.history_horizon(made_of.relation), internal.already_dropped(made_of.relation)) AS horizon

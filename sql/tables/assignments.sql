@@ -5,7 +5,7 @@ COMMENT ON TABLE telemetry.assignment IS
 COMMENT ON COLUMN telemetry.assignment.id IS 'Number of the assignment.';
 COMMENT ON COLUMN telemetry.assignment.meter_id IS 'The meter that fed.';
 COMMENT ON COLUMN telemetry.assignment.vehicle_id IS 'The vehicle that was fed.';
-COMMENT ON COLUMN telemetry.assignment.during IS 'From when (included) to when (not included; unbounded while it lasts).';
+COMMENT ON COLUMN telemetry.assignment.during IS 'From when to when (unbounded while it lasts); its energy is that of the readings stamped after the first and up to the second.';
 
 COMMENT ON TABLE telemetry.assignment_change IS
 'Every change of an assignment: values before and after, when, by whom and why. Written by a trigger; in SQL, SET energy.operator and SET energy.reason give author and reason.';

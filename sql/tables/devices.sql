@@ -11,7 +11,7 @@ COMMENT ON COLUMN telemetry.meter.rated_power_kw IS 'Rated AC power of the charg
 COMMENT ON TABLE telemetry.meter_kind_past IS
 'Earlier meanings of the kWh values of a meter, before that of telemetry.meter: each row from the one before it (or from the beginning) until its instant. Written by api.set_meter_kind.';
 COMMENT ON COLUMN telemetry.meter_kind_past.meter_id IS 'The meter, as it names itself.';
-COMMENT ON COLUMN telemetry.meter_kind_past.until IS 'Until when (not included) it held.';
+COMMENT ON COLUMN telemetry.meter_kind_past.until IS 'Until when (included) it held.';
 COMMENT ON COLUMN telemetry.meter_kind_past.energy_reading IS
 'interval, register, or null: the fleet''s default of that time.';
 COMMENT ON COLUMN telemetry.meter_kind_past.register_modulus_kwh IS
@@ -30,7 +30,7 @@ COMMENT ON COLUMN telemetry.vehicle.battery_capacity_kwh IS 'Usable capacity of 
 COMMENT ON TABLE telemetry.vehicle_kind_past IS
 'Earlier meanings of the kWh values of a vehicle, before that of telemetry.vehicle: each row from the one before it (or from the beginning) until its instant. Written by api.set_vehicle_kind.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.vehicle_id IS 'The vehicle, as it names itself.';
-COMMENT ON COLUMN telemetry.vehicle_kind_past.until IS 'Until when (not included) it held.';
+COMMENT ON COLUMN telemetry.vehicle_kind_past.until IS 'Until when (included) it held.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.energy_reading IS
 'interval, register, or null: the fleet''s default of that time.';
 COMMENT ON COLUMN telemetry.vehicle_kind_past.register_modulus_kwh IS
@@ -39,6 +39,6 @@ COMMENT ON COLUMN telemetry.vehicle_kind_past.register_modulus_kwh IS
 COMMENT ON TABLE telemetry.fleet_default IS
 'What kWh values of devices without a kind of their own mean, from when on; interval where there is no row. Written by api.set_fleet_default.';
 COMMENT ON COLUMN telemetry.fleet_default.device_type IS 'meter or vehicle.';
-COMMENT ON COLUMN telemetry.fleet_default.effective_from IS 'From when on it holds, until the next row; -infinity: always.';
+COMMENT ON COLUMN telemetry.fleet_default.effective_from IS 'It holds for readings stamped after it, until the next row; -infinity: always.';
 COMMENT ON COLUMN telemetry.fleet_default.energy_reading IS 'interval (since the previous reading) or register (an ever-growing counter).';
 COMMENT ON COLUMN telemetry.fleet_default.register_modulus_kwh IS 'Value at which a register rolls over to zero, kWh; null: never.';

@@ -2,7 +2,7 @@
 -- The relation's own comment is in timescale/ and postgres/: a continuous aggregate is a view, the rollup there a table.
 
 COMMENT ON COLUMN telemetry.meter_hourly.meter_id IS 'The meter, as it names itself.';
-COMMENT ON COLUMN telemetry.meter_hourly.bucket_start IS 'The whole hour (UTC) the bucket begins with.';
+COMMENT ON COLUMN telemetry.meter_hourly.bucket_start IS 'A microsecond after the whole hour (UTC) the bucket begins with: it holds readings of (h, h + 1 h].';
 COMMENT ON COLUMN telemetry.meter_hourly.readings IS 'Readings in the hour.';
 COMMENT ON COLUMN telemetry.meter_hourly.energy_ac_sum_kwh IS 'Sum of the AC energies, kWh: the total of interval readings.';
 COMMENT ON COLUMN telemetry.meter_hourly.energy_ac_min_kwh IS 'Smallest AC energy value of the hour, kWh.';
@@ -16,7 +16,7 @@ COMMENT ON COLUMN telemetry.meter_hourly.voltage_min_v IS 'Lowest voltage, V.';
 COMMENT ON COLUMN telemetry.meter_hourly.voltage_max_v IS 'Highest voltage, V.';
 
 COMMENT ON COLUMN telemetry.meter_daily.meter_id IS 'The meter, as it names itself.';
-COMMENT ON COLUMN telemetry.meter_daily.bucket_start IS 'The midnight (UTC) the bucket begins with.';
+COMMENT ON COLUMN telemetry.meter_daily.bucket_start IS 'A microsecond after the midnight (UTC) the bucket begins with: it holds the hours of that day.';
 COMMENT ON COLUMN telemetry.meter_daily.readings IS 'Readings in the day.';
 COMMENT ON COLUMN telemetry.meter_daily.energy_ac_sum_kwh IS 'Sum of the AC energies, kWh: the total of interval readings.';
 COMMENT ON COLUMN telemetry.meter_daily.energy_ac_min_kwh IS 'Smallest AC energy value of the day, kWh.';
@@ -30,7 +30,7 @@ COMMENT ON COLUMN telemetry.meter_daily.voltage_min_v IS 'Lowest voltage, V.';
 COMMENT ON COLUMN telemetry.meter_daily.voltage_max_v IS 'Highest voltage, V.';
 
 COMMENT ON COLUMN telemetry.vehicle_hourly.vehicle_id IS 'The vehicle, as it names itself.';
-COMMENT ON COLUMN telemetry.vehicle_hourly.bucket_start IS 'The whole hour (UTC) the bucket begins with.';
+COMMENT ON COLUMN telemetry.vehicle_hourly.bucket_start IS 'A microsecond after the whole hour (UTC) the bucket begins with: it holds readings of (h, h + 1 h].';
 COMMENT ON COLUMN telemetry.vehicle_hourly.readings IS 'Readings in the hour.';
 COMMENT ON COLUMN telemetry.vehicle_hourly.energy_dc_sum_kwh IS
 'Sum of the DC energies, kWh: the total of interval readings.';
@@ -50,7 +50,7 @@ COMMENT ON COLUMN telemetry.vehicle_hourly.battery_temp_min_c IS 'Lowest battery
 COMMENT ON COLUMN telemetry.vehicle_hourly.battery_temp_max_c IS 'Highest battery temperature, degrees C.';
 
 COMMENT ON COLUMN telemetry.vehicle_daily.vehicle_id IS 'The vehicle, as it names itself.';
-COMMENT ON COLUMN telemetry.vehicle_daily.bucket_start IS 'The midnight (UTC) the bucket begins with.';
+COMMENT ON COLUMN telemetry.vehicle_daily.bucket_start IS 'A microsecond after the midnight (UTC) the bucket begins with: it holds the hours of that day.';
 COMMENT ON COLUMN telemetry.vehicle_daily.readings IS 'Readings in the day.';
 COMMENT ON COLUMN telemetry.vehicle_daily.energy_dc_sum_kwh IS
 'Sum of the DC energies, kWh: the total of interval readings.';

@@ -137,7 +137,7 @@ LEFT JOIN (
 ) AS job ON job.relation = policy.relation;
 
 -- Differs by necessity because TimescaleDB drops and compresses whole chunks. Readings are counted from the hourly rollup,
--- rows of a rollup one by one. Where the rollup is behind, there are more readings than it knows of.
+-- where those stamped with the first instant of a chunk belong to the hour before; rows of a rollup one by one. Where the rollup is behind, there are more readings than it knows of.
 
 CREATE FUNCTION internal.policy_effects(wanted jsonb)
 RETURNS TABLE (

@@ -1,7 +1,8 @@
 -- Differs by necessity because here any job and any call drops whole chunks, and no trigger fires. It shows in two ways: a
 -- chunk that the last refresh saw is gone, whatever was inserted since; and a rollup has materialised rows where its source
 -- has no chunk. Days may be materialised before their hours are: of
--- hours, what is past the watermark was never there.
+-- hours, what is past the watermark was never there. Chunks end at whole days: a reading stamped at midnight is in the chunk of
+-- the day that begins, and in the rollup of the hour that ends.
 
 COMMENT ON TABLE telemetry.policy_chunk IS
 'The chunks that the last refresh saw, of the relations that rollups are made of: one that is missing later was dropped (timescale profile).';
@@ -89,8 +90,8 @@ BEGIN
         ) AS newest
         $known$,
         internal.rollup_table(rollup),
-        -- In the source of days, a reading is at the start of its hour.
-        CASE WHEN rollup LIKE '%\_daily' THEN 'internal.hour_floor' ELSE '' END,
+        -- In the source of days, a reading is at the bucket_start of its hour.
+        CASE WHEN rollup LIKE '%\_daily' THEN 'internal.hour_bucket' ELSE '' END,
         CASE WHEN rollup LIKE '%\_daily' THEN '24 hours' ELSE '1 hour' END
     )
     INTO known_to
@@ -153,9 +154,9 @@ BEGIN
     )
     INTO hours_gone, known_to
     USING
-        coalesce(internal.hour_ceiling(remembered), '-infinity'),
+        coalesce(remembered, '-infinity'),
         -- A missing part of the very first hour may be a correction; a later edge is ongoing retention.
-        CASE WHEN remembered IS NULL THEN coalesce(internal.hour_floor(oldest), 'infinity') ELSE coalesce(oldest, 'infinity') END,
+        CASE WHEN remembered IS NULL THEN coalesce(internal.hour_bucket(oldest), 'infinity') ELSE coalesce(oldest, 'infinity') END,
         coalesce(oldest, 'infinity');
     RETURN CASE
         WHEN hours_gone >= internal.hours_of_retention(remembered) THEN least(oldest, known_to, now())

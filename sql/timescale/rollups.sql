@@ -1,7 +1,8 @@
 -- Differs by necessity because here the rollups are continuous aggregates: what is before the watermark shows after a
 -- refresh, what is after it is read from the history. A refresh over dropped history would erase the rollup, so only buckets
 -- whose history is complete are refreshed. It ends where the policy's refresh does, so that readings in order stay visible
--- at once. No search_path is set on the procedures: a refresh runs outside a transaction.
+-- at once. Buckets begin a microsecond after their hour, and so do the bounds of a refresh. No search_path is set on the
+-- procedures: a refresh runs outside a transaction.
 
 CREATE PROCEDURE internal.refresh_rollup(relation_name text, range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
@@ -30,15 +31,18 @@ BEGIN
     FROM telemetry.policy
     WHERE policy.relation = relation_name;
     IF rollup.is_daily THEN
-        refresh_from := greatest(internal.day_floor(asked_from), internal.day_ceiling(rollup.kept_from));
+        refresh_from := greatest(internal.day_floor(asked_from), internal.day_kept_from(rollup.kept_from));
         refresh_to := least(internal.day_ceiling(asked_to), internal.day_floor(rollup.refresh_end));
     ELSE
-        refresh_from := greatest(internal.hour_floor(asked_from), internal.hour_ceiling(rollup.kept_from));
+        refresh_from := greatest(internal.hour_floor(asked_from), internal.hour_kept_from(rollup.kept_from));
         refresh_to := least(internal.hour_ceiling(asked_to), internal.hour_floor(rollup.refresh_end));
     END IF;
     IF refresh_from < refresh_to THEN
         CALL public.refresh_continuous_aggregate(
-            format('telemetry.%I', relation_name)::regclass, refresh_from, refresh_to, options => in_one_batch
+            format('telemetry.%I', relation_name)::regclass,
+            refresh_from + interval '1 microsecond',
+            refresh_to + interval '1 microsecond',
+            options => in_one_batch
         );
     END IF;
 END
@@ -163,6 +167,9 @@ $$;
 -- of the source, and as ranges of the rollup. The second log also lists time that never had data: before the first row, and
 -- between days that were loaded apart. So a range counts where it lies within a chunk of the source, and for each chunk that
 -- it covers. Ranges are widened to whole buckets, as a refresh does.
+--
+-- The logs name readings and buckets, all after the whole hour they belong to: less a microsecond, they go by whole hours. A
+-- reading at the first instant of a chunk belongs to the hour before.
 
 CREATE VIEW api.refresh_lag AS
 WITH rollup AS (
@@ -174,7 +181,7 @@ WITH rollup AS (
         aggregate.raw_hypertable_id AS source_id,
         internal.source_relation(policy.relation) AS source,
         -- The range without an end begins where the last refresh ended; before the first refresh, it has no beginning either.
-        nullif(
+        _timescaledb_functions.to_timestamp(nullif(
             (
                 SELECT min(log.lowest_modified_value)
                 FROM _timescaledb_catalog.continuous_aggs_materialization_invalidation_log AS log
@@ -183,7 +190,7 @@ WITH rollup AS (
                     AND log.greatest_modified_value = 9223372036854775807
             ),
             -9223372036854775808
-        ) AS refreshed_to
+        )) - interval '1 microsecond' AS refreshed_to
     FROM telemetry.policy
     JOIN _timescaledb_catalog.continuous_agg AS aggregate
         ON aggregate.user_view_schema = 'telemetry' AND aggregate.user_view_name = policy.relation
@@ -192,6 +199,7 @@ source_chunk AS (
     SELECT
         rollup.relation,
         chunk.range_start,
+        chunk.range_start - CASE WHEN rollup.source LIKE '%\_history' THEN interval '1 hour' ELSE interval '0' END AS hours_from,
         chunk.range_end
     FROM rollup
     JOIN _timescaledb_catalog.hypertable AS hypertable ON hypertable.id = rollup.source_id
@@ -213,14 +221,14 @@ pending AS (
     SELECT
         rollup.relation,
         greatest(
-            _timescaledb_functions.to_timestamp(logged.lowest),
+            _timescaledb_functions.to_timestamp(logged.lowest) - interval '1 microsecond',
             -- A bucket with dropped history is not refreshed.
-            CASE WHEN rollup.relation LIKE '%\_daily' THEN internal.day_ceiling(internal.history_horizon(rollup.source))
-                ELSE internal.hour_ceiling(internal.history_horizon(rollup.source)) END
+            CASE WHEN rollup.relation LIKE '%\_daily' THEN internal.day_kept_from(internal.history_horizon(rollup.source))
+                ELSE internal.hour_kept_from(internal.history_horizon(rollup.source)) END
         ) AS pending_from,
         least(
-            _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1) + 1),
-            _timescaledb_functions.to_timestamp(rollup.refreshed_to)
+            _timescaledb_functions.to_timestamp(least(logged.greatest, 9223371331200000000 - 1)),
+            rollup.refreshed_to
         ) AS pending_to
     FROM rollup
     JOIN logged USING (relation)
@@ -229,7 +237,10 @@ pending AS (
 changed AS (
     SELECT
         pending.relation,
-        greatest(pending.pending_from, source_chunk.range_start) AS pending_from,
+        CASE
+            WHEN pending.pending_from < source_chunk.hours_from THEN source_chunk.range_start
+            ELSE pending.pending_from
+        END AS pending_from,
         least(pending.pending_to, source_chunk.range_end) AS pending_to
     FROM pending
     JOIN source_chunk
@@ -237,7 +248,7 @@ changed AS (
             source_chunk.relation = pending.relation
             AND pending.pending_from < pending.pending_to
             AND (
-                (pending.pending_from >= source_chunk.range_start AND pending.pending_to <= source_chunk.range_end)
+                (pending.pending_from >= source_chunk.hours_from AND pending.pending_to <= source_chunk.range_end)
                 OR (pending.pending_from <= source_chunk.range_start AND pending.pending_to >= source_chunk.range_end)
             )
 ),
@@ -253,14 +264,14 @@ widened AS (
     FROM changed
 ),
 waiting AS (
-    SELECT widened.relation, count(*) AS ranges, range_agg(widened.buckets) AS buckets
+    SELECT widened.relation, count(DISTINCT widened.buckets) AS ranges, range_agg(widened.buckets) AS buckets
     FROM widened
     GROUP BY widened.relation
 )
 SELECT
     rollup.relation,
-    _timescaledb_functions.to_timestamp(rollup.refreshed_to) AS materialised_before,
-    now() - _timescaledb_functions.to_timestamp(rollup.refreshed_to) AS lag,
+    rollup.refreshed_to AS materialised_before,
+    now() - rollup.refreshed_to AS lag,
     rollup.refresh_end_offset
     + CASE WHEN rollup.relation LIKE '%\_daily' THEN interval '24 hours' ELSE interval '1 hour' END
     + 2 * rollup.refresh_every AS normal_lag,

@@ -27,8 +27,8 @@ STEP = 10 * MINUTE
 
 
 def instants(begins: datetime, ends: datetime, step: timedelta = STEP) -> list[datetime]:
-    """Every so often from an instant on, up to another."""
-    return [begins + step * i for i in range(int((ends - begins) / step))]
+    """Every so often after an instant, up to another."""
+    return [begins + step * (i + 1) for i in range(int((ends - begins) / step))]
 
 
 def drawn(connection: Connection, meter: str, begins: datetime, ends: datetime, power_kw: float) -> None:
@@ -57,7 +57,7 @@ def refresh(connection: Connection, begins: datetime, ends: datetime) -> None:
 
 
 def ask(client: Client, path: str, begins: datetime, ends: datetime, **query: Any) -> Any:
-    """An answer over [begins, ends)."""
+    """An answer over (begins, ends]."""
     answer = client.get(f"/v1/analytics/{path}", from_=begins.isoformat(), to=ends.isoformat(), **query)
     assert answer.status == 200, answer.body
     return answer.json
@@ -79,8 +79,8 @@ def test_a_meter_tells_what_it_drew_for_whom_and_what_for_nobody(client: Client,
     assert [
         (one["vehicleId"], one["minutes"], one["acConsumedKwh"], one["readings"]) for one in answered["vehicles"]
     ] == [
-        ("V-1", 110.0 + 121.0, 11.0 + 13.0, 24),
-        ("V-2", 235.0, 23.0, 23),
+        ("V-1", 110.0 + 121.0, 11.0 + 12.0, 23),
+        ("V-2", 235.0, 24.0, 24),
     ]
     assert (answered["acAttributedKwh"], answered["acUnattributedKwh"]) == (47.0, 17.0)
     assert answered["voltage"] == {"mean": pytest.approx(230.0, abs=0.05), "min": 228.0, "max": 232.0}

@@ -100,7 +100,7 @@ class Expected:
         return cls(world, counted(world.meters), counted(world.vehicles))
 
     def stretches(self, begins: datetime, ends: datetime) -> list[Stretch]:
-        """Whom each meter fed in [begins, ends), of those heard from and those assigned."""
+        """Whom each meter fed in (begins, ends], of those heard from and those assigned."""
         start = month_starts()
         assignments = [
             oracle.Assignment(meter, vehicle, start + since, None if until is None else start + until)
@@ -110,7 +110,7 @@ class Expected:
         return oracle.stretches(sorted(heard | {one.meter for one in assignments}), assignments, begins, ends)
 
     def feeds(self, vehicle: str, begins: datetime, ends: datetime) -> list[Stretch]:
-        """The meters that fed a vehicle in [begins, ends), each with its part of it; by its id, only one heard from."""
+        """The meters that fed a vehicle in (begins, ends], each with its part of it; by its id, only one heard from."""
         assigned = any(row[1] == vehicle for row in self.world.assignments)
         return [
             one
@@ -123,7 +123,7 @@ class Expected:
         result = oracle.Total()
         for meter, _, since, until in self.feeds(vehicle, begins, ends):
             for one in self.meters.get(meter, []):
-                if since <= one.at < until:
+                if since < one.at <= until:
                     result.add(one)
         return result
 
@@ -192,10 +192,11 @@ def check_hours(connection: Connection, expected: Expected, prefix: str, window:
             rows = connection.execute(
                 HOURS[kind], {"id": prefix + device, "from": window[0], "to": window[1]}
             ).fetchall()
-            hours = {one.at.replace(minute=0, second=0, microsecond=0) for one in counted}
+            hours = {(one.at - US).replace(minute=0, second=0, microsecond=0) for one in counted}
             whole = sorted(hour for hour in hours if window[0] <= hour and hour + HOUR <= window[1])
-            assert sorted(row[0] for row in rows) == whole
-            for hour, readings, energy, is_estimated in rows:
+            assert sorted(row[0] - US for row in rows) == whole
+            for bucket_start, readings, energy, is_estimated in rows:
+                hour = bucket_start - US
                 exact = oracle.total(counted, hour, hour + HOUR)
                 assert same_kwh(energy, exact.kwh), (kind, device, hour, energy, exact)
                 assert (readings, is_estimated) == (exact.readings, False)
@@ -425,10 +426,10 @@ BY_HAND = {
     "the_mark_is_remembered_for_seven_days": both(steps(100, 95, 101, every=7 * DAY), REGISTER),
     "and_forgotten_after_that": both([*steps(100, 95), *steps(96, 99, start=8 * DAY + NOON)], REGISTER),
     "from_interval_to_register_within_an_hour": both(
-        steps(1, 2, 500, 501, 502), [(None, "interval", None), (NOON + 20 * MINUTE, "register", None)]
+        steps(1, 2, 500, 501, 502), [(None, "interval", None), (NOON + 15 * MINUTE, "register", None)]
     ),
     "from_register_to_interval_within_an_hour": both(
-        steps(500, 501, 1, 2, 3), [(None, "register", None), (NOON + 20 * MINUTE, "interval", None)]
+        steps(500, 501, 1, 2, 3), [(None, "register", None), (NOON + 15 * MINUTE, "interval", None)]
     ),
     "a_meter_of_a_vehicles_id_that_feeds_another": replace(
         both(steps(100, 101, 103, 106, 110), REGISTER), assignments=[("M-1", "V-1", timedelta(0), None)]
@@ -442,7 +443,7 @@ BY_HAND = {
         ],
     ),
     "another_register_from_an_instant_on": both(
-        steps(500, 501, 700, 702), [(None, "register", 1000), (NOON + 20 * MINUTE, "register", None)]
+        steps(500, 501, 700, 702), [(None, "register", 1000), (NOON + 15 * MINUTE, "register", None)]
     ),
 }
 FOUND = {

@@ -161,7 +161,7 @@ def test_no_answer_fails_on_a_value_that_the_history_holds(client: Client, begin
 
 def test_energies_below_the_smallest_are_zero_in_figures(client: Client, begins: datetime) -> None:
     for window in _windows(begins, DAYS):
-        readings = sum(window[0] <= at < window[1] for at in _instants(begins))
+        readings = sum(window[0] < at <= window[1] for at in _instants(begins))
         attributed_kwh = 0.0
         for number, pair in enumerate(PAIRS):
             answered = _ask(client, f"performance/V-{number}", window)

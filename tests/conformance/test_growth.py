@@ -54,7 +54,7 @@ ROLLUP = """
 """
 HISTORY = """
     SELECT
-        meter_id, date_trunc('hour', recorded_at, 'UTC'), count(*),
+        meter_id, date_trunc('hour', recorded_at - interval '1 us', 'UTC') + interval '1 us', count(*),
         round(sum(energy_ac_kwh)::numeric, 9), round(sum(voltage_v::float8 * voltage_v::float8)::numeric, 3)
     FROM telemetry.meter_telemetry_history
     GROUP BY 1, 2

@@ -409,15 +409,15 @@ def test_a_reading_acknowledged_is_in_history_rollup_and_live_state(client: Clie
         meter_reading("M-1", at, kwhConsumedAc=0.75),
         vehicle_reading("V-1", at, soc=61.5, kwhDeliveredDc=0.5, batteryTemp=25.5),
     )
-    hour = at.replace(minute=0, second=0)
+    bucket_start = (at - timedelta(microseconds=1)).replace(minute=0, second=0, microsecond=1)
     assert meter_history(connection) == [("M-1", at, 0.75, 230.0)]
     assert vehicle_history(connection) == [("V-1", at, 61.5, 0.5, 25.5)]
     assert connection.execute(
         "SELECT meter_id, bucket_start, readings, energy_ac_sum_kwh, voltage_max_v FROM telemetry.meter_hourly"
-    ).fetchall() == [("M-1", hour, 1, 0.75, 230.0)]
+    ).fetchall() == [("M-1", bucket_start, 1, 0.75, 230.0)]
     assert connection.execute(
         "SELECT vehicle_id, bucket_start, readings, energy_dc_sum_kwh, soc_last_pct FROM telemetry.vehicle_hourly"
-    ).fetchall() == [("V-1", hour, 1, 0.5, 61.5)]
+    ).fetchall() == [("V-1", bucket_start, 1, 0.5, 61.5)]
     assert connection.execute(
         "SELECT meter_id, recorded_at, energy_ac_kwh, voltage_v FROM telemetry.live_meter_state"
     ).fetchall() == [("M-1", at, 0.75, 230.0)]

@@ -135,7 +135,7 @@ def test_an_hour_that_lost_a_part_of_its_readings_keeps_its_figures(own: Connect
     # Chunks of 90 minutes, aligned to 01:30: every third hour lies in two of them.
     own.execute(f"SELECT set_chunk_time_interval('{HISTORY}', interval '90 minutes')".encode())
     start = (now() - 10 * DAY).replace(hour=0, minute=0, second=0)
-    insert_meter_readings(own, (("M-1", start + 15 * MINUTE * i, 0.5, 230.0) for i in range(24 * 4)))
+    insert_meter_readings(own, (("M-1", start + 15 * MINUTE * (i + 1), 0.5, 230.0) for i in range(24 * 4)))
     own.execute("CALL api.refresh_rollups(%s, %s)", (start, start + DAY))
     before = rollups(own)
     assert {row[2] for row in before["meter_hourly"]} == {4}
@@ -144,6 +144,51 @@ def test_an_hour_that_lost_a_part_of_its_readings_keeps_its_figures(own: Connect
         own.execute(REFRESHES["all of it"].encode())
         run_jobs(own)
         assert changed(before, rollups(own)) == {}
+
+
+@ONLY_TIMESCALE
+@pytest.mark.parametrize("dropped", ["the day before", "the day after"])
+def test_a_reading_stamped_at_midnight_stays_in_its_hour_when_a_day_beside_it_is_dropped(
+    own: Connection, dropped: str
+) -> None:
+    # It lies in the chunk of the day that begins, and in the rollup of the hour and the day that end.
+    midnight = (now() - 10 * DAY).replace(hour=0, minute=0, second=0)
+    instants = (midnight + 15 * MINUTE * i for i in range(-2 * 96 + 1, 2 * 96 + 1))
+    insert_meter_readings(own, (("M-1", at, 0.5, 230.0) for at in instants))
+    own.execute("CALL api.refresh_rollups(%s, %s)", (midnight - 3 * DAY, midnight + 3 * DAY))
+    before = rollups(own)
+    assert {row[2] for row in before["meter_hourly"]} == {4}
+    assert [row[2] for row in before["meter_daily"]] == [96] * 4
+    gone_to = midnight if dropped == "the day before" else midnight + DAY
+    own.execute(f"SELECT drop_chunks('{HISTORY}', older_than => %s::timestamptz)".encode(), [gone_to])
+    for refresh in REFRESHES.values():
+        own.execute(refresh.encode())
+        run_jobs(own)
+        assert changed(before, rollups(own)) == {}
+    # The hour that begins at midnight is kept whole: a late reading shows in it, and in no hour before.
+    assert dropped_before(own) == gone_to
+    insert_meter_readings(own, [("M-1", gone_to + timedelta(microseconds=1), 0.5, 230.0)])
+    own.execute(REFRESHES["all of it"].encode())
+    hours = {row[1]: row[2] for row in rollups(own)["meter_hourly"]}
+    assert {hour for hour, count in hours.items() if count != 4} == {gone_to + timedelta(microseconds=1)}
+    assert hours[gone_to + timedelta(microseconds=1)] == 5
+
+
+@ONLY_TIMESCALE
+def test_a_day_whose_only_reading_is_stamped_at_its_midnight_was_not_dropped(own: Connection) -> None:
+    # Its hour has no chunk of its own: the reading lies in that of the day after.
+    midnight = (now() - 10 * DAY).replace(hour=0, minute=0, second=0)
+    insert_meter_readings(own, [("M-1", midnight, 0.5, 230.0)])
+    own.execute("CALL api.refresh_rollups(%s, %s)", (midnight - DAY, midnight + DAY))
+    insert_meter_readings(own, [("M-2", midnight, 0.5, 230.0)])
+    backlog = "SELECT backlog_ranges, backlog_from, backlog_to FROM api.refresh_lag WHERE relation = 'meter_hourly'"
+    assert own.execute(backlog).fetchone() == (1, midnight - 60 * MINUTE, midnight)
+    own.execute("CALL api.refresh_rollups(%s, %s)", (midnight - 60 * MINUTE, midnight))
+    assert own.execute("SELECT backlog_ranges FROM api.refresh_lag WHERE relation = 'meter_hourly'").fetchone() == (0,)
+    assert dropped_before(own) is None
+    assert [row[:3] for row in rollups(own)["meter_hourly"]] == [
+        (meter, midnight - 60 * MINUTE + timedelta(microseconds=1), 1) for meter in ("M-1", "M-2")
+    ]
 
 
 @ONLY_TIMESCALE

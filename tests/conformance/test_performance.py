@@ -64,7 +64,7 @@ class Figures:
 
 
 def expected(world: World, vehicle_id: str, begins: datetime, ends: datetime) -> Figures:
-    """What the performance of a vehicle in [begins, ends) has to be."""
+    """What the performance of a vehicle in (begins, ends] has to be."""
     assignments = [
         oracle.Assignment(one["meterId"], one["vehicleId"], one["from"], one.get("to")) for one in world.assignments
     ]
@@ -76,12 +76,12 @@ def expected(world: World, vehicle_id: str, begins: datetime, ends: datetime) ->
         reading["kwhConsumedAc"]
         for meter_id, _, feed_from, feed_to in feeds
         for reading in world.readings
-        if reading.get("meterId") == meter_id and feed_from <= reading["timestamp"] < feed_to
+        if reading.get("meterId") == meter_id and feed_from < reading["timestamp"] <= feed_to
     ]
     battery = [
         reading
         for reading in world.readings
-        if reading.get("vehicleId") == vehicle_id and begins <= reading["timestamp"] < ends
+        if reading.get("vehicleId") == vehicle_id and begins < reading["timestamp"] <= ends
     ]
     ac = sum(grid) if grid else None
     dc = sum(reading["kwhDeliveredDc"] for reading in battery) if battery else None
@@ -104,7 +104,7 @@ def _as_float4(value: float) -> float:
 
 
 def ask(client: Client, vehicle_id: str, begins: datetime, ends: datetime) -> Any:
-    """A vehicle's performance in [begins, ends), which has to be known."""
+    """A vehicle's performance in (begins, ends], which has to be known."""
     answer = client.get(f"/v1/analytics/performance/{vehicle_id}", from_=begins.isoformat(), to=ends.isoformat())
     assert answer.status == 200, answer.body
     return answer.json
@@ -217,7 +217,7 @@ def both_at(instants: Iterable[datetime], meter_id: str = "M-1", vehicle_id: str
         "the_last_microsecond_of_an_hour",
     ],
 )
-def test_a_window_is_half_open_to_the_exact_instant(client: Client, begins: timedelta, ends: timedelta) -> None:
+def test_a_window_excludes_from_and_includes_to(client: Client, begins: timedelta, ends: timedelta) -> None:
     start = hours_ago(30)
     world = World()
     edges = [start + edge + step for edge in (begins, ends) for step in (-US, timedelta(0), US)]
@@ -227,10 +227,10 @@ def test_a_window_is_half_open_to_the_exact_instant(client: Client, begins: time
         [{"meterId": "M-1", "vehicleId": "V-1", "from": start - DAY}],
     )
     figures = check(client, world, "V-1", start + begins, start + ends)
-    # The reading on `from` counts and the one on `to` does not, whatever else there is.
+    # The reading on `to` counts and the one on `from` does not, whatever else there is.
     assert figures.vehicle_readings >= 1
-    without_first = check(client, world, "V-1", start + begins, start + ends + US)
-    assert without_first.vehicle_readings == figures.vehicle_readings + 1
+    with_from = check(client, world, "V-1", start + begins - US, start + ends)
+    assert with_from.vehicle_readings == figures.vehicle_readings + 1
 
 
 def test_a_window_of_31_days_is_answered(client: Client) -> None:
@@ -352,11 +352,11 @@ def test_several_meters_feed_a_vehicle_one_after_the_other(client: Client) -> No
     assert check(client, world, "V-1", start + 310 * MINUTE, start + 6 * HOUR).energy_ac_kwh is None
 
 
-def test_a_meter_handed_over_counts_for_each_vehicle_up_to_the_instant_and_from_it(client: Client) -> None:
+def test_a_meter_handed_over_counts_for_each_vehicle_up_to_the_instant_and_after_it(client: Client) -> None:
     start = hours_ago(40)
     handed_over = start + 4 * HOUR + 13 * MINUTE
     world = World()
-    instants = [start + 10 * MINUTE * i for i in range(60)] + [handed_over - US, handed_over, handed_over + US]
+    instants = [start + 10 * MINUTE * (i + 1) for i in range(59)] + [handed_over - US, handed_over, handed_over + US]
     world.post(
         client,
         [*both_at(instants, "M-1", "V-1"), *(vehicle_reading("V-2", at) for at in instants)],
@@ -406,10 +406,10 @@ def test_a_vehicle_never_assigned_does_not_get_what_the_meter_of_its_id_drew_for
     )
     window = (start + 15 * MINUTE, start + 3 * HOUR)
     own, other = (check(client, world, vehicle, *window) for vehicle in ("D-1", "D-2"))
-    assert (own.meters, own.meter_readings, other.meters, other.meter_readings) == (["D-1"], 10, ["D-1"], 6)
+    assert (own.meters, own.meter_readings, other.meters, other.meter_readings) == (["D-1"], 11, ["D-1"], 6)
     # The coverage is of the time in which it did feed the vehicle.
     answered = ask(client, "D-1", *window)
-    assert answered["coverage"]["meter"] == pytest.approx(10 / 105, abs=1e-4)
+    assert answered["coverage"]["meter"] == pytest.approx(11 / 105, abs=1e-4)
     assert answered["reasons"]["acConsumedKwh"] is None
     # While it feeds the other, nothing is known of what this one drew.
     answered = ask(client, "D-1", start + HOUR, start + 2 * HOUR)
@@ -439,7 +439,7 @@ def test_a_vehicle_is_not_paired_with_a_meter_that_feeds_another_vehicle_only_by
 def test_what_is_not_known_is_null_and_never_zero(client: Client) -> None:
     at = minutes_ago(30)
     client.ingest(vehicle_reading("V-1", at, kwhDeliveredDc=1.5, batteryTemp=20))
-    answered = ask(client, "V-1", at, at + MINUTE)
+    answered = ask(client, "V-1", at - MINUTE, at)
     assert answered["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": 1.5}
     assert answered["reasons"] == REASONS | {"acConsumedKwh": "no_assignment", "efficiencyRatio": "no_assignment"}
     assert answered["coverage"] == {"meter": None, "vehicle": 1.0}
@@ -449,8 +449,8 @@ def test_what_is_not_known_is_null_and_never_zero(client: Client) -> None:
         {"meter": 0, "vehicle": 1},
     )
     client.ingest(meter_reading("M-2", at, kwhConsumedAc=2))
-    client.post("/v1/assignments", {"meterId": "M-2", "vehicleId": "V-2", "from": at})
-    answered = ask(client, "V-2", at, at + MINUTE)
+    client.post("/v1/assignments", {"meterId": "M-2", "vehicleId": "V-2", "from": at - MINUTE})
+    answered = ask(client, "V-2", at - MINUTE, at)
     assert answered["totalEnergy"] == {"acConsumedKwh": 2.0, "dcDeliveredKwh": None}
     assert (answered["efficiencyRatio"], answered["avgBatteryTemp"]) == (None, None)
     assert answered["reasons"] == dict.fromkeys(REASONS, "no_readings") | {"acConsumedKwh": None}
@@ -461,22 +461,22 @@ def test_what_is_not_known_is_null_and_never_zero(client: Client) -> None:
 def test_an_energy_of_zero_is_zero_and_the_ratio_to_it_is_null(client: Client) -> None:
     at = minutes_ago(30)
     client.ingest(meter_reading("V-1", at, kwhConsumedAc=0), vehicle_reading("V-1", at, kwhDeliveredDc=0))
-    answered = ask(client, "V-1", at, at + MINUTE)
+    answered = ask(client, "V-1", at - MINUTE, at)
     assert answered["totalEnergy"] == {"acConsumedKwh": 0.0, "dcDeliveredKwh": 0.0}
     assert (answered["efficiencyRatio"], answered["reasons"]) == (None, REASONS | {"efficiencyRatio": "no_energy"})
     client.ingest(
         meter_reading("V-1", at + MINUTE, kwhConsumedAc=1), vehicle_reading("V-1", at + MINUTE, kwhDeliveredDc=0)
     )
-    assert ask(client, "V-1", at, at + 2 * MINUTE)["efficiencyRatio"] == 0.0
+    assert ask(client, "V-1", at - MINUTE, at + MINUTE)["efficiencyRatio"] == 0.0
 
 
 def test_more_in_the_battery_than_from_the_grid_is_a_data_fault_and_shown(client: Client) -> None:
     at = minutes_ago(30)
     client.ingest(meter_reading("V-1", at, kwhConsumedAc=1), vehicle_reading("V-1", at, kwhDeliveredDc=1.25))
-    answered = ask(client, "V-1", at, at + MINUTE)
+    answered = ask(client, "V-1", at - MINUTE, at)
     assert (answered["efficiencyRatio"], answered["reasons"]) == (1.25, REASONS | {"efficiencyRatio": "data_fault"})
     client.ingest(meter_reading("V-2", at, kwhConsumedAc=0), vehicle_reading("V-2", at, kwhDeliveredDc=1))
-    answered = ask(client, "V-2", at, at + MINUTE)
+    answered = ask(client, "V-2", at - MINUTE, at)
     assert (answered["efficiencyRatio"], answered["reasons"]) == (None, REASONS | {"efficiencyRatio": "data_fault"})
 
 

@@ -80,9 +80,9 @@ def refused(connection: Connection, call: str) -> tuple[str, str]:
 
 
 def minutes_of(days_ago: int, count: int, device: str = "M-1") -> list[tuple[str, datetime, float, float]]:
-    """Meter readings a minute apart from the start (UTC) of a day on."""
+    """Meter readings a minute apart in the first minutes (UTC) of a day."""
     start = (now() - days_ago * DAY).replace(hour=0, minute=0, second=0)
-    return [(device, start + timedelta(minutes=i), 0.5, 230.0) for i in range(count)]
+    return [(device, start + timedelta(minutes=i), 0.5, 230.0) for i in range(1, count + 1)]
 
 
 # Changing

@@ -30,6 +30,7 @@ from tests.support.service import Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
 
+US = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -80,9 +81,10 @@ def recomputed(
     hours: dict[tuple[str, datetime], list[TupleRow]] = defaultdict(list)
     days: dict[tuple[str, datetime], list[TupleRow]] = defaultdict(list)
     for row in sorted(connection.execute(history.encode()).fetchall()):
-        hour = row[1].replace(minute=0, second=0, microsecond=0)
-        hours[row[0], hour].append(row)
-        days[row[0], hour.replace(hour=0)].append(row)
+        # Buckets begin a microsecond after their hour, and take a reading stamped with its end.
+        hour = (row[1] - US).replace(minute=0, second=0, microsecond=0)
+        hours[row[0], hour + US].append(row)
+        days[row[0], hour.replace(hour=0) + US].append(row)
     by_hour, by_day = ({key: summarise(rows) for key, rows in buckets.items()} for buckets in (hours, days))
     return by_hour, by_day
 
@@ -128,7 +130,7 @@ def check_rollups(connection: Connection, at_least: int = 1) -> None:
 
 
 def some_readings(seed: int, start: datetime, end: datetime, how_many: int) -> list[dict[str, Any]]:
-    """Readings of three meters and three vehicles at random instants of [start, end), some on whole hours."""
+    """Readings of three meters and three vehicles at random instants of (start, end), some on whole hours."""
     draw = random.Random(seed)
     readings = []
     for _ in range(how_many):
@@ -137,7 +139,7 @@ def some_readings(seed: int, start: datetime, end: datetime, how_many: int) -> l
         )
         if draw.random() < 0.2:
             at = at.replace(minute=0, second=0, microsecond=0)
-        at = max(at, start)
+        at = max(at, start + US)
         device = draw.randrange(3)
         if draw.random() < 0.5:
             values = {"kwhConsumedAc": draw.randrange(1000) / 1000, "voltage": 220 + draw.randrange(200) / 10}
@@ -590,20 +592,20 @@ def test_upkeep_leaves_what_is_not_expired(own: Connection) -> None:
 @ONLY_TIMESCALE
 def test_upkeep_completes_rollups_of_readings_later_than_the_refresh_job_looks_back(own: Connection) -> None:
     start = hours_ago(24 * 45)
-    insert_both(own, (start + 10 * MINUTE * i for i in range(30)))
+    insert_both(own, (start + 10 * MINUTE * (i + 1) for i in range(30)))
     own.execute("CALL api.refresh_rollups(%s, %s)", (start, now()))
     late = start + 2 * HOUR + timedelta(seconds=1)
     insert_both(own, [late])
-    hour = (start + 2 * HOUR, 1)
+    bucket_start = start + 2 * HOUR + US
     readings = "SELECT readings, readings - 6 = %s FROM telemetry.meter_hourly WHERE bucket_start = %s"
     for (job,) in own.execute(
         "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'refresh_job'"
     ).fetchall():
         own.execute("CALL public.run_job(%s)", (job,))
     # The job does not reach that far, which is what makes this upkeep's task.
-    assert own.execute(readings, (0, hour[0])).fetchone() == (6, True)
+    assert own.execute(readings, (0, bucket_start)).fetchone() == (6, True)
     own.execute("CALL api.upkeep()")
-    assert own.execute(readings, (1, hour[0])).fetchone() == (7, True)
+    assert own.execute(readings, (1, bucket_start)).fetchone() == (7, True)
     check_rollups(own, at_least=5)
 
 

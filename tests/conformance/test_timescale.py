@@ -1,5 +1,6 @@
 """What only the timescale profile has: hypertables, continuous aggregates and the jobs that keep them."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -234,9 +235,28 @@ def test_the_refresh_job_completes_rollups_of_late_readings(own: Connection) -> 
     own.execute("CALL public.run_job(%s)", (refresh,))
     insert_meter_readings(own, [("M-1", start + timedelta(hours=2, seconds=1), 0.5, 230.0)])
     own.execute("CALL public.run_job(%s)", (refresh,))
+    bucket_start = start + timedelta(hours=2, microseconds=1)
     assert own.execute(
-        "SELECT readings FROM telemetry.meter_hourly WHERE bucket_start = %s", (start + timedelta(hours=2),)
+        "SELECT readings FROM telemetry.meter_hourly WHERE bucket_start = %s", (bucket_start,)
     ).fetchone() == (7,)
+
+
+@pytest.mark.parametrize("rollup", ["meter_hourly", "meter_daily"])
+def test_a_condition_on_the_bucket_that_is_shown_excludes_chunks(own: Connection, rollup: str) -> None:
+    # The shown bucket_start is computed from that of the rollup; chunks hold the latter.
+    start = hours_ago(24 * 400)
+    insert_meter_readings(own, (("M-1", start + timedelta(hours=12 * i), 0.5, 230.0) for i in range(2 * 399)))
+    own.execute("CALL api.refresh_rollups(%s, %s)", (start - timedelta(days=1), hours_ago(0)))
+
+    def chunks_read(relation: str, condition: str) -> set[str]:
+        plan = own.execute(f"EXPLAIN (ANALYZE, COSTS off) SELECT * FROM {relation} WHERE {condition}".encode())
+        return set(re.findall(r"_hyper_\d+_\d+_chunk", " ".join(row[0] for row in plan.fetchall())))
+
+    everything = chunks_read(f"api.{rollup}", "meter_id = 'M-1'")
+    for instant in ("now() - interval '20 days'", f"'{hours_ago(24 * 20).isoformat()}'::timestamptz"):
+        shown = chunks_read(f"api.{rollup}", f"meter_id = 'M-1' AND bucket_start >= {instant}")
+        kept = chunks_read(f"telemetry.{rollup}", f"meter_id = 'M-1' AND bucket_start > {instant}")
+        assert len(shown) <= len(kept) < len(everything) / 2
 
 
 def _invalidated(connection: Connection, history: str) -> list[tuple[Any, Any]]:

@@ -85,7 +85,7 @@ def test_a_reading_that_grows_late_while_it_waits_is_in_the_rollups(
     stands there itself, and its connection is lost.
     """
     at = hours_ago(3) + timedelta(minutes=30)
-    insert_meter_readings(own, [("M-1", hours_ago(3), 1.0, 230.0)])
+    insert_meter_readings(own, [("M-1", hours_ago(3) + timedelta(minutes=1), 1.0, 230.0)])
     own.execute("CALL api.refresh_rollups(now() - interval '1 day', now())")
 
     async def test() -> None:

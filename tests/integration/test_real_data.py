@@ -134,7 +134,7 @@ def test_energy_over_any_window_is_the_sum_over_the_file_imported_once_or_twice(
     client.ingest(vehicle_reading("HOME"))
 
     def expected(begins: datetime, ends: datetime) -> tuple[float | None, int]:
-        low, high = bisect.bisect_left(instants, begins), bisect.bisect_left(instants, ends)
+        low, high = bisect.bisect_right(instants, begins), bisect.bisect_right(instants, ends)
         return (round(math.fsum(energies[low:high]), 6) if high > low else None), high - low
 
     def answered(vehicle_id: str, begins: datetime, ends: datetime) -> tuple[float | None, int]:

@@ -132,7 +132,7 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
             ratio = (0.91 if day < TURNED_BAD else 0.82) if meter == "M-101" else 0.83
             gained = 100 * power_kw * hours * ratio / capacity_kwh
             for i in range(36):
-                at = FIRST + day * DAY + timedelta(hours=6) + i * 10 * MINUTE
+                at = FIRST + day * DAY + timedelta(hours=6) + (i + 1) * 10 * MINUTE
                 energy = power_kw / 6 if 12 <= i < 12 + 6 * hours else 0.0
                 share = min(1.0, (i - 11) / (6 * hours)) if i >= 12 else 1 - (i + 1) / 12
                 meters.append((meter, at, energy, 229.0 + (i * 7 + day) % 5))
@@ -144,7 +144,8 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
             "INSERT INTO telemetry.assignment (meter_id, vehicle_id, during) VALUES (%s, %s, tstzrange(%s, NULL))",
             [meter, vehicle, FIRST],
         )
-    insert_meter_readings(connection, [("M-103", FIRST + 19 * DAY + i * 10 * MINUTE, 0.05, 230.0) for i in range(12)])
+    rows = [("M-103", FIRST + 19 * DAY + i * 10 * MINUTE, 0.05, 230.0) for i in range(1, 13)]
+    insert_meter_readings(connection, rows)
 
 
 def _ask(client: Client, example: Example) -> Answer:

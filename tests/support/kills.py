@@ -487,7 +487,9 @@ _WRONG_ROLLUP = """
 SELECT count(*)
 FROM (
     SELECT
-        {device}_id AS device_id, date_trunc('{unit}', recorded_at, 'UTC') AS bucket_start, count(*) AS readings,
+        {device}_id AS device_id,
+        date_trunc('{unit}', recorded_at - interval '1 microsecond', 'UTC') + interval '1 microsecond' AS bucket_start,
+        count(*) AS readings,
         sum({energy}) AS energy, min({energy}) AS lowest, max({energy}) AS highest, max(recorded_at) AS newest
     FROM telemetry.{device}_telemetry_history
     GROUP BY 1, 2

@@ -4,7 +4,7 @@ It scans everything and adds exactly (fractions), knows nothing of rollups, hour
 it judges. Only the comparison with nine tenths is made as the database makes it, in double precision.
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ class Reading(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What kWh values mean from an instant on, until the next of a device's kinds."""
+    """What kWh values mean that are stamped after an instant, up to that of the device's next kind."""
 
     since: datetime
     register: bool
@@ -40,7 +40,7 @@ class Counted(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """A meter fed a vehicle in [begins, ends); ends is None where it still does."""
+    """A meter fed a vehicle in (begins, ends]; ends is None where it still does."""
 
     meter: str
     vehicle: str
@@ -79,7 +79,7 @@ def counted(readings: Iterable[Reading], kinds: Sequence[Kind]) -> list[Counted]
     ends = [*(kind.since for kind in kinds[1:]), datetime.max.replace(tzinfo=UTC)]
     result: list[Counted] = []
     for kind, end in zip(kinds, ends, strict=True):
-        own = [reading for reading in in_order if kind.since <= reading.at < end]
+        own = [reading for reading in in_order if kind.since < reading.at <= end]
         if kind.register:
             result += _register(own, kind.modulus_kwh)
         else:
@@ -96,8 +96,9 @@ def _register(readings: Sequence[Reading], modulus_kwh: float | None) -> list[Co
             since_reset = [reading]
             continue
         previous = since_reset[-1]
-        midnight = reading.at.replace(hour=0, minute=0, second=0, microsecond=0)
-        remembered = [other.kwh for other in since_reset if other.at >= midnight - REMEMBERED]
+        # A reading stamped at midnight is of the day that ends.
+        midnight = (reading.at - datetime.resolution).replace(hour=0, minute=0, second=0, microsecond=0)
+        remembered = [other.kwh for other in since_reset if other.at > midnight - REMEMBERED]
         mark = Fraction(max([previous.kwh, *remembered]))
         if not reading.kwh < 0.9 * previous.kwh:
             result.append(Counted(reading.at, max(Fraction(0), Fraction(reading.kwh) - mark), ""))
@@ -112,16 +113,17 @@ def _register(readings: Sequence[Reading], modulus_kwh: float | None) -> list[Co
 
 
 def total(counts: Sequence[Counted], begins: datetime, ends: datetime) -> Total:
-    """The readings of [begins, ends) together; counts in order of time."""
+    """The readings of (begins, ends] together; counts in order of time."""
     result = Total()
-    for one in counts[bisect_left(counts, begins, key=lambda c: c.at) : bisect_left(counts, ends, key=lambda c: c.at)]:
+    first, after = (bisect_right(counts, edge, key=lambda c: c.at) for edge in (begins, ends))
+    for one in counts[first:after]:
         result.add(one)
     return result
 
 
 def fed(meter: str, at: datetime, assignments: Sequence[Assignment]) -> str | None:
-    """Whom a meter feeds at an instant: the vehicle it is assigned to, else the one of its own id, or nobody where that
-    one ever had an assignment. So whatever a meter draws is drawn for one vehicle at most."""
+    """Whom a meter feeds from an instant on: the vehicle it is assigned to, else the one of its own id, or nobody where
+    that one ever had an assignment. So whatever a meter draws is drawn for one vehicle at most."""
     for one in assignments:
         if one.meter == meter and one.begins <= at and (one.ends is None or at < one.ends):
             return one.vehicle

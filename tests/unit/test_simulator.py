@@ -52,11 +52,11 @@ def days() -> Days:
 
 
 def instants(session: Session, end: datetime) -> Iterator[datetime]:
-    """The minutes of the half-open interval in which the service attributes readings to the session."""
+    """The minutes at which readings are stamped that the service attributes to the session: `(in, out]`."""
     at = session.plugged_in_at
     while at < (session.plugged_out_at or end):
-        yield at
         at += timedelta(minutes=1)
+        yield at
 
 
 def test_the_days_hold_enough_to_judge_by(days: Days) -> None:
@@ -87,9 +87,10 @@ def test_a_session_raises_soc_by_the_sum_of_its_dc_energy(days: Days) -> None:
     dc_kwh = days.dc_kwh()
     soc_pct = {(r["vehicleId"], m.at): r["soc"] for m in days.minutes for r in m.vehicle_readings}
     for session in days.sessions:
-        charged = list(instants(session, days.fleet.now + timedelta(minutes=1)))
+        charged = list(instants(session, days.fleet.now))
         total_kwh = sum(dc_kwh[session.vehicle_id, at] for at in charged)
-        gained = soc_pct[session.vehicle_id, charged[-1]] - soc_pct[session.vehicle_id, charged[0]]
+        gained = soc_pct[session.vehicle_id, session.plugged_out_at or days.fleet.now]
+        gained -= soc_pct[session.vehicle_id, session.plugged_in_at]
         assert gained == pytest.approx(total_kwh / days.capacity_kwh[session.vehicle_id] * 100, abs=0.00101)
 
 
@@ -105,7 +106,7 @@ def test_a_session_loses_what_its_charger_loses(days: Days) -> None:
     chargers = {charger.meter_id: charger for charger in days.fleet.chargers}
     for session in days.sessions:
         charger = chargers[session.meter_id]
-        for at in instants(session, days.fleet.now + timedelta(minutes=1)):
+        for at in instants(session, days.fleet.now):
             ac, dc = ac_kwh[session.meter_id, at], dc_kwh[session.vehicle_id, at]
             if ac == 0:
                 assert dc == 0
@@ -121,7 +122,7 @@ def test_only_faulty_chargers_fall_below_an_efficiency_of_85_percent(days: Days)
     ac_total: dict[str, float] = defaultdict(float)
     dc_total: dict[str, float] = defaultdict(float)
     for session in days.sessions:
-        for at in instants(session, days.fleet.now + timedelta(minutes=1)):
+        for at in instants(session, days.fleet.now):
             ac_total[session.meter_id] += ac_kwh[session.meter_id, at]
             dc_total[session.meter_id] += dc_kwh[session.vehicle_id, at]
     ratios = {charger: dc_total[charger.meter_id] / ac_total[charger.meter_id] for charger in days.fleet.chargers}
@@ -159,7 +160,7 @@ def test_all_energy_lies_within_assignments_and_both_sides_of_each_agree(seed: i
     total_kwh = sum(ac_kwh.values()), sum(dc_kwh.values())
     assert min(total_kwh) > 0
     for session in run.sessions:
-        for at in instants(session, run.fleet.now + timedelta(minutes=1)):
+        for at in instants(session, run.fleet.now):
             drawn, delivered = ac_kwh.pop((session.meter_id, at)), dc_kwh.pop((session.vehicle_id, at))
             assert (drawn > 0) == (delivered > 0)
     assert sum(ac_kwh.values()) == 0

@@ -20,7 +20,7 @@ BEGIN
     )
     SELECT
         meter_id,
-        date_trunc('hour', recorded_at, 'UTC'),
+        date_trunc('hour', recorded_at - interval '1 microsecond', 'UTC') + interval '1 microsecond',
         count(*),
         sum(energy_ac_kwh),
         min(energy_ac_kwh),
@@ -85,7 +85,7 @@ BEGIN
         EXIT WHEN meters = '{}';
         LOCK TABLE telemetry.meter_hourly_next IN SHARE ROW EXCLUSIVE MODE;
         DELETE FROM telemetry.meter_hourly_next
-        WHERE meter_id = ANY (meters) AND bucket_start >= range_from AND bucket_start < range_to;
+        WHERE meter_id = ANY (meters) AND bucket_start > range_from AND bucket_start <= range_to;
         INSERT INTO telemetry.meter_hourly_next (
             meter_id, bucket_start, readings,
             energy_ac_sum_kwh, energy_ac_min_kwh, energy_ac_max_kwh, energy_ac_first_kwh, energy_ac_last_kwh,
@@ -94,7 +94,7 @@ BEGIN
         )
         SELECT
             meter_id,
-            date_trunc('hour', recorded_at, 'UTC'),
+            date_trunc('hour', recorded_at - interval '1 microsecond', 'UTC') + interval '1 microsecond',
             count(*),
             sum(energy_ac_kwh),
             min(energy_ac_kwh),
@@ -108,7 +108,7 @@ BEGIN
             max(voltage_v),
             sum(voltage_v::float8 * voltage_v::float8)
         FROM telemetry.meter_telemetry_history
-        WHERE meter_id = ANY (meters) AND recorded_at >= range_from AND recorded_at < range_to
+        WHERE meter_id = ANY (meters) AND recorded_at > range_from AND recorded_at <= range_to
         GROUP BY 1, 2;
         COMMIT;
         after_meter := meters[cardinality(meters)];

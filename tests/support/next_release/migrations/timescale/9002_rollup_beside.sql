@@ -5,7 +5,7 @@ CREATE MATERIALIZED VIEW telemetry.meter_hourly_next
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT
     meter_id,
-    public.time_bucket(interval '1 hour', recorded_at) AS bucket_start,
+    public.time_bucket(interval '1 hour', recorded_at, "offset" => interval '1 microsecond') AS bucket_start,
     count(*) AS readings,
     sum(energy_ac_kwh) AS energy_ac_sum_kwh,
     min(energy_ac_kwh) AS energy_ac_min_kwh,
@@ -19,14 +19,14 @@ SELECT
     max(voltage_v) AS voltage_max_v,
     sum(voltage_v::float8 * voltage_v::float8) AS voltage_square_sum_v2
 FROM telemetry.meter_telemetry_history
-GROUP BY meter_id, public.time_bucket(interval '1 hour', recorded_at)
+GROUP BY meter_id, public.time_bucket(interval '1 hour', recorded_at, "offset" => interval '1 microsecond')
 WITH NO DATA;
 
 CREATE MATERIALIZED VIEW telemetry.meter_daily_next
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT
     meter_id,
-    public.time_bucket(interval '1 day', bucket_start) AS bucket_start,
+    public.time_bucket(interval '1 day', bucket_start, "offset" => interval '1 microsecond') AS bucket_start,
     sum(readings)::bigint AS readings,
     sum(energy_ac_sum_kwh) AS energy_ac_sum_kwh,
     min(energy_ac_min_kwh) AS energy_ac_min_kwh,
@@ -40,7 +40,7 @@ SELECT
     max(voltage_max_v) AS voltage_max_v,
     sum(voltage_square_sum_v2) AS voltage_square_sum_v2
 FROM telemetry.meter_hourly_next
-GROUP BY meter_id, public.time_bucket(interval '1 day', bucket_start)
+GROUP BY meter_id, public.time_bucket(interval '1 day', bucket_start, "offset" => interval '1 microsecond')
 WITH NO DATA;
 
 ALTER MATERIALIZED VIEW telemetry.meter_hourly_next SET (
@@ -56,7 +56,7 @@ ALTER MATERIALIZED VIEW telemetry.meter_daily_next SET (
 );
 
 -- Called again and again by the DBA, a day (UTC) or more at a time, outside a transaction. It ends where the refresh jobs
--- do: an hour that is materialised while it runs would not show what comes later.
+-- do: an hour that is materialised while it runs would not show what comes later. Buckets begin a microsecond after the hour.
 CREATE PROCEDURE telemetry.fill_meter_hourly_next(range_from timestamptz, range_to timestamptz)
 LANGUAGE plpgsql
 AS $$
@@ -65,10 +65,14 @@ DECLARE
     days_to CONSTANT timestamptz := least(range_to, internal.day_floor(now() - interval '2 hours'));
 BEGIN
     IF range_from < hours_to THEN
-        CALL public.refresh_continuous_aggregate('telemetry.meter_hourly_next', range_from, hours_to);
+        CALL public.refresh_continuous_aggregate(
+            'telemetry.meter_hourly_next', range_from, hours_to + interval '1 microsecond'
+        );
     END IF;
     IF range_from < days_to THEN
-        CALL public.refresh_continuous_aggregate('telemetry.meter_daily_next', range_from, days_to);
+        CALL public.refresh_continuous_aggregate(
+            'telemetry.meter_daily_next', range_from, days_to + interval '1 microsecond'
+        );
     END IF;
 END
 $$;

@@ -17,7 +17,7 @@ BEGIN
     )
     SELECT
         meter_id,
-        date_trunc('hour', recorded_at, 'UTC'),
+        date_trunc('hour', recorded_at - interval '1 microsecond', 'UTC') + interval '1 microsecond',
         count(*),
         sum(energy_ac_kwh),
         min(energy_ac_kwh),
@@ -70,8 +70,8 @@ BEGIN
     USING telemetry.live_meter_state AS device
     WHERE
         hourly.meter_id = device.meter_id
-        AND hourly.bucket_start >= range_from
-        AND hourly.bucket_start < range_to;
+        AND hourly.bucket_start > range_from
+        AND hourly.bucket_start <= range_to;
 
     INSERT INTO telemetry.meter_hourly (
         meter_id, bucket_start, readings,
@@ -81,7 +81,7 @@ BEGIN
     )
     SELECT
         history.meter_id,
-        internal.hour_floor(history.recorded_at),
+        internal.hour_bucket(history.recorded_at),
         count(*),
         sum(history.energy_ac_kwh),
         min(history.energy_ac_kwh),
@@ -96,13 +96,13 @@ BEGIN
         sum(history.voltage_v::float8 * history.voltage_v::float8)
     FROM telemetry.live_meter_state AS device
     JOIN telemetry.meter_telemetry_history AS history ON history.meter_id = device.meter_id
-    WHERE history.recorded_at >= range_from AND history.recorded_at < range_to
+    WHERE history.recorded_at > range_from AND history.recorded_at <= range_to
     GROUP BY 1, 2;
 END
 $$;
 
 COMMENT ON PROCEDURE telemetry.recompute_meter_hourly(timestamptz, timestamptz) IS
-'Computes the hours of [range_from, range_to), whole hours (UTC), from meter_telemetry_history again; writers wait until it commits (postgres profile).';
+'Computes the hours of (range_from, range_to], whole hours (UTC), from meter_telemetry_history again; writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN
