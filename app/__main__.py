@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from functools import partial
 
 from app import __version__
@@ -27,7 +28,7 @@ logger = logging.getLogger("energy")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 done, 1 it could not be done, 2 it was asked for wrongly."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     log_format = "text"
     try:
         settings = Settings.from_environment(flags={name: getattr(options, name, None) for name in variables()})
@@ -42,6 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         return 130
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command. What it does not know is reported with its usage, where argparse shows that of all."""
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if "run" not in options:
+        names = ", ".join(command.name for group in _GROUPS.values() for command in group)
+        parser.error(f"a command is missing: {names}")
+    if unknown:
+        flags = [flag for action in options.parser._actions for flag in action.option_strings]
+        close = get_close_matches(unknown[0].split("=")[0], flags, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+    return options
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(prog=_PROGRAM, required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(prog=_PROGRAM, metavar="COMMAND", help=argparse.SUPPRESS)
     for command in (command for group in _GROUPS.values() for command in group):
         examples = "\n".join(f"  {_PROGRAM} {example}" for example in command.examples)
         own = commands.add_parser(
@@ -88,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_arguments(own)
         for variable in command.flags:
             _add_flag(own, variable)
-        own.set_defaults(run=command.run)
+        own.set_defaults(run=command.run, parser=own)
     return parser
 
 
@@ -136,10 +152,17 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             flag,
             dest=dest,
-            type=datetime.fromisoformat,
+            type=_time,
             metavar="TIME",
             help=f"compare only readings {which}, such as 2026-01-31T00:00:00Z (default: all)",
         )
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a time, such as 2026-01-31T00:00:00Z") from None
 
 
 def _copy(options: argparse.Namespace, settings: Settings) -> int:
@@ -209,11 +232,11 @@ def _policies(options: argparse.Namespace, settings: Settings) -> int:
 def _doctor(options: argparse.Namespace, settings: Settings) -> int:
     if settings.database_url is None:
         with database(settings) as url:
-            return doctor.run(url, options)
+            return doctor.run(url, options, settings.max_clock_skew_s)
     # A role that only reads may run it too, and cannot check the schema's release.
     with suppress(RoleLacksRight):
         migrate.check(settings.database_url)
-    return doctor.run(settings.database_url, options)
+    return doctor.run(settings.database_url, options, settings.max_clock_skew_s)
 
 
 def _say(text: str) -> None:

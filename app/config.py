@@ -7,13 +7,17 @@ docs/reference.md.
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from app.errors import ConfigurationError
 
+EXAMPLE_URL = "postgresql://energy@localhost:5432/energy"
 _HOST_NAME = re.compile(r"[a-z0-9_.-]+")
 
 
@@ -22,6 +26,15 @@ def _setting(variable: str, default: Any, read: Callable[[str], Any], meaning: s
 
 
 def _text(value: str) -> str:
+    return value
+
+
+def _libpq_url(value: str) -> str:
+    """A libpq URL or connection string. Raises :class:`ValueError`, without its text, which may hold a password."""
+    try:
+        conninfo_to_dict(value)
+    except ProgrammingError:
+        raise ValueError(f"is not a libpq URL or connection string, such as {EXAMPLE_URL}") from None
     return value
 
 
@@ -74,13 +87,13 @@ class Settings:
     database_url: str | None = _setting(
         "DATABASE_URL",
         None,
-        _text,
+        _libpq_url,
         "PostgreSQL or TimescaleDB to use, as a libpq URL or connection string; without it the embedded server is used",
     )
     database_read_url: str | None = _setting(
         "DATABASE_READ_URL",
         None,
-        _text,
+        _libpq_url,
         "the same database, or a standby of it, as a role that only reads, for answers; default: `DATABASE_URL`",
     )
     storage_profile: str = _setting(
@@ -182,6 +195,13 @@ class Settings:
         "how far in the future a reading's timestamp may lie, and how far the clocks of service and database may "
         "differ; while they differ by more, ingest and `/readyz` answer 503",
     )
+    plug_clock_tolerance_s: float = _setting(
+        "ENERGY_PLUG_CLOCK_TOLERANCE_S",
+        5.0,
+        _seconds(0, 300),
+        "how far the clocks of two chargers, or of a charger and its backend, may differ in plug events: an assignment "
+        "that overlaps the next plug-in by no more ends there",
+    )
     max_window_days: int = _setting(
         "ENERGY_MAX_WINDOW_DAYS",
         31,
@@ -230,14 +250,23 @@ class Settings:
             try:
                 values[spec.name] = spec.metadata["read"](text)
             except ValueError as error:
-                named = f"{variable}={text}" if given is None else f"{flag_of(variable)} {text}"
-                raise ConfigurationError(f"{named} {error}") from None
+                raise ConfigurationError(_complaint(spec, text, str(error), is_flag=given is not None)) from None
         unknown = sorted(name for name in environment if name.startswith("ENERGY_") and name not in variables())
         if unknown:
             close = get_close_matches(unknown[0], variables(), n=1)
             meant = f"did you mean {close[0]}?" if close else f"settings are {', '.join(variables())}"
             raise ConfigurationError(f"{', '.join(unknown)}: no such setting; {meant}")
         return cls(**values)
+
+
+def _complaint(spec: Field[Any], text: str, what: str, *, is_flag: bool) -> str:
+    """What is wrong with the value of a setting, and a value that is allowed."""
+    variable, read = spec.metadata["variable"], spec.metadata["read"]
+    named = flag_of(variable) if is_flag else variable
+    if read is not _libpq_url:
+        named += f"{' ' if is_flag else '='}{text}"
+    example = f", such as {spec.default}" if isinstance(spec.default, int | float | str) else ""
+    return f"{named} {what}{example}"
 
 
 def flag_of(variable: str) -> str:

@@ -65,6 +65,12 @@ class ImportFileError(OperatorError):
     """A file to import cannot be read, or has an unknown format."""
 
 
+class ImportOptionError(ImportFileError):
+    """An option of the import is wrong, by itself or for this file."""
+
+    exit_status = 2
+
+
 class PolicyFileError(OperatorError):
     """A file of policies cannot be read, or has an unknown setting."""
 

@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--profiles", type=lambda text: some_of(profiles, text), default=profiles, metavar=",".join(profiles)
     )
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of every figure; the median is told")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of every figure; the median is reported")
     parser.add_argument("--seconds", type=int, default=4, help="whole seconds that a round lasts")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that everything runs")
     parser.add_argument("--output", type=Path, help="file to write; RESULTS.md unless --only or --quick is given")

@@ -3,7 +3,7 @@
 10,000 meters and as many vehicles, each vehicle at the meter of its number, four readings an hour for 25 hours and a
 few on each of the eight days before; the rollups are refreshed up to their hour of grace. A fleet's answer stands
 beside the sum over all its rollup rows of 24 hours, a device's beside the sum over its own; a window is of whole hours,
-or cut at both ends. Values rise all the time: at last all devices are said to be registers, and the fleet is asked
+or cut at both ends. Values rise all the time: at last all devices are declared registers, and the fleet is asked
 again. Each is the median of rounds in which all take turns, by psycopg with the settings of the service's readers,
 planning included.
 """

@@ -94,12 +94,12 @@ def send(
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     service, database = cpu_s(target.service) - service, cpu_s(target.database) - database
-    told = output.strip().rpartition("\n")[2]
-    if process.returncode or not told.startswith("{"):
+    last_line = output.strip().rpartition("\n")[2]
+    if process.returncode or not last_line.startswith("{"):
         raise CannotMeasure(f"wrk failed with status {process.returncode}:\n{output}")
-    result = json.loads(told)
+    result = json.loads(last_line)
     if result["refused"] or result["broken"] or not result["requests"]:
-        raise CannotMeasure(f"not every request was answered with success: {told}")
+        raise CannotMeasure(f"not every request was answered with success: {last_line}")
     lasted_s = result["duration_s"]
     return Sample(
         result["requests"] * max(1, requests.readings_per_request) / lasted_s,

@@ -170,8 +170,8 @@ def _version(package: str) -> str:
     query = shutil.which("dpkg-query")
     if query is None:
         return "of unknown version"
-    told = subprocess.run([query, "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False)
-    return told.stdout.strip() or "of unknown version"
+    shown = subprocess.run([query, "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False)
+    return shown.stdout.strip() or "of unknown version"
 
 
 def _free_port() -> int:

@@ -193,9 +193,9 @@ def _sizes(connection: Connection, when: str) -> None:
         "FROM api.relation_size ORDER BY relation"
     ).fetchall():
         per_row = _bytes_per_row(connection, relation) if relation.endswith("_history") else None
-        told = f"{relation:26} {chunks:3} ({compressed}) {size / 1e6:10,.1f} MB"
-        told += f"  {ratio:5.1f}x" if ratio else ""
-        _say(told + (f"  {per_row:6.1f} B a reading" if per_row else ""))
+        line = f"{relation:26} {chunks:3} ({compressed}) {size / 1e6:10,.1f} MB"
+        line += f"  {ratio:5.1f}x" if ratio else ""
+        _say(line + (f"  {per_row:6.1f} B a reading" if per_row else ""))
 
 
 def _bytes_per_row(connection: Connection, relation: str) -> float:

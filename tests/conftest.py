@@ -24,6 +24,8 @@ _TABLES = (
     "telemetry.live_vehicle_state",
     "telemetry.assignment",
     "telemetry.assignment_change",
+    "telemetry.unmatched_plug_out",
+    "telemetry.plug_event_default",
     "telemetry.meter",
     "telemetry.vehicle",
     "telemetry.meter_kind_past",

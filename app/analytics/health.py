@@ -21,8 +21,12 @@ from app.wire.health import (
     ChargerDay,
     ChargerHealth,
     HealthReason,
+    HoursLeftOut,
     Trend,
 )
+
+# As api.battery_months has it.
+LEAST_STRETCHES = 3
 
 
 async def battery(database: Database, vehicle_id: str, window: Window) -> BatteryHealth:
@@ -56,12 +60,25 @@ async def battery(database: Database, vehicle_id: str, window: Window) -> Batter
 
 
 def _capacity(row: Any, *, silent: bool = False) -> Capacity:
-    """The capacity of a month, or of all stretches; None: there are none."""
-    if row is None or row.capacity_kwh is None:
-        return Capacity(None, None, row.stretches if row else 0, "no_readings" if silent else "too_few_stretches")
+    """The capacity of a month, or of all stretches; None: there is no stretch, and no hour left out."""
+    if row is None:
+        reason: HealthReason = "no_readings" if silent else "too_few_stretches"
+        return Capacity(None, None, None, None, 0, HoursLeftOut(0, 0, 0, 0), reason)
+    left_out = HoursLeftOut(row.hours_jumping, row.hours_frozen, row.hours_without_energy, row.hours_above_power)
     return Capacity(
-        round(row.capacity_kwh, CAPACITY_DIGITS), rounded(row.capacity_error_kwh, CAPACITY_DIGITS), row.stretches, None
+        kwh=rounded(row.capacity_kwh, CAPACITY_DIGITS),
+        standardErrorKwh=rounded(row.capacity_error_kwh, CAPACITY_DIGITS),
+        lowKwh=rounded(row.capacity_low_kwh, CAPACITY_DIGITS),
+        highKwh=rounded(row.capacity_high_kwh, CAPACITY_DIGITS),
+        stretches=row.stretches,
+        hoursLeftOut=left_out,
+        reason=None if row.capacity_kwh is not None else _unknown_capacity(row),
     )
+
+
+def _unknown_capacity(row: Any) -> HealthReason:
+    """Why stretches, and hours left out, give no capacity."""
+    return "uncertain" if row.stretches >= LEAST_STRETCHES else "too_few_stretches"
 
 
 def _battery_trend(row: Any, *, silent: bool) -> Trend:

@@ -22,6 +22,7 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import MigrationList
 
 from app import __version__
+from app.config import EXAMPLE_URL
 from app.db import reapply
 from app.db.queries import SQL_DIRECTORY, query
 from app.errors import (
@@ -133,11 +134,11 @@ def check(url: str) -> Installation:
     with _connect(url, "service") as connection:
         installed = _installation(connection)
         if installed is None:
-            raise SchemaMissing("the database has no schema yet; run: python -m app migrate")
+            raise SchemaMissing("the database has no schema yet; run: ev-fleet-energy migrate")
         if not _is_current(connection, installed):
             raise SchemaMismatch(
                 f"the database was migrated by release {installed.release}, this is {__version__}, "
-                "and their SQL differs; run: python -m app migrate"
+                "and their SQL differs; run: ev-fleet-energy migrate"
             )
         _check_rights(connection, query("right_missing_to_write"))
         _check_rights(connection, query("right_missing_to_read"))
@@ -166,7 +167,9 @@ def _check_rights(connection: psycopg.Connection[TupleRow], missing: bytes) -> N
         raise RoleLacksRight(f"role {role} may not {right} {what}; {_ROLES_GUIDE}")
 
 
-_ROLES_GUIDE = "docs/operations.md tells how roles get their rights: python -m app roles, then python -m app migrate"
+_ROLES_GUIDE = (
+    "docs/operations.md explains how roles get their rights: ev-fleet-energy roles, then ev-fleet-energy migrate"
+)
 
 
 def _is_current(connection: psycopg.Connection[TupleRow], installed: Installation | None) -> bool:
@@ -188,7 +191,7 @@ def _connect(url: str, purpose: str = "migration") -> Iterator[psycopg.Connectio
         raise DatabaseUnavailable(f"the database cannot be reached: {first_line}") from None
     except psycopg.ProgrammingError:
         # What libpq says of it may quote it, password and all.
-        raise ConfigurationError("DATABASE_URL is neither a libpq URL nor a connection string") from None
+        raise ConfigurationError(f"the database URL is not one of libpq, such as {EXAMPLE_URL}") from None
     with connection:
         try:
             yield connection

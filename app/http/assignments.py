@@ -1,6 +1,7 @@
 """Assignments over HTTP: created, applied as events, listed, corrected, voided; and their changes."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 from starlette.requests import Request
@@ -43,11 +44,17 @@ async def plug_events(request: Request) -> Response:
     is_lines, body = await _assignment_body(request)
     if not is_lines and not bodies.is_array(body):
         event = bodies.decoded(body, PlugEvent)
-        return json(await assignments.apply_event(database, event, author, settings.max_clock_skew_s))
+        return json(await assignments.apply_event(database, event, author, _clocks(settings)))
     items = bodies.items(body, is_lines)
     _check_count(settings, items)
     events = [bodies.decoded_item(item, PlugEvent) for item in items]
-    return _item_results(await assignments.apply_events(database, events, author, settings.max_clock_skew_s))
+    return _item_results(await assignments.apply_events(database, events, author, _clocks(settings)))
+
+
+def _clocks(settings: Settings) -> assignments.Clocks:
+    return assignments.Clocks(
+        timedelta(seconds=settings.max_clock_skew_s), timedelta(seconds=settings.plug_clock_tolerance_s)
+    )
 
 
 async def _assignment_body(request: Request) -> tuple[bool, bytes]:
@@ -59,7 +66,7 @@ async def _assignment_body(request: Request) -> tuple[bool, bytes]:
 def _check_count(settings: Settings, items: Sequence[bytes]) -> None:
     most = settings.max_assignments_per_request
     if not 1 <= len(items) <= most:
-        raise InvalidParameter(f"a request must hold 1 to {most} items, not {len(items)}")
+        raise InvalidParameter(f"a request must hold 1 item{'' if most == 1 else f' to {most:,}'}, not {len(items):,}")
 
 
 def _item_results(results: ItemResults) -> Response:

@@ -17,7 +17,7 @@ from app.errors import (
     ProblemError,
     UnsupportedMediaType,
 )
-from app.wire.allowed import decode
+from app.wire.allowed import decode, such_as
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -117,14 +117,16 @@ class _Inflate:
             try:
                 out += self._member.decompress(data, room + 1 - len(out))
             except zlib.error as error:
-                raise MalformedBody(f"the body is not gzip: {error}") from None
+                raise MalformedBody(
+                    f"the body is not gzip ({error}); compress it, or send it without Content-Encoding: gzip"
+                ) from None
             data = self._member.unconsumed_tail or self._member.unused_data
         return bytes(out)
 
     def finish(self) -> None:
         """Raises :class:`MalformedBody` where the data ended too early."""
         if not self._began or not self._member.eof:
-            raise MalformedBody("the gzip body ends too early")
+            raise MalformedBody("the gzip body ends too early; send all that gzip wrote")
 
 
 async def json_body(request: Request, max_bytes: int) -> bytes:
@@ -141,6 +143,8 @@ def is_array(content: bytes) -> bool:
 def decoded(content: bytes, type_: type[_T], name: str = "the body") -> _T:
     """A JSON body as a struct of the wire. Raises :class:`InvalidParameter`, and :class:`MalformedBody` where it is not
     JSON."""
+    if not content.strip():
+        raise MalformedBody(f"{name} is empty; send JSON{such_as(type_)}")
     try:
         return decode(content, type_, name)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -54,15 +54,16 @@ async def set_vehicle(request: Request) -> Response:
 
 
 async def fleet_defaults(request: Request) -> Response:
-    """What kWh values mean by default."""
+    """What kWh values mean by default, and how lost plugOuts are closed."""
     return json(await devices.fleet_defaults(service(request).database))
 
 
 async def set_fleet_defaults(request: Request) -> Response:
-    """Change what kWh values mean by default."""
+    """Change what kWh values mean by default, or how lost plugOuts are closed."""
     settings, database, _, _ = service(request)
+    operator = parameters.author(request).operator
     wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), FleetDefaultsChange)
-    return json(await devices.set_fleet_defaults(database, wanted))
+    return json(await devices.set_fleet_defaults(database, wanted, operator))
 
 
 ROUTES = [

@@ -21,6 +21,7 @@ from app.http.service import Service
 from app.ingest.decode import Batch, conflict
 from app.ingest.writer import Written
 from app.wire.readings import IngestResult, ReadingError
+from app.words import counted
 
 PATH = "/v1/ingest"
 PARAMETERS = query_parameters("POST", PATH)
@@ -106,7 +107,8 @@ async def _kept(service: Service, batch: Batch, strict: bool) -> IngestResult:
         device_id, _ = batch.examples[batch.errors[0].code]
     if batch.errors and strict:
         result = _result(batch, Written(), max_errors, kept=False)
-        detail = f"{len(batch.errors)} of the readings are rejected, so none is stored"
+        rejected = counted(len(batch.errors), "reading")
+        detail = f"{rejected} rejected, so none is stored; send the request without strict to store the others"
         raise StrictRejected(detail, msgspec.structs.asdict(result), device_id=device_id)
     result = _result(batch, await service.writer.write(batch, strict=strict), max_errors)
     if not len(batch):

@@ -34,7 +34,7 @@ from app.wire.devices import (
 from app.wire.explanation import Explanation
 from app.wire.fleet import Fleet, FleetSeries
 from app.wire.health import BatteryHealth, ChargerHealth
-from app.wire.live import LiveMeter, LiveMeters, LiveVehicle, LiveVehicles
+from app.wire.live import LiveMeter, LiveMeters, LiveVehicleDetail, LiveVehicles
 from app.wire.losses import Losses
 from app.wire.meter import MeterEnergy
 from app.wire.performance import Performance, VehicleSeries
@@ -224,7 +224,9 @@ OPERATIONS = (
     Operation(
         "GET", "/v1/live/vehicles", "Vehicles with their newest readings", LiveVehicles, None, 200, (422, 503), _LIVE
     ),
-    Operation("GET", "/v1/live/vehicles/{id}", "A vehicle's newest reading", LiveVehicle, problems=(404, 422, 503)),
+    Operation(
+        "GET", "/v1/live/vehicles/{id}", "A vehicle's newest reading", LiveVehicleDetail, problems=(404, 422, 503)
+    ),
     Operation(
         "POST",
         "/v1/assignments",
@@ -257,7 +259,7 @@ OPERATIONS = (
         "POST",
         "/v1/assignments/events",
         "Apply what happened at a meter: plugIn, plugOut or handOver (the old assignment ends, a new one starts): "
-        "one event, or several (an array or lines), in order of time. Events are idempotent",
+        "one event, or several (an array or lines), in order of time. Events are idempotent and come in any order",
         ItemResult | ItemResults,
         PlugEvent | list[PlugEvent],
         problems=(404, 409, 413, 422, 503),
@@ -352,17 +354,18 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/fleet/defaults",
-        "What kWh values mean by default, at all times",
+        "What kWh values mean by default, at all times, and whether the next plugIn closes what is open",
         FleetDefaults,
         problems=(422, 503),
     ),
     Operation(
         "PUT",
         "/v1/fleet/defaults",
-        "Change what kWh values mean by default, from an instant on",
+        "Change what kWh values mean by default, from an instant on, or whether the next plugIn closes what is open",
         FleetDefaults,
         FleetDefaultsChange,
         problems=(413, 422, 503),
+        parameters=_AUTHOR[:1],
     ),
     Operation("GET", "/livez", "Whether the process answers", Status),
     Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),

@@ -27,8 +27,9 @@ from app.ingest.rows import (
     vehicle_beginnings,
     vehicle_row,
 )
-from app.wire.allowed import missing, must_be
+from app.wire.allowed import missing, must_be, such_as
 from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingError, VehicleReading
+from app.words import counted, duration, rfc3339
 
 
 class Horizon(NamedTuple):
@@ -110,9 +111,12 @@ class ReadingDecoder:
 
         Raises :class:`MalformedBody`, :class:`TooManyReadings`, and :class:`NoReadingAccepted` on an empty array.
         """
-        is_array = body.lstrip()[:1] == b"["
+        beginning = body.lstrip()[:1]
+        if not beginning:
+            raise MalformedBody(f"the body is empty; send a reading{such_as(MeterReading)}")
+        is_array = beginning == b"["
         if len(body) > self._max_commas and body.count(b",") > self._max_commas:
-            raise TooManyReadings(f"a request must hold at most {self._max_readings} readings")
+            raise TooManyReadings(f"a request must hold at most {counted(self._max_readings, 'reading')}")
         try:
             readings = _many.decode(body) if is_array else [_one.decode(body)]
             self._check_count(len(readings))
@@ -157,7 +161,7 @@ class ReadingDecoder:
         behind_s = self._horizon.clock_behind_s
         if abs(behind_s) > self._max_clock_skew_s:
             raise ClocksDiffer(
-                f"the clock of the service is {timedelta(seconds=round(abs(behind_s)))} "
+                f"the clock of the service is {duration(timedelta(seconds=abs(behind_s)))} "
                 f"{'behind' if behind_s > 0 else 'ahead of'} the database's, and ENERGY_MAX_CLOCK_SKEW_S allows "
                 f"{self._max_clock_skew_s:g} s; set both by NTP, such as chrony or systemd-timesyncd"
             )
@@ -169,10 +173,12 @@ class ReadingDecoder:
 
     def _check_count(self, count: int) -> None:
         if count > self._max_readings:
-            raise TooManyReadings(f"a request must hold at most {self._max_readings} readings, not {count}")
+            raise TooManyReadings(
+                f"a request must hold at most {counted(self._max_readings, 'reading')}, not {count:,}"
+            )
         if count == 0:
             raise NoReadingAccepted(
-                "the request holds no reading; send one, or an array of at least one",
+                f"the request holds no reading; send one or more{such_as(MeterReading)}",
                 msgspec.structs.asdict(IngestResult(0, 0, 0, 0, [])),
             )
 
@@ -266,10 +272,10 @@ class ReadingDecoder:
                 index,
                 "timestamp_in_future",
                 "timestamp",
-                f"timestamp must be {newest.isoformat()} or earlier: the present, and ENERGY_MAX_CLOCK_SKEW_S",
+                f"timestamp must be {rfc3339(newest)} or earlier: the present, and ENERGY_MAX_CLOCK_SKEW_S",
             )
         if reading.timestamp < oldest:
-            detail = f"timestamp must be {oldest.isoformat()} or later: older history is not kept"
+            detail = f"timestamp must be {rfc3339(oldest)} or later: older history is not kept"
             return ReadingError(index, "timestamp_too_old", "timestamp", detail)
         return reading
 

@@ -72,6 +72,14 @@ def now_us() -> int:
     return time.time_ns() // 1000 - _EPOCH_UNIX_US
 
 
+def clock_behind_us(asked_us: int, clock_us: int, answered_us: int) -> int:
+    """By how much this machine's clock is behind another, which showed `clock_us` at some moment between the two.
+
+    Microseconds, negative where it is ahead; what the time in between leaves open counts for no difference.
+    """
+    return max(clock_us - answered_us, 0) + min(clock_us - asked_us, 0)
+
+
 def instant(recorded_at_us: int) -> datetime:
     """The instant of a row, in UTC."""
     return EPOCH + recorded_at_us * MICROSECOND

@@ -29,9 +29,10 @@ from app.db.pool import Database
 from app.errors import DatabaseLost, Overloaded, RefusedByDatabase, RightMissing, ShuttingDown, StrictConflict
 from app.ingest import store
 from app.ingest.decode import BEGINNING_OF_TIME, Batch, Horizon, conflict
-from app.ingest.rows import Row, microseconds, now_us
+from app.ingest.rows import Row, clock_behind_us, microseconds, now_us
 from app.ingest.store import Rows
 from app.metrics import INGEST_TRANSACTIONS, READINGS_WAITING
+from app.words import counted
 
 logger = logging.getLogger("energy.ingest")
 
@@ -137,7 +138,8 @@ class Writer:
         if self._closing:
             raise ShuttingDown("the service is stopping; send the request again later")
         if self._waiting and self._readings_waiting + len(batch) > self._max_waiting:
-            raise Overloaded(f"{self._readings_waiting} readings wait to be written; send the request again later")
+            waiting = counted(self._readings_waiting, "reading")
+            raise Overloaded(f"{waiting} in the queue are too many; send the request again later")
         if not len(batch):
             return Written()
         loop = asyncio.get_running_loop()
@@ -299,7 +301,8 @@ class Writer:
         if conflicts:
             errors = [conflict(place) for place in conflicts[: self._max_errors_listed]]
             raise StrictConflict(
-                f"{len(conflicts)} readings contradict others already kept; none of the request was kept",
+                f"{counted(len(conflicts), 'reading')} stored before with other values: none of the request is stored; "
+                "send it without strict to store the others",
                 {"conflicts": len(conflicts), "errors": errors},
             )
 
@@ -310,9 +313,7 @@ async def horizon(database: Database) -> Horizon:
     asked_us = now_us()
     [answer] = await database.fetch_all("clock")
     answered_us = now_us()
-    # The database looked at its clock at some moment in between: what that leaves open counts for no difference.
-    clock_us = microseconds(answer.clock)
-    behind_us = max(clock_us - answered_us, 0) + min(clock_us - asked_us, 0)
+    behind_us = clock_behind_us(asked_us, microseconds(answer.clock), answered_us)
     return Horizon(
         oldest.of_meters or BEGINNING_OF_TIME, oldest.of_vehicles or BEGINNING_OF_TIME, behind_us / 1_000_000
     )

@@ -4,7 +4,8 @@ The database itself keeps a meter to one vehicle at a time and a vehicle to one 
 the way.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,8 +33,10 @@ from app.wire.assignments import (
     RecordedChanges,
 )
 from app.wire.values import EARLIEST, LATEST, DeviceId
+from app.words import rfc3339
 
 _T = TypeVar("_T")
+_A_SECOND = timedelta(seconds=1)
 _NO_ITEMS: Mapping[int, int] = {}
 
 
@@ -45,6 +48,19 @@ class Author(NamedTuple):
 
 
 NOBODY = Author()
+
+
+class Clocks(NamedTuple):
+    """How far the clock of an event may be ahead of the service's, and how far those of two events may differ."""
+
+    ahead: timedelta
+    apart: timedelta
+
+
+_CLOSE_BY_NEXT = (
+    "an open assignment ends by its plugOut, by sending this event as handOver, or, for every plugIn, by "
+    'PUT /v1/fleet/defaults {"closeByNextPlugIn": true}'
+)
 
 
 async def create(database: Database, wanted: Sequence[NewAssignment], author: Author = NOBODY) -> list[Assignment]:
@@ -61,7 +77,7 @@ async def create(database: Database, wanted: Sequence[NewAssignment], author: Au
         return [outcome for outcome in added if isinstance(outcome, Assignment)]
 
     for index, assignment in enumerate(wanted):
-        check_ends(assignment.from_, assignment.to, f"assignment {index}: ")
+        check_ends(assignment.from_, assignment.to, f"item {index}: " if len(wanted) > 1 else "")
     return await _writing(database, author, work)
 
 
@@ -77,7 +93,7 @@ async def add_each(
         return await _add_all(connection, wanted)
 
     for index, assignment in enumerate(wanted):
-        check_ends(assignment.from_, assignment.to, f"assignment {index}: ")
+        check_ends(assignment.from_, assignment.to, f"item {index}: " if len(wanted) > 1 else "")
     return await _writing(database, author, work)
 
 
@@ -109,13 +125,13 @@ async def apply_events(
     database: Database,
     items: Sequence[PlugEvent | ProblemError],
     author: Author,
-    max_clock_skew_s: float,
+    clocks: Clocks,
 ) -> ItemResults:
     """Apply events, in one transaction and in order of their time; a repeat changes nothing.
 
     An error in the place of an event is why that one is rejected. Raises :class:`DatabaseLost`.
     """
-    latest = datetime.now(UTC) + timedelta(seconds=max_clock_skew_s)
+    latest = datetime.now(UTC) + clocks.ahead
     checked = [_checked_event(item, latest) for item in items]
     # Of two at one instant the plugOut comes first: it frees the meter for the other.
     events = sorted(
@@ -129,17 +145,17 @@ async def apply_events(
             "vehicles": [event.vehicleId for _, event in events],
         }
         await connection.execute(query("lock_assignments_of"), devices)
-        return [await _apply(connection, index, event) for index, event in events]
+        return await _apply_in_order(connection, events, clocks.apart)
 
     results = [_refused(index, error) for index, error in enumerate(checked) if isinstance(error, ProblemError)]
     results += await _writing(database, author, work) if events else []
     return _counted(sorted(results, key=lambda result: result.index))
 
 
-async def apply_event(database: Database, event: PlugEvent, author: Author, max_clock_skew_s: float) -> ItemResult:
+async def apply_event(database: Database, event: PlugEvent, author: Author, clocks: Clocks) -> ItemResult:
     """Apply one event. Raises :class:`AssignmentOverlap`, :class:`NothingPluggedIn`, :class:`InvalidParameter`,
     :class:`DatabaseLost`."""
-    [result] = (await apply_events(database, [event], author, max_clock_skew_s)).results
+    [result] = (await apply_events(database, [event], author, clocks)).results
     if result.error is None:
         return result
     match result.error.code:
@@ -262,15 +278,15 @@ def there_already(wanted: NewAssignment, overlap: Overlap) -> Assignment | None:
 
 def describe(wanted: NewAssignment, overlap: Overlap, items: Mapping[int, int] = _NO_ITEMS) -> str:
     """A sentence naming what an assignment overlaps; `items` are the ids that items of the request would have had."""
-    what = f"{wanted.meterId} to {wanted.vehicleId} from {wanted.from_.isoformat()}"
-    return f"{what} overlaps {_named(overlap.overlaps, items)}"
+    what = f"{wanted.meterId} to {wanted.vehicleId} from {rfc3339(wanted.from_)}"
+    return f"{what} overlaps {_named(overlap.overlaps, items)}; {_remedy(overlap.overlaps[0], items)}"
 
 
 async def _writing(database: Database, author: Author, work: Callable[[Connection], Awaitable[_T]]) -> _T:
     """Run `work` in one transaction, under its author's name. Raises :class:`DatabaseLost`."""
 
     async def signed(connection: Connection) -> _T:
-        await connection.execute(query("say_who"), author._asdict())
+        await connection.execute(query("set_author"), author._asdict())
         return await work(connection)
 
     return await database.write(signed)
@@ -305,7 +321,47 @@ async def _locked(connection: Connection, assignment_id: int, wanted: Assignment
     return _assignment(row)
 
 
-async def _apply(connection: Connection, index: int, event: PlugEvent) -> ItemResult:
+async def _apply_in_order(
+    connection: Connection, events: Sequence[tuple[int, PlugEvent]], apart: timedelta
+) -> list[ItemResult]:
+    """Apply events in their order; one that fails, and may come after a later one, is tried again right after that."""
+    queue, results, moved = deque(events), [], set()
+    while queue:
+        index, event = queue.popleft()
+        position = None if index in moved else _that_settles(event, queue, apart)
+        result = await _apply(connection, index, event, apart, may_wait=position is None)
+        if position is not None and result.error is not None:
+            queue.insert(position + 1, (index, event))
+            moved.add(index)
+        else:
+            results.append(result)
+    return results
+
+
+def _that_settles(event: PlugEvent, later: Iterable[tuple[int, PlugEvent]], apart: timedelta) -> int | None:
+    """The position of the later event that an event may have to come after: a plugOut after a plugIn of its instant, a
+    plugIn after a plugOut that clocks explain."""
+    for position, (_, other) in enumerate(later):
+        if other.at - event.at > max(apart, _A_SECOND):
+            break
+        match event.event, other.event:
+            case "plugOut", "plugIn" | "handOver":
+                # Its second, where the plugOut has whole seconds.
+                is_near = event.at in (other.at, other.at.replace(microsecond=0))
+                is_of_it = other.meterId == event.meterId and event.vehicleId in (None, other.vehicleId)
+            case "plugIn", "plugOut":
+                is_near = other.at - event.at <= apart
+                is_of_it = other.meterId == event.meterId or other.vehicleId == event.vehicleId
+            case _:
+                continue
+        if is_near and is_of_it:
+            return position
+    return None
+
+
+async def _apply(
+    connection: Connection, index: int, event: PlugEvent, apart: timedelta, *, may_wait: bool
+) -> ItemResult:
     match event.event:
         case "plugIn":
             statement = query("plug_in")
@@ -313,20 +369,26 @@ async def _apply(connection: Connection, index: int, event: PlugEvent) -> ItemRe
             statement = query("plug_out")
         case "handOver":
             statement = query("hand_over")
-    parameters = {"meter_id": event.meterId, "vehicle_id": event.vehicleId, "at": event.at}
+    parameters: dict[str, Any] = {"meter_id": event.meterId, "vehicle_id": event.vehicleId, "at": event.at}
+    parameters |= {"clock_tolerance": apart, "may_wait": may_wait}
     rows = await (await connection.execute(statement, parameters)).fetchall()
     vehicle = event.vehicleId or "any vehicle"
     if not rows:
-        return _refused(index, NothingPluggedIn(f"{event.meterId} did not feed {vehicle} until {event.at.isoformat()}"))
-    *before, newest = rows
-    assignments = [_assignment(row) for row in before]
-    # A repeat of an event whose assignment was voided: there is nothing to show.
-    last = _assignment(newest) if newest.id is not None else None
+        return _refused(index, NothingPluggedIn(f"{event.meterId} did not feed {vehicle} until {rfc3339(event.at)}"))
+    newest = rows[-1]
     if newest.outcome == "overlap":
-        overlaps = [*assignments, *([last] if last else [])]
-        what = f"{event.meterId} to {vehicle} at {event.at.isoformat()}"
-        return _refused(index, AssignmentOverlap(f"{what} overlaps {_named(overlaps)}"), overlaps)
-    return ItemResult(index, newest.outcome, last, assignments, None)
+        overlaps = [_assignment(row) for row in rows]
+        what = f"{event.meterId} to {vehicle} at {rfc3339(event.at)}"
+        is_lost = event.event == "plugIn" and any(one.to is None and one.from_ < event.at for one in overlaps)
+        remedy = _CLOSE_BY_NEXT if is_lost else _remedy(overlaps[0])
+        detail = f"{what} overlaps {_named(overlaps)}; {remedy}"
+        return _refused(index, AssignmentOverlap(detail), overlaps)
+    others: dict[str, list[Assignment]] = {"closed": [], "clipped": []}
+    for row in rows[:-1]:
+        others[row.outcome].append(_assignment(row))
+    # Without an id there is nothing to show: its assignment was voided, or is not known yet.
+    own = _assignment(newest) if newest.id is not None else None
+    return ItemResult(index, newest.outcome, own, others["closed"], None, others["clipped"], newest.replaced_end)
 
 
 async def _overlap(connection: Connection, index: int, wanted: NewAssignment, except_id: int | None = None) -> Overlap:
@@ -360,7 +422,7 @@ def _checked_event(item: PlugEvent | ProblemError, latest: datetime) -> PlugEven
 
 def _check_range(name: str, instant: datetime | None, where: str = "") -> None:
     if instant is not None and not EARLIEST <= instant <= LATEST:
-        detail = f"{where}{name} must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}"
+        detail = f"{where}{name} must be from {rfc3339(EARLIEST)} to {rfc3339(LATEST)}"
         raise InvalidParameter(detail, {"field": name})
 
 
@@ -410,10 +472,20 @@ def _recorded(row: Any) -> RecordedChange:
 def _named(assignments: Sequence[Assignment], items: Mapping[int, int] = _NO_ITEMS) -> str:
     return "; ".join(
         (f"item {items[other.id]} of this request" if other.id in items else f"assignment {other.id}")
-        + f" ({other.meterId} to {other.vehicleId}, from {other.from_.isoformat()}, "
-        + (f"to {other.to.isoformat()})" if other.to else "still open)")
+        + f" ({other.meterId} to {other.vehicleId}, from {rfc3339(other.from_)}, "
+        + (f"to {rfc3339(other.to)})" if other.to else "still open)")
         for other in assignments
     )
+
+
+def _remedy(other: Assignment, items: Mapping[int, int] = _NO_ITEMS) -> str:
+    """What to do about an assignment that is in the way."""
+    if other.id in items:
+        return "correct one of the two items"
+    path = f"/v1/assignments/{other.id}"
+    if other.to is None:
+        return f'close it first: PATCH {path} with a to, such as {{"to": "2026-11-20T08:00:00Z"}}'
+    return f"begin at its end or later, or correct it with PATCH {path}"
 
 
 def _overlap_problem(

@@ -29,6 +29,7 @@ from app.wire.devices import (
     Vehicles,
 )
 from app.wire.values import EARLIEST, LATEST
+from app.words import rfc3339
 
 DeviceType = Literal["meter", "vehicle"]
 
@@ -137,26 +138,35 @@ async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | 
 
 
 async def fleet_defaults(database: Database) -> FleetDefaults:
-    """What kWh values mean by default, at all times. Raises :class:`DatabaseLost`."""
+    """What kWh values mean by default, at all times, and how lost plugOuts are closed. Raises :class:`DatabaseLost`."""
     sides: dict[str, list[DeviceKind]] = {"meter": [], "vehicle": []}
     for row in await database.fetch_all("fleet_defaults"):
         sides[row.device_type].append(_kind(row))
-    return FleetDefaults(sides["meter"], sides["vehicle"])
+    [plug_events] = await database.fetch_all("plug_event_default")
+    return FleetDefaults(sides["meter"], sides["vehicle"], plug_events.closes_by_next_plug_in)
 
 
-async def set_fleet_defaults(database: Database, wanted: FleetDefaultsChange) -> FleetDefaults:
-    """Change the defaults of either side, or both at once. Raises as :func:`set_meter` does."""
+async def set_fleet_defaults(
+    database: Database, wanted: FleetDefaultsChange, operator: str | None = None
+) -> FleetDefaults:
+    """Change the defaults that are given, all or none of them. Raises as :func:`set_meter` does."""
 
     async def work(connection: Connection) -> None:
+        await connection.execute(query("set_author"), {"operator": operator, "reason": None})
         await connection.execute(query("lock_fleet_default"))
         for device_type, default in (("meter", wanted.meters), ("vehicle", wanted.vehicles)):
             if default is not UNSET:
                 assert isinstance(default, DefaultChange)
                 await _set_default(connection, device_type, default)
+        if wanted.closeByNextPlugIn is not UNSET:
+            await connection.execute(
+                query("set_plug_event_default"), {"close_by_next_plug_in": wanted.closeByNextPlugIn}
+            )
 
-    if wanted.meters is UNSET and wanted.vehicles is UNSET:
+    if wanted == FleetDefaultsChange():
         raise InvalidParameter(
-            'the body must have meters, vehicles or both, such as {"meters": {"energyReading": "register"}}',
+            "the body must have meters, vehicles or closeByNextPlugIn, such as "
+            '{"meters": {"energyReading": "register"}}',
             {"field": "meters"},
         )
     await database.write(work)
@@ -219,7 +229,7 @@ async def _set_default(connection: Connection, device_type: str, wanted: Default
         raise InvalidParameter(
             'registerModulusKwh must come with "energyReading": "register"', {"field": "registerModulusKwh"}
         )
-    cursor = await connection.execute(query("said_fleet_default"), {"device_type": device_type})
+    cursor = await connection.execute(query("latest_fleet_default"), {"device_type": device_type})
     row = await cursor.fetchone()
     current = _Kind(row.energy_reading, row.register_modulus_kwh) if row else _Kind("interval", None)
     differs = kind != current
@@ -245,7 +255,7 @@ def _since(differs: bool, since: datetime | UnsetType | None, *, is_set: bool) -
     """The instant after which a kind applies. Raises :class:`InvalidParameter` where it replaces a kind that is set and
     `since` is omitted."""
     if isinstance(since, datetime) and not EARLIEST <= since <= LATEST:
-        raise InvalidParameter(f"since must be from {EARLIEST.isoformat()} to {LATEST.isoformat()}", {"field": "since"})
+        raise InvalidParameter(f"since must be from {rfc3339(EARLIEST)} to {rfc3339(LATEST)}", {"field": "since"})
     if since is UNSET and differs and is_set:
         detail = (
             "since is missing: a change of a kind that is set must say from when on it holds, such as "

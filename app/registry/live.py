@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from app.db.pool import Database
 from app.errors import UnknownMeter, UnknownVehicle
-from app.wire.live import LiveMeter, LiveMeters, LiveVehicle, LiveVehicles
+from app.wire.live import LiveMeter, LiveMeters, LiveVehicle, LiveVehicleDetail, LiveVehicles
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,17 @@ async def meter(database: Database, meter_id: str) -> LiveMeter:
     return _live_meter(rows[0])
 
 
-async def vehicle(database: Database, vehicle_id: str) -> LiveVehicle:
-    """A vehicle's newest reading. Raises :class:`UnknownVehicle` where it never sent one, :class:`DatabaseLost`."""
+async def vehicle(database: Database, vehicle_id: str) -> LiveVehicleDetail:
+    """A vehicle's newest reading, judged by those of the hour before. Raises :class:`UnknownVehicle` where it never
+    sent one, :class:`DatabaseLost`. Source of the judgement: `api.soc_is_plausible`."""
     rows = await database.fetch_all("live_vehicle", {"device_id": vehicle_id})
     if not rows:
         raise UnknownVehicle(f"vehicle {vehicle_id} has no reading")
-    return _live_vehicle(rows[0])
+    found = rows[0]
+    # A query of its own, so that the hour is known when it is planned: no other chunk is opened.
+    parameters = {"device_id": vehicle_id, "recorded_at": found.recorded_at}
+    [judged] = await database.fetch_all("soc_is_plausible", parameters)
+    return LiveVehicleDetail(**msgspec.structs.asdict(_live_vehicle(found)), socPlausible=judged.is_plausible)
 
 
 async def meters(database: Database, page: Page) -> LiveMeters:

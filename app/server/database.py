@@ -5,10 +5,13 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from subprocess import SubprocessError
 
 from app.config import Settings
 from app.db import migrate
 from app.errors import ConfigurationError, DatabaseUnavailable, EmbeddedServerError, SchemaMissing
+from app.local.embedded.directory import place
 from app.local.embedded.joined import JoinedServer, join_or_start
 from app.local.embedded.server import EmbeddedServer
 
@@ -54,9 +57,16 @@ def _embedded(settings: Settings, *, serves: bool) -> Iterator[EmbeddedServer | 
     if settings.database_read_url is not None:
         raise ConfigurationError("DATABASE_READ_URL is set and DATABASE_URL is not: readings could not be written")
     where = settings.data_dir, settings.postgres_bindir, settings.postgres_user
+    demo = None if serves else _demo_beside(settings)
     with EmbeddedServer(*where) if serves else join_or_start(*where) as server:
         if isinstance(server, EmbeddedServer):
             logger.info("join the embedded PostgreSQL with: psql '%s'", server.url)
+            if demo is not None:
+                logger.warning(
+                    "this is the database in %s, and the demo's is another one: for that, set ENERGY_DATA_DIR=%s",
+                    server.data_dir,
+                    demo,
+                )
             if serves:
                 server.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
         else:
@@ -71,6 +81,20 @@ def _embedded(settings: Settings, *, serves: bool) -> Iterator[EmbeddedServer | 
             raise
         if serves:
             server.check()
+
+
+def _demo_beside(settings: Settings) -> Path | None:
+    """The data directory of a demo that may be meant instead: one that runs, or that is there where no other is."""
+    demo = settings.data_dir / "demo"
+    try:
+        cluster, other = (
+            place(directory, settings.postgres_user)[0] / "cluster" for directory in (settings.data_dir, demo)
+        )
+    except (OSError, SubprocessError):
+        # The start reports it.
+        return None
+    sign = "postmaster.pid" if cluster.exists() else "PG_VERSION"
+    return demo if (other / sign).exists() else None
 
 
 def _check_joined(url: str, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from http.client import HTTPConnection, HTTPException
 
 from app.config import Settings
 from app.errors import ConfigurationError
@@ -9,6 +10,11 @@ from app.errors import ConfigurationError
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 HIGHEST_PORT = 65535
+ANSWER_TIMEOUT_S = 1.0
+"""Time in which a program on a port that is in use has to answer to be known as this service."""
+MAX_ANSWER_BYTES = 4096
+"""Bytes read of that answer."""
+PROBLEM_TYPE = b"urn:problem:ev-fleet-energy:"
 
 
 def address_of(listener: socket.socket) -> str:
@@ -34,13 +40,26 @@ def listen(settings: Settings) -> socket.socket:
     except (OSError, UnicodeError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             other = port + 1 if port < HIGHEST_PORT else port - 1
+            by = "a service of this project" if _is_ours(host, port) else "another program"
             raise ConfigurationError(
-                f"port {port} of {host} is in use by another program: stop that program, or use another port, such as "
-                f"--port {other} (or ENERGY_PORT={other}; 0 takes a free one)"
+                f"port {port} of {host} is in use by {by}: stop that, or use another port, such as --port {other} (or "
+                f"ENERGY_PORT={other}; 0 takes a free one)"
             ) from None
         raise ConfigurationError(
             f"cannot listen on {host} port {port}: {error}; set --host and --port, such as --host 127.0.0.1 --port 8000"
         ) from None
+
+
+def _is_ours(host: str, port: int) -> bool:
+    """Whether this service answers at an address: its problem documents have a type of their own."""
+    connection = HTTPConnection(host, port, timeout=ANSWER_TIMEOUT_S)
+    try:
+        connection.request("GET", "/v1")
+        return PROBLEM_TYPE in connection.getresponse().read(MAX_ANSWER_BYTES)
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def listen_each(settings: Settings) -> list[socket.socket]:

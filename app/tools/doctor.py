@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +15,11 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
+from app.config import Settings
 from app.db.queries import query
 from app.errors import ConfigurationError, DatabaseUnavailable
+from app.ingest.rows import clock_behind_us, microseconds, now_us
+from app.words import duration, rfc3339
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -26,8 +29,6 @@ MAX_DEVICES_SHOWN = 20
 """Silent devices shown by `doctor`, with `--json` too."""
 MAX_OF_A_SORT_SHOWN = 5
 """Findings of one sort shown by `doctor`; `--json` has all of them."""
-MAX_UNITS_DIVIDED = 10
-"""Days from which on `doctor` shows no hours, and hours from which on it shows no minutes."""
 QUESTION_TIMEOUT_S = 60
 """Time for each query of `doctor`."""
 # Exit status by the worst finding; 1 and 2 are those of every command.
@@ -76,8 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(url: str, options: argparse.Namespace) -> int:
+def run(url: str, options: argparse.Namespace, max_clock_skew_s: float = Settings().max_clock_skew_s) -> int:
     """Print findings and figures; returns 0 without findings or with notes only, 3 for warnings, 4 for worse.
+
+    Clocks of this machine and of the database that differ by more than `max_clock_skew_s` are a finding.
 
     Raises :class:`DatabaseUnavailable`, also where the database is lost meanwhile, and :class:`ConfigurationError`
     where `--silent-for` is no length of time.
@@ -85,6 +88,7 @@ def run(url: str, options: argparse.Namespace) -> int:
     try:
         with psycopg.connect(url, autocommit=True, application_name="energy-doctor") as connection:
             sections = _examine(connection, options.silent_for)
+            sections[0] = _with_clock(sections[0], _clock_behind_s(connection), max_clock_skew_s)
             [(has_chunks,)] = connection.execute(query("has_chunks")).fetchall()
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database does not answer: {str(error).strip().splitlines()[0]}") from None
@@ -125,6 +129,27 @@ def _examine(connection: Connection, silent_for: str) -> list[Section]:
         "newest chunks": query("doctor_chunks"),
     }
     return [_ask(connection, title, statement, parameters) for title, statement in questions.items()]
+
+
+def _clock_behind_s(connection: Connection) -> float:
+    asked_us = now_us()
+    [(clock,)] = connection.execute(query("clock")).fetchall()
+    return clock_behind_us(asked_us, microseconds(clock), now_us()) / 1_000_000
+
+
+def _with_clock(findings: Section, behind_s: float, max_clock_skew_s: float) -> Section:
+    """The findings, with one first where the clocks differ: what a service on this machine answers 503 for."""
+    if abs(behind_s) <= max_clock_skew_s or findings.failure is not None:
+        return findings
+    where = "behind" if behind_s > 0 else "ahead of"
+    clock = Finding(
+        "critical",
+        "clock",
+        f"that of this machine is {duration(timedelta(seconds=abs(behind_s)))} {where} the database's: a service here "
+        "answers 503 (clocks_differ)",
+        "Set both clocks by NTP, such as chrony or systemd-timesyncd.",
+    )
+    return replace(findings, rows=[clock, *findings.rows])
 
 
 def _check_interval(connection: Connection, silent_for: str) -> None:
@@ -249,21 +274,8 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes:,.{decimals}f} {units[-1]}"
 
 
-def duration(length: timedelta) -> str:
-    """A length of time as a person writes it, by its two largest units: `3 days`, `2 hours 5 minutes`, `400 days`."""
-    left_s = round(length.total_seconds())
-    parts: list[str] = []
-    for unit, unit_s in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        count, left_s = divmod(left_s, unit_s)
-        if count:
-            parts.append(f"{count:,} {unit}{'' if count == 1 else 's'}")
-        if len(parts) == 2 or (parts and (not count or count >= MAX_UNITS_DIVIDED)):
-            break
-    return " ".join(parts) or "0 seconds"
-
-
 def _plain(value: Any) -> Any:
     """A value as JSON has it: instants in RFC 3339, intervals in seconds."""
     if isinstance(value, datetime):
-        return value.isoformat()
+        return rfc3339(value)
     return value.total_seconds() if isinstance(value, timedelta) else value

@@ -20,8 +20,9 @@ from typing import IO, Any, Literal, NamedTuple, cast
 
 import msgspec
 
-from app.errors import ImportFileError
+from app.errors import ImportFileError, ImportOptionError
 from app.wire.values import Instant
+from app.words import counted, rfc3339
 
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -176,7 +177,7 @@ class ImportFile:
 
     def _recognise_json(self) -> Kind:
         if self._columns:
-            raise ImportFileError(f"--column is for CSV, and {self.path} has lines of JSON")
+            raise ImportOptionError(f"--column is for CSV, and {self.path} has lines of JSON")
         with self._open() as stream:
             objects = (_object(values) for _, values, _ in _lines_of_json(stream))
             first = next(filter(None, objects), {})
@@ -186,7 +187,7 @@ class ImportFile:
         elif "timestamp" not in first and not first.keys().isdisjoint(DEVICE_FIELDS):
             kind = "devices"
         if kind != "assignments" and len(self._constants) > 1:
-            raise ImportFileError("a reading is of a meter or of a vehicle: --meter or --vehicle, not both")
+            raise ImportOptionError("a reading is of a meter or of a vehicle: --meter or --vehicle, not both")
         return kind
 
     def _recognise_csv(self, head: bytes) -> Kind:
@@ -213,7 +214,7 @@ class ImportFile:
             if name in self._columns:
                 column = self._columns[name]
                 if column not in header:
-                    raise ImportFileError(f"{self.path} has no column {column} (for {name}); it has {named}")
+                    raise ImportOptionError(f"{self.path} has no column {column} (for {name}); it has {named}")
                 positions[name] = header.index(column)
             elif (alias := next((alias for alias in aliases if alias in plain), None)) is not None:
                 positions[name] = plain.index(alias)
@@ -241,7 +242,7 @@ class ImportFile:
                 )
         for name in self._constants:
             if name not in FIELDS_OF[what]:
-                raise ImportFileError(f"{self.path} has {what}; {OPTION_OF[name]} is not for them")
+                raise ImportOptionError(f"{self.path} has {what}; {OPTION_OF[name]} is not for them")
         return what, {name: positions[name] for name in FIELDS_OF[what] if name in positions}
 
     def _json_lines(self, stream: IO[bytes]) -> Iterator[Line]:
@@ -372,7 +373,9 @@ def _shifted(line: Line, shift: timedelta) -> Line:
             try:
                 values[name] = (instant + shift).astimezone(UTC)
             except OverflowError:
-                return Line(line.number, {}, f"{name} {instant.isoformat()} cannot be shifted by {shift.days} days")
+                return Line(
+                    line.number, {}, f"{name} {rfc3339(instant)} cannot be shifted by {counted(shift.days, 'day')}"
+                )
     return line._replace(values=values) if values else line
 
 

@@ -23,7 +23,14 @@ from tqdm import tqdm
 from app.config import Settings
 from app.db.pool import Database, call
 from app.db.queries import query
-from app.errors import DatabaseLost, DatabaseUnavailable, ImportFileError, InvalidParameter, ProblemError
+from app.errors import (
+    DatabaseLost,
+    DatabaseUnavailable,
+    ImportFileError,
+    ImportOptionError,
+    InvalidParameter,
+    ProblemError,
+)
 from app.ingest.decode import Batch, ReadingDecoder, conflict
 from app.ingest.rows import instant
 from app.ingest.writer import Writer, horizon
@@ -34,6 +41,7 @@ from app.wire.allowed import convert, decode
 from app.wire.assignments import Assignment, NewAssignment
 from app.wire.devices import MeterChange, VehicleChange
 from app.wire.values import DeviceId, Instant
+from app.words import counted, rfc3339
 
 LINES_PER_BATCH = 5000
 """Lines per transaction of `import`, at most `ENERGY_MAX_READINGS_PER_REQUEST`."""
@@ -109,8 +117,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
     """Load a file and print a summary; returns 0, or 1 where no line was loaded, now or before.
 
-    Raises :class:`ImportFileError` where the file cannot be read, has an unknown format or is truncated, and
-    :class:`DatabaseUnavailable`; lines read before that are stored.
+    Raises :class:`ImportFileError` where the file cannot be read, has an unknown format or is truncated,
+    :class:`ImportOptionError` where an option is wrong, and :class:`DatabaseUnavailable`; lines read before that are
+    stored.
     """
     for name in ("meter", "vehicle"):
         if getattr(options, name) is not None:
@@ -121,7 +130,7 @@ def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
     columns = dict(_assigned_column(text) for text in options.column)
     file = ImportFile(options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns)
     if options.by_day and file.kind != "readings":
-        raise ImportFileError(f"--by-day is for readings, and {file.path} has {file.kind}")
+        raise ImportOptionError(f"--by-day is for readings, and {file.path} has {file.kind}")
     summary = asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day, prints_summary=True))
     return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
 
@@ -199,7 +208,7 @@ async def _shift(database: Database, file: ImportFile, end_at: EndAt) -> timedel
     [(shift, is_new)] = rows
     assert isinstance(shift, timedelta)
     if not is_new:
-        _say(f"imported before; shifted again by the same amount, so that it ends at {(newest + shift).isoformat()}")
+        _say(f"imported before; shifted again by the same amount, so that it ends at {rfc3339(newest + shift)}")
     return shift
 
 
@@ -442,22 +451,23 @@ def _print_summary(file: ImportFile, summary: Summary, elapsed_s: float, *, is_s
         _say(text)
     unlisted = summary.bad + summary.conflicts - len(summary.listed)
     if unlisted > 0:
-        _say(f"... and {unlisted} more lines that were not kept")
-    conflicts = "overlaps" if file.kind == "assignments" else "conflicts"
+        _say(f"... and {counted(unlisted, 'more line')} not kept")
+    conflict = "overlap" if file.kind == "assignments" else "conflict"
     _say(
-        f"{file.path.name}: {summary.lines} lines of {file.kind} in {elapsed_s:.1f} s: {summary.accepted} kept, "
-        f"{summary.duplicates} there already, {summary.conflicts} {conflicts}, {summary.bad} bad"
+        f"{file.path.name}: {counted(summary.lines, 'line')} of {file.kind} in {elapsed_s:.1f} s: "
+        f"{summary.accepted:,} kept, {summary.duplicates:,} there already, {counted(summary.conflicts, conflict)}, "
+        f"{summary.bad:,} bad"
     )
     if summary.loaded_before:
-        _say(f"{summary.loaded_before} lines are of days that an earlier run was over with")
+        _say(f"{counted(summary.loaded_before, 'line')} of days that an earlier run has finished")
     if summary.oldest and summary.newest:
-        _say(f"from {summary.oldest.isoformat()} to {summary.newest.isoformat()}")
+        _say(f"from {rfc3339(summary.oldest)} to {rfc3339(summary.newest)}")
     if summary.too_old and not is_shifted:
         _say("older than the history is kept; --end-at now replays the file as if it ended now")
     if summary.days_to_repeat:
         _say(
-            f"days that are not over: {summary.days_to_repeat}, since lines of theirs are older than the history is "
-            "kept or in the future; run it again when these are taken"
+            f"{counted(summary.days_to_repeat, 'day')} not finished, because of lines that are older than the history "
+            "is kept or in the future; run it again when these are accepted"
         )
 
 
@@ -468,7 +478,7 @@ def _say(text: str) -> None:
 def _assigned_column(text: str) -> tuple[str, str]:
     name, _, column = text.partition("=")
     if name not in COLUMNS or not column:
-        raise ImportFileError(f"--column {text}: it takes FIELD=COLUMN, and the fields are {', '.join(COLUMNS)}")
+        raise ImportOptionError(f"--column {text}: it takes FIELD=COLUMN, and the fields are {', '.join(COLUMNS)}")
     return name, column
 
 
@@ -476,4 +486,4 @@ def _convert(option: str, text: str, type_: Any) -> Any:
     try:
         return convert(text, type_, option)
     except InvalidParameter as error:
-        raise ImportFileError(f"{error}, not {text}") from None
+        raise ImportOptionError(f"{error}, not {text}") from None

@@ -12,6 +12,7 @@ Omitted settings stay as they are.
 import argparse
 import json
 import logging
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -26,12 +27,17 @@ from psycopg.rows import TupleRow, class_row
 
 from app.db.queries import query
 from app.errors import DatabaseUnavailable, PoliciesRefused, PolicyFileError
+from app.words import counted
 
 logger = logging.getLogger("energy.policies")
 
 Connection = psycopg.Connection[TupleRow]
 
+_ACTIONS = ("show", "plan", "apply", "adopt")
 _AS_SET = "as set"
+_LINE_OF_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
+# A setting whose value has no quotes, one quote, or those of a text processor.
+_ASSIGNMENT = re.compile(r"""\s*([a-z_]+)\s*=\s*["'“„]?([\w][\w .:-]*?)["'”“]?\s*(?:#.*)?""")
 _EFFECTS = {"drop": "drops", "columnstore": "goes to the columnstore"}
 
 
@@ -63,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command `policies`."""
     parser.add_argument(
         "action",
-        choices=("show", "plan", "apply", "adopt"),
+        choices=_ACTIONS,
+        metavar=f"{{{','.join(_ACTIONS)}}}",
         help="show: print policies, what the database does, and the last change; plan: print what would change; "
         "apply: change the database; adopt: write into telemetry.policy what the database does now",
     )
@@ -93,19 +100,19 @@ def run(url: str, options: argparse.Namespace) -> int:
     wanted = {"wanted": json.dumps(_read(options.file) if options.file else {})}
     with _connected(url) as connection:
         plan = connection.execute(query("policy_plan"), wanted).fetchall()
-        _tell_plan(plan, connection.execute(query("policy_effects"), wanted).fetchall())
+        _print_plan(plan, connection.execute(query("policy_effects"), wanted).fetchall())
         if options.action == "apply" and plan:
             # One transaction by itself: the connection is in autocommit.
             connection.execute(query("set_policies"), wanted)
             _say("applied")
         else:
-            _refuse(connection.execute(query("policy_faults"), wanted).fetchall())
-            _tell_what_has_no_effect(connection, [setting for _, setting, _, _ in plan])
-        _tell_unknown_jobs(connection)
+            _refuse(connection.execute(query("policy_violations"), wanted).fetchall())
+            _print_what_has_no_effect(connection, [setting for _, setting, _, _ in plan])
+        _print_unknown_jobs(connection)
     return 0
 
 
-def _tell_what_has_no_effect(connection: Connection, settings: Sequence[str]) -> None:
+def _print_what_has_no_effect(connection: Connection, settings: Sequence[str]) -> None:
     """What applying would say itself."""
     [(has_chunks,)] = connection.execute(query("has_chunks")).fetchall()
     if not has_chunks and any(setting != "drop_after" for setting in settings):
@@ -123,7 +130,7 @@ def _show(url: str) -> int:
             _say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         if any(in_force != _AS_SET for _, _, in_force, _ in shown):
             _say("where the database does otherwise: policies apply changes the database, policies adopt the policy")
-        _tell_unknown_jobs(connection)
+        _print_unknown_jobs(connection)
     return 0
 
 
@@ -131,33 +138,46 @@ def _adopt(url: str) -> int:
     with _connected(url) as connection:
         found = connection.execute(query("policy_plan"), {"wanted": "{}"}).fetchall()
         connection.execute(query("adopt_policies"))
-        _tell_plan([(relation, setting, wanted, now) for relation, setting, now, wanted in found], [])
+        _print_plan([(relation, setting, wanted, now) for relation, setting, now, wanted in found], [])
         if found:
             _say("adopted: telemetry.policy says so from now on")
-        _tell_unknown_jobs(connection)
+        _print_unknown_jobs(connection)
     return 0
 
 
-def _tell_unknown_jobs(connection: Connection) -> None:
+def _print_unknown_jobs(connection: Connection) -> None:
     for (job,) in connection.execute(query("unknown_jobs")):
         _say(f"{job}: not this service's, and left alone; `doctor` says what harm it may do")
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
+        text = path.read_bytes().decode()
+        tables = tomllib.loads(text)
     except OSError as error:
         raise PolicyFileError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise PolicyFileError(f"{path} is not TOML: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyFileError(f"{path} is not TOML: {error}; {_correction(text, str(error))}") from None
     for relation, settings in tables.items():
         if not isinstance(settings, dict):
             raise PolicyFileError(f"{path}: {relation} is not a table; write [{relation}] above its settings")
         for setting, value in settings.items():
             if not isinstance(value, str):
-                raise PolicyFileError(f'{path}: {relation}.{setting} is not a text, such as "90 days" or "never"')
+                days = f"{value} days" if type(value) is int else "90 days"
+                raise PolicyFileError(
+                    f'{path}: {relation}.{setting} is not a text in quotes; write {setting} = "{days}", or "never"'
+                )
     return tables
+
+
+def _correction(text: str, error: str) -> str:
+    """The line of a file that is not TOML as it should be, where its value only lacks quotes; else an example."""
+    found = _LINE_OF_ERROR.search(error)
+    lines = text.splitlines()
+    assigned = _ASSIGNMENT.fullmatch(lines[int(found[1]) - 1]) if found and int(found[1]) <= len(lines) else None
+    return f'write {assigned[1]} = "{assigned[2]}"' if assigned else 'write drop_after = "200 days"'
 
 
 @contextmanager
@@ -181,24 +201,24 @@ def _connected(url: str) -> Iterator[Connection]:
         raise PoliciesRefused(f"the database refuses: {detail}") from None
 
 
-def _refuse(faults: list[TupleRow]) -> None:
-    if faults:
-        raise PoliciesRefused("\n".join(_sentence(*fault) for fault in faults))
+def _refuse(violations: list[TupleRow]) -> None:
+    if violations:
+        raise PoliciesRefused("\n".join(_sentence(*violation) for violation in violations))
 
 
 def _sentence(message: Any, hint: Any) -> str:
     return f"{message}. {hint}" if hint else str(message)
 
 
-def _tell_plan(plan: list[TupleRow], effects: list[TupleRow]) -> None:
+def _print_plan(plan: list[TupleRow], effects: list[TupleRow]) -> None:
     if not plan:
         _say("nothing to change")
     for relation, setting, now, wanted in plan:
         _say(f"{relation}.{setting}: {now} -> {wanted}")
     for relation, effect, chunks, rows, stored_bytes, range_from, range_to, is_at_least in effects:
-        parts = [f"{'at least ' if is_at_least else ''}{rows:,} rows"]
+        parts = [f"{'at least ' if is_at_least else ''}{counted(rows, 'row')}"]
         if chunks is not None:
-            parts = [f"{chunks:,} chunks", *parts, f"{stored_bytes / 1e6:,.1f} MB"]
+            parts = [counted(chunks, "chunk"), *parts, f"{stored_bytes / 1e6:,.1f} MB"]
         _say(f"{relation} {_EFFECTS[effect]} {', '.join(parts)} from {range_from:%F %H:%M} to {range_to:%F %H:%M} UTC")
 
 

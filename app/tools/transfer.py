@@ -22,6 +22,7 @@ from psycopg.rows import TupleRow
 from app.db import migrate
 from app.db.queries import query
 from app.errors import CopyFailed, DatabaseUnavailable, SchemaMismatch
+from app.words import counted
 
 logger = logging.getLogger("energy.copy")
 
@@ -150,7 +151,7 @@ def _horizons(*connections: Connection) -> dict[str, datetime]:
 def run_copy(source_url: str, target_url: str) -> int:
     """Copy, compare, and print the result; returns 0, or 1 where the two differ."""
     kept = copy(source_url, target_url)
-    _say(f"{kept} readings copied that were not there; now comparing")
+    _say(f"{counted(kept, 'new reading')} copied; now comparing")
     return run_compare(target_url, source_url, None, None)
 
 
@@ -159,7 +160,8 @@ def run_compare(here_url: str, there_url: str, range_from: datetime | None, rang
     differences = compare(here_url, there_url, range_from, range_to)
     for difference in differences[:MAX_DIFFERENCES_LISTED]:
         rows, rows_there = difference.here.rows, difference.there.rows
-        detail = f"{rows} rows here, {rows_there} there" if rows != rows_there else f"{rows} rows each, other values"
+        detail = counted(rows, "row")
+        detail += f" here, {rows_there:,} there" if rows != rows_there else " each, other values"
         _say(f"{difference.what}: {detail}")
     if len(differences) > MAX_DIFFERENCES_LISTED:
         _say(f"... and {len(differences) - MAX_DIFFERENCES_LISTED} more")

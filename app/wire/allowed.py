@@ -4,6 +4,7 @@ The sentence comes from the field's type, its bounds, its description and its ex
 100 (percent), such as 82.5`. msgspec's own messages say where the fault is, and are not shown.
 """
 
+import json
 import re
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -53,6 +54,12 @@ def missing(name: str, type_: Any) -> str:
     return f"{name} is missing: it must be {_described(_node(type_))}"
 
 
+def such_as(type_: Any) -> str:
+    """An example of a type, as the end of a sentence; empty where there is none."""
+    example = _example(_node(type_))
+    return f", such as {_written(example)}" if example else ""
+
+
 def _fault(error: msgspec.ValidationError, type_: Any, name: str) -> tuple[str, str]:
     """The path of the field at fault, and what it has to be."""
     text = str(error)
@@ -63,9 +70,10 @@ def _fault(error: msgspec.ValidationError, type_: Any, name: str) -> tuple[str, 
         path = (*path, found[1])
         detail = f"{'.'.join(path)} is missing: it must be {_described(_node(type_, path))}"
     elif found := _UNKNOWN.fullmatch(fault):
-        detail = (
-            f"{found[1]:.{_LONGEST_NAME_SHOWN}} is unknown: the fields are {', '.join(_fields(_node(type_, path)))}"
-        )
+        node = _node(type_, path)
+        detail = f"{found[1]:.{_LONGEST_NAME_SHOWN}} is unknown: the fields are {', '.join(_fields(node))}"
+        if example := _example(node):
+            detail += f", such as {_written(example)}"
         path = (*path, found[1][:_LONGEST_NAME_SHOWN])
     else:
         detail = f"{'.'.join(path) or name} must be {_described(_node(type_, path))}"
@@ -101,12 +109,41 @@ def _described(node: inspect.Type) -> str:
         case inspect.FloatType(gt=lowest, le=highest):
             return f"a number above {lowest:g} and up to {highest:,.10g}"
         case inspect.StructType():
-            return f"an object with the fields {', '.join(_fields(node))}"
+            example = _example(node)
+            named = f"an object with the fields {', '.join(_fields(node))}"
+            return f"{named}, such as {_written(example)}" if example else named
         case _:
             return _PLAIN[type(node)]
 
 
+def _example(node: inspect.Type) -> Any:
+    """A value of a type: of an object its required fields, or its first one; None where nothing gives an example."""
+    match node:
+        case inspect.Metadata(extra_json_schema={"examples": [example, *_]}):
+            return example
+        case inspect.Metadata(type=inner):
+            return _example(inner)
+        case inspect.LiteralType(values=(first, *_)):
+            return first
+        case inspect.UnionType(types=types):
+            return next(filter(None, map(_example, types)), None)
+        case inspect.StructType(fields=fields):
+            required = [field for field in fields if field.required] or fields[:1]
+            # Ids of meters and of vehicles are of one type.
+            return {
+                field.encode_name: "V-202" if field.encode_name == "vehicleId" else _example(field.type)
+                for field in required
+            }
+        case _:
+            return None
+
+
+def _written(example: Any) -> str:
+    return json.dumps(example)
+
+
 _PLAIN = {
+    inspect.BoolType: "true or false",
     inspect.StrType: "a string",
     inspect.DateTimeType: "a date and time",
     inspect.NoneType: "null",

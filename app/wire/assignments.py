@@ -113,14 +113,22 @@ class ItemError(Struct):
 
 
 class ItemResult(Struct):
-    """The result of one item: the assignment it created, closed or found (null where that was voided since), and those
-    that were closed to make room for it."""
+    """The result of one item: the assignment it created, closed or found (null where that was voided since, or where a
+    plugOut waits for its plugIn), and what it did to others.
+
+    `closed` were ended to make room for it. `clipped` end at the next plugIn, a moment before the plugOut that was
+    reported: the clocks of the two events differ by up to `ENERGY_PLUG_CLOCK_TOLERANCE_S`. `replacedEnd` is the end
+    that was assumed before this plugOut came. An assignment whose `from` and `to` are equal had no length, and is
+    voided.
+    """
 
     index: int
-    outcome: Literal["created", "closed", "unchanged", "refused"]
+    outcome: Literal["created", "closed", "waiting", "unchanged", "refused"]
     assignment: Assignment | None
     closed: list[Assignment]
     error: ItemError | None
+    clipped: list[Assignment] = []
+    replacedEnd: datetime | None = None
 
 
 class ItemResults(Struct):

@@ -91,10 +91,14 @@ class VehicleChange(MeterChange, forbid_unknown_fields=True):
 
 
 class FleetDefaults(Struct):
-    """What kWh values of meters and of vehicles mean by default, at all times, in order."""
+    """What kWh values of meters and of vehicles mean by default, at all times, in order.
+
+    `closeByNextPlugIn`: a plugIn ends an assignment of its meter or vehicle whose plugOut was not reported.
+    """
 
     meters: list[DeviceKind]
     vehicles: list[DeviceKind]
+    closeByNextPlugIn: bool
 
 
 class DefaultChange(Struct, forbid_unknown_fields=True):
@@ -106,7 +110,8 @@ class DefaultChange(Struct, forbid_unknown_fields=True):
 
 
 class FleetDefaultsChange(Struct, forbid_unknown_fields=True):
-    """New defaults of the fleet; an omitted side keeps its default."""
+    """New defaults of the fleet; an omitted one stays."""
 
     meters: DefaultChange | UnsetType = UNSET
     vehicles: DefaultChange | UnsetType = UNSET
+    closeByNextPlugIn: bool | UnsetType = UNSET

@@ -8,16 +8,35 @@ from msgspec import Struct
 from app.wire.energy import Coverage, ReadingCounts, TotalEnergy, Window
 
 HealthReason = Literal[
-    "no_readings", "too_few_stretches", "too_few_months", "no_assignment", "too_few_days", "data_fault"
+    "no_readings", "too_few_stretches", "uncertain", "too_few_months", "no_assignment", "too_few_days", "data_fault"
 ]
 
 
+class HoursLeftOut(Struct):
+    """Hours that a capacity is not made of, by what is wrong with them.
+
+    `jump`: the state of charge is not where the energy puts it. `frozen`: it stands still while energy comes.
+    `noEnergy`: it rises without energy. `power`: more energy than the vehicle takes.
+    """
+
+    jump: int
+    frozen: int
+    noEnergy: int
+    power: int
+
+
 class Capacity(Struct):
-    """Energy that fills a battery, kWh to 2 decimals, with its standard error, from so many charging stretches."""
+    """Energy that fills a battery, kWh to 2 decimals, from so many charging stretches.
+
+    With its standard error and the interval that holds it with 95 % confidence; and the hours left out.
+    """
 
     kwh: float | None
     standardErrorKwh: float | None
+    lowKwh: float | None
+    highKwh: float | None
     stretches: int
+    hoursLeftOut: HoursLeftOut
     reason: HealthReason | None
 
 

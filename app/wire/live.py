@@ -30,6 +30,15 @@ class LiveVehicle(Struct):
     receivedAt: datetime
 
 
+class LiveVehicleDetail(LiveVehicle):
+    """A vehicle's newest reading, and whether its state of charge can follow from one of the two readings before it.
+
+    `socPlausible` is null without a reading in the hour before.
+    """
+
+    socPlausible: bool | None
+
+
 class LiveMeters(Struct):
     """A page of meters by key; `next` is what to pass as `after`, null on the last page."""
 

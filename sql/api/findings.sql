@@ -102,7 +102,7 @@ AS $$
                 '%s is %s in the database, and %s in its policy',
                 change.setting, change.value_now, change.value_wanted
             ),
-            'python -m app policies adopt writes down what the database has; policies apply changes the database.'
+            'ev-fleet-energy policies adopt writes down what the database has; policies apply changes the database.'
         FROM api.policy_plan() AS change
         UNION ALL
         SELECT
@@ -140,7 +140,9 @@ AS $$
             'warning',
             lag.relation,
             format(
-                'its oldest rows are older than drop_after (%s) by %s', lag.drop_after, date_trunc('hour', lag.overdue_by)
+                'its oldest rows are older than drop_after (%s) by %s',
+                internal.interval_text(lag.drop_after),
+                internal.interval_text(date_trunc('hour', lag.overdue_by))
             ),
             'See retention, or upkeep, in api.job_health.'
         FROM internal.retention_lag AS lag
@@ -150,7 +152,11 @@ AS $$
         SELECT
             CASE WHEN lag.lag > lag.normal_lag + interval '1 day' THEN 'critical' ELSE 'warning' END,
             lag.relation,
-            format('its refresh is %s behind; %s is normal', date_trunc('minute', lag.lag), lag.normal_lag),
+            format(
+                'its refresh is %s behind; %s is normal',
+                internal.interval_text(date_trunc('minute', lag.lag)),
+                internal.interval_text(lag.normal_lag)
+            ),
             'See api.job_health; CALL api.refresh_rollups(from, to) does it by hand.'
         FROM api.refresh_lag AS lag
         WHERE lag.lag > lag.normal_lag
@@ -163,8 +169,8 @@ AS $$
             END,
             lag.relation,
             format(
-                '%s hours between %s and %s may have readings that it does not show yet%s',
-                lag.backlog_h,
+                '%s between %s and %s may have readings that it does not show yet%s',
+                internal.counted(lag.backlog_h::numeric, 'hour'),
                 lag.backlog_from,
                 lag.backlog_to,
                 CASE
@@ -188,7 +194,7 @@ AS $$
             lag.relation,
             format(
                 'chunks that are not in the columnstore: %s, the oldest for %s longer than columnstore_after',
-                lag.chunks_overdue, date_trunc('hour', lag.overdue_by)
+                lag.chunks_overdue, internal.interval_text(date_trunc('hour', lag.overdue_by))
             ),
             'See the columnstore job in api.job_health.'
         FROM internal.columnstore_lag AS lag
@@ -208,9 +214,9 @@ AS $$
             late.relation,
             format(
                 '%s of %s sampled readings came late, 9 in 10 of these within %s: into the columnstore',
-                late.late_readings, late.readings, date_trunc('minute', late.late_p90)
+                late.late_readings, late.readings, internal.interval_text(date_trunc('minute', late.late_p90))
             ),
-            format('CALL api.set_policy(%L, columnstore_after => %L);', late.relation, late.late_p90)
+            format('CALL api.set_policy(%L, columnstore_after => %L);', late.relation, internal.interval_text(late.late_p90))
         FROM internal.lateness() AS late
         JOIN internal.policy USING (relation)
         WHERE
@@ -226,9 +232,13 @@ AS $$
             kept.relation,
             format(
                 'it goes to the columnstore after %s, but its refresh looks back %s and writes there again and again',
-                kept.columnstore_after, kept.refresh_start_offset
+                internal.interval_text(kept.columnstore_after), internal.interval_text(kept.refresh_start_offset)
             ),
-            format('CALL api.set_policy(%L, columnstore_after => %L);', kept.relation, kept.refresh_start_offset + interval '1 day')
+            format(
+                'CALL api.set_policy(%L, columnstore_after => %L);',
+                kept.relation,
+                internal.interval_text(kept.refresh_start_offset + interval '1 day')
+            )
         FROM internal.policy_in_force AS kept
         CROSS JOIN internal.job_workers AS load
         WHERE kept.columnstore_after <= kept.refresh_start_offset AND load.workers IS NOT NULL
@@ -237,7 +247,7 @@ AS $$
         SELECT
             CASE WHEN outlook.days_left < 7 THEN 'critical' ELSE 'warning' END,
             'disk',
-            format('it is full in %s days', floor(outlook.days_left)),
+            format('it is full in %s', internal.counted(floor(outlook.days_left)::numeric, 'day')),
             'Drop sooner (api.set_policy), or get a larger disk.'
         FROM outlook
         WHERE outlook.days_left < 30
@@ -299,8 +309,13 @@ AS $$
                 WHEN silent.devices > 0.1 * fleet.devices THEN 'warning'
                 ELSE 'note' END,
             silent.device_type || 's',
-            format('%s of %s are silent for longer than %s', silent.devices, fleet.devices, silent_longer_than),
-            'SELECT * FROM api.silent_devices();'
+            format(
+                'no reading from %s of %s for more than %s',
+                silent.devices,
+                fleet.devices,
+                internal.interval_text(silent_longer_than)
+            ),
+            format('SELECT * FROM api.silent_devices(%L);', internal.interval_text(silent_longer_than))
         FROM (
             SELECT device.device_type, count(*) AS devices
             FROM api.silent_devices(silent_longer_than) AS device
@@ -316,7 +331,7 @@ AS $$
         SELECT
             'note',
             device.device_type || 's',
-            format('%s are listed and were never heard of', count(*)),
+            format('%s registered without a reading so far', count(*)),
             'SELECT * FROM api.silent_devices() WHERE last_recorded_at IS NULL;'
         FROM api.silent_devices(silent_longer_than) AS device
         WHERE device.last_recorded_at IS NULL
@@ -325,7 +340,11 @@ AS $$
         SELECT
             'warning',
             day.relation,
-            format('%s readings yesterday, %s a day in the week before', day.yesterday, round(day.usual)),
+            format(
+                '%s yesterday, %s a day in the week before',
+                internal.counted(day.yesterday, 'reading'),
+                round(day.usual)
+            ),
             'SELECT * FROM api.readings_per_day; and see api.silent_devices().'
         FROM (
             SELECT
@@ -349,4 +368,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.findings(interval, bigint) IS
-'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. silent_longer_than: from when on a device is silent; free_bytes: free bytes of the disk, where telemetry.disk has no size. python -m app doctor prints it.';
+'What is not normal: severity (critical: data or service is at risk; warning: it will cost; note: good to know), what it concerns, what was found and what to do; worst first, no row where all is well. silent_longer_than: from when on a device is silent; free_bytes: free bytes of the disk, where telemetry.disk has no size. ev-fleet-energy doctor prints it.';

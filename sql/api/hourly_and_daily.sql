@@ -20,15 +20,18 @@ DECLARE
     $condition$;
 BEGIN
     FOR rollup IN
-        SELECT made.name, made.unit, made.length, made.beginning
-        FROM (VALUES ('hourly', 'hour', '1 hour', 'whole hour (UTC)'), ('daily', 'day', '24 hours', 'midnight (UTC)'))
-            AS made (name, unit, length, beginning)
+        SELECT made.name, made.shown, made.length, made.beginning
+        FROM (
+            VALUES
+                ('hourly', 'internal.hour_of_bucket', '1 hour', 'whole hour (UTC)'),
+                ('daily', 'internal.day_of_bucket', '24 hours', 'midnight (UTC)')
+        ) AS made (name, shown, length, beginning)
     LOOP
         EXECUTE format($view$
             CREATE VIEW api.meter_%1$s AS
             SELECT
                 rollup.meter_id,
-                internal.%4$s_of_bucket(rollup.bucket_start) AS bucket_start,
+                %4$s(rollup.bucket_start) AS bucket_start,
                 rollup.readings,
                 CASE WHEN NOT (%2$s) THEN rollup.energy_ac_sum_kwh END AS energy_ac_kwh,
                 rollup.energy_ac_first_kwh AS first_value_kwh,
@@ -52,7 +55,7 @@ BEGIN
             CREATE VIEW api.vehicle_%1$s AS
             SELECT
                 rollup.vehicle_id,
-                internal.%4$s_of_bucket(rollup.bucket_start) AS bucket_start,
+                %4$s(rollup.bucket_start) AS bucket_start,
                 rollup.readings,
                 CASE WHEN NOT (%3$s) THEN rollup.energy_dc_sum_kwh END AS energy_dc_kwh,
                 rollup.energy_dc_first_kwh AS first_value_kwh,
@@ -84,7 +87,7 @@ BEGIN
             rollup.name,
             format(is_register, 'meter', rollup.length),
             format(is_register, 'vehicle', rollup.length),
-            rollup.unit
+            rollup.shown
         );
         EXECUTE (
             SELECT string_agg(

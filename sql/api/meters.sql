@@ -43,7 +43,7 @@ AS $$
             WHERE
                 hourly.meter_id = meter
                 AND hourly.bucket_start > internal.hour_ceiling(window_from)
-                AND hourly.bucket_start <= internal.hour_floor(window_to)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
             UNION ALL
             SELECT 1, history.voltage_v, history.voltage_v, history.voltage_v
             FROM internal.meter_telemetry_history AS history

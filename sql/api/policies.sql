@@ -4,7 +4,11 @@ CREATE FUNCTION api.policy_plan(wanted jsonb DEFAULT '{}')
 RETURNS TABLE (relation text, setting text, value_now text, value_wanted text)
 LANGUAGE sql STABLE
 AS $$
-    SELECT plan.relation, change.setting, coalesce(change.value_now::text, 'never'), coalesce(change.value_wanted::text, 'never')
+    SELECT
+        plan.relation,
+        change.setting,
+        coalesce(internal.interval_text(change.value_now), 'never'),
+        coalesce(internal.interval_text(change.value_wanted), 'never')
     FROM internal.policy_wanted(wanted) AS plan
     JOIN internal.policy_in_force AS kept USING (relation)
     CROSS JOIN LATERAL (
@@ -30,17 +34,17 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 DECLARE
-    fault record;
+    violation record;
 BEGIN
     LOCK TABLE telemetry.policy IN SHARE ROW EXCLUSIVE MODE;
     -- Its errors first: psql quotes the statement that raises one, and this one is short.
     PERFORM internal.policy_wanted(wanted);
-    FOR fault IN SELECT found.fault, found.message, found.hint FROM internal.policy_faults(wanted) AS found LOOP
+    FOR violation IN SELECT found.guardrail, found.message, found.hint FROM internal.policy_violations(wanted) AS found LOOP
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
-            MESSAGE = fault.message,
-            HINT = fault.hint,
-            CONSTRAINT = fault.fault;
+            MESSAGE = violation.message,
+            HINT = violation.hint,
+            CONSTRAINT = violation.guardrail;
     END LOOP;
     UPDATE telemetry.policy
     SET
@@ -57,7 +61,7 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.set_policies(jsonb) IS
-'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it applies telemetry.policy. Rejected as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of internal.policy_faults forbids it.';
+'Changes policies of several relations at once, {"relation": {"setting": "interval" or "never"}}, and the jobs with them; without any ({}) it applies telemetry.policy. Rejected as a whole (23514, with the guardrail''s name as the constraint) where a guardrail of internal.policy_violations forbids it.';
 
 -- NULL leaves a setting as it is. Text and not interval, so that "never" is a value.
 CREATE PROCEDURE api.set_policy(
@@ -87,7 +91,7 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.set_policy(text, text, text, text, text, text, text) IS
-'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, omitted settings stay. Rejected where a guardrail of internal.policy_faults forbids it.';
+'Changes the policy of one relation: CALL api.set_policy(''meter_hourly'', drop_after => ''800 days''); "never" switches off, omitted settings stay. Rejected where a guardrail of internal.policy_violations forbids it.';
 
 CREATE PROCEDURE api.adopt_policies()
 LANGUAGE sql

@@ -5,7 +5,7 @@ DECLARE
     relation text;
 BEGIN
     FOREACH relation IN ARRAY ARRAY[
-        'assignment', 'assignment_change',
+        'assignment', 'assignment_change', 'unmatched_plug_out',
         'device_kind', 'meter', 'vehicle',
         'live_meter_state', 'live_vehicle_state',
         'meter_telemetry_history', 'vehicle_telemetry_history',

@@ -22,7 +22,7 @@ AS $$
     WHERE
         hourly.meter_id = meter
         AND hourly.bucket_start > internal.hour_ceiling(hours_from)
-        AND hourly.bucket_start <= internal.hour_floor(hours_to)
+        AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(hours_to))
     -- Keeps the subquery separate in the plan: one look-up a meter, never a scan for all of them.
     OFFSET 0
 $$;
@@ -80,9 +80,9 @@ AS $$
             WHERE
                 hourly.meter_id = meter
                 AND hourly.bucket_start > internal.hour_ceiling(window_from)
-                AND hourly.bucket_start <= internal.hour_floor(window_to)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
                 AND hourly.bucket_start > internal.hour_ceiling(within_from)
-                AND hourly.bucket_start <= internal.hour_floor(within_to)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(within_to))
             UNION ALL
             SELECT count(*), sum(history.energy_ac_kwh)
             FROM internal.meter_telemetry_history AS history
@@ -142,7 +142,7 @@ AS $$
     WHERE
         hourly.vehicle_id = vehicle
         AND hourly.bucket_start > internal.hour_ceiling(hours_from)
-        AND hourly.bucket_start <= internal.hour_floor(hours_to)
+        AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(hours_to))
 $$;
 
 COMMENT ON FUNCTION internal.hours_of_vehicle(text, timestamptz, timestamptz) IS
@@ -191,7 +191,7 @@ AS $$
             WHERE
                 hourly.vehicle_id = vehicle
                 AND hourly.bucket_start > internal.hour_ceiling(window_from)
-                AND hourly.bucket_start <= internal.hour_floor(window_to)
+                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
             UNION ALL
             SELECT count(*), sum(history.energy_dc_kwh), sum(history.battery_temp_c::float8)
             FROM internal.vehicle_telemetry_history AS history

@@ -91,7 +91,7 @@ BEGIN
                 hourly.device_type = kind_of_device
                 AND (only_device IS NULL OR hourly.device_id = only_device)
                 AND hourly.bucket_start > looked_from
-                AND hourly.bucket_start <= internal.hour_ceiling(pieces_to)
+                AND hourly.bucket_start <= internal.hour_bucket(pieces_to)
                 AND hourly.bucket_start <= period.counted_to
                 AND hourly.last_recorded_at > period.period_from
         ) AS overlap

@@ -18,7 +18,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
+    hours_to CONSTANT timestamptz := internal.hour_bucket(internal.hour_floor(window_to));
     register_vehicles CONSTANT text[] := internal.register_devices('vehicle', window_from, window_to);
     -- Where the buckets begin; that of an hour is found in it by bisection, that of an instant a microsecond before it. Hours in
     -- which one begins are read apart.
@@ -124,7 +124,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
+    hours_to CONSTANT timestamptz := internal.hour_bucket(internal.hour_floor(window_to));
     register_vehicles CONSTANT text[] := internal.register_devices('vehicle', window_from, window_to);
     -- Where the buckets begin; that of an hour is found in it by bisection, that of an instant a microsecond before it. Hours in
     -- which one begins are read apart.

@@ -32,7 +32,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     hours_from CONSTANT timestamptz := internal.hour_ceiling(window_from);
-    hours_to CONSTANT timestamptz := internal.hour_floor(window_to);
+    hours_to CONSTANT timestamptz := internal.hour_bucket(internal.hour_floor(window_to));
     -- Meters that are registers at some time of the window: the rollup has no energy of theirs.
     register_meters CONSTANT text[] := internal.register_devices('meter', window_from, window_to);
     -- Begins of the buckets, sorted for width_bucket: an hour's bucket_start finds its own, an instant less a microsecond too.

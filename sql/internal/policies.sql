@@ -66,10 +66,16 @@ BEGIN
             RAISE EXCEPTION '%.% is "%", which ends in a number without a unit', given.relation, given.name, given.value
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Write "800 days", "2 hours" or "90 seconds".';
         END IF;
+        BEGIN
+            PERFORM given.value::interval;
+        EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+            RAISE EXCEPTION '%.% is "%", which is not a length of time', given.relation, given.name, given.value
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Write "800 days", "2 hours" or "90 seconds", or "never".';
+        END;
         IF date_trunc('month', given.value::interval) <> interval '0' THEN
             RAISE EXCEPTION '%.% is "%", but months and years are not always of one length',
                 given.relation, given.name, given.value
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Say it in days.';
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give it in days, such as "30 days".';
         END IF;
     END LOOP;
     RETURN QUERY
@@ -128,7 +134,7 @@ COMMENT ON FUNCTION internal.policy_setting(jsonb, text, interval) IS
 -- the other one too, so that a file of policies means the same on both, and a copy finds policies it can apply.
 
 CREATE FUNCTION internal.policy_contradictions(wanted jsonb)
-RETURNS TABLE (fault text, relation text, message text, hint text)
+RETURNS TABLE (guardrail text, relation text, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$
@@ -145,13 +151,13 @@ BEGIN
             '%s.%s would be %s, but %s is the %s it can be',
             plan.relation,
             change.setting,
-            change.wanted,
-            CASE WHEN change.wanted > longest THEN longest ELSE change.shortest END,
+            internal.interval_text(change.wanted),
+            internal.interval_text(CASE WHEN change.wanted > longest THEN longest ELSE change.shortest END),
             CASE WHEN change.wanted > longest THEN 'longest' ELSE 'shortest' END
         ),
         CASE
             WHEN change.wanted > longest THEN 'What is kept for ever is "never" dropped.'
-            ELSE format('A setting that is not named stays as it is: %s.', coalesce(change.kept::text, 'never'))
+            ELSE format('A setting that is not named stays as it is: %s.', coalesce(internal.interval_text(change.kept), 'never'))
         END
     FROM internal.policy_wanted(wanted) AS plan
     JOIN internal.policy_in_force AS kept ON kept.relation = plan.relation
@@ -212,7 +218,7 @@ BEGIN
         source.relation,
         format(
             '%s would be dropped after %s, but the refresh of %s looks back %s: what came late would be dropped before it shows',
-            source.relation, source.drop_after, rollup.relation, rollup.refresh_start_offset
+            source.relation, internal.interval_text(source.drop_after), rollup.relation, internal.interval_text(rollup.refresh_start_offset)
         ),
         format('Make drop_after of %s longer than refresh_start_offset of %s.', source.relation, rollup.relation)
     FROM internal.policy_wanted(wanted) AS rollup
@@ -230,7 +236,7 @@ BEGIN
         plan.relation,
         format(
             '%s would be dropped after %s, but its refresh looks back %s: it would write again what was dropped',
-            plan.relation, plan.drop_after, plan.refresh_start_offset
+            plan.relation, internal.interval_text(plan.drop_after), internal.interval_text(plan.refresh_start_offset)
         ),
         'Make drop_after longer than refresh_start_offset.'::text
     FROM internal.policy_wanted(wanted) AS plan
@@ -243,14 +249,14 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.policy_contradictions(jsonb) IS
-'Those of internal.policy_faults that both storage profiles reject: settings that contradict each other.';
+'Those of internal.policy_violations that both storage profiles reject: settings that contradict each other.';
 
 -- Implemented by each profile, with one meaning: sql/timescale/policies.sql and sql/postgres/policies.sql.
 
 COMMENT ON FUNCTION internal.policy_effects(jsonb) IS
 'What a change of policies would do to existing data: by relation and effect (drop, columnstore) the chunks, rows, bytes, range of time, and whether there are more rows than that, because the rollup that counts the readings is behind; no row where nothing would happen. Chunks and bytes are null on the postgres profile. Changes nothing.';
 
-COMMENT ON FUNCTION internal.policy_faults(jsonb) IS
+COMMENT ON FUNCTION internal.policy_violations(jsonb) IS
 'Guardrails that reject a change of policies: the guardrail, the relation, a message and what to do; no row where none does. Changes nothing.';
 
 COMMENT ON VIEW internal.policy_in_force IS

@@ -1,8 +1,10 @@
 -- A reading describes the time before its timestamp, so windows, hours, days and assignments take the readings of (from, to].
 -- Buckets of a rollup begin a microsecond after their whole hour or day (UTC): so `> from AND <= to` selects the readings of a
 -- window and the buckets of one between whole hours alike, and a bucket whose bucket_start is at or after the horizon of its
--- source is kept whole. Hours end with whole hours of UTC. All functions are immutable down to their last term, so that the
--- planner folds them to constants and leaves out the chunks that a window does not touch.
+-- source is kept whole. The upper bound is written as the last bucket, internal.hour_bucket(internal.hour_floor(to)), since
+-- TimescaleDB reads readings that are not in the rollup yet up to a bucket's length after it. Hours end with whole hours of UTC.
+-- All functions are immutable down to their last term, so that the planner folds them to constants and leaves out the chunks
+-- that a window does not touch.
 
 CREATE FUNCTION internal.hour_floor(instant timestamptz)
 RETURNS timestamptz
@@ -28,8 +30,7 @@ CREATE FUNCTION internal.hour_bucket(instant timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT date_bin(interval '1 hour', instant - interval '1 microsecond', timestamptz '2000-01-01 00:00:00+00')
-        + interval '1 microsecond'
+    SELECT date_bin(interval '1 hour', instant, timestamptz '2000-01-01 00:00:00.000001+00')
 $$;
 
 COMMENT ON FUNCTION internal.hour_bucket(timestamptz) IS
@@ -39,7 +40,9 @@ CREATE FUNCTION internal.hour_kept_from(horizon timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT internal.hour_ceiling(horizon - interval '1 microsecond')
+    SELECT to_timestamp(
+        ceil(date_part('epoch', horizon - timestamptz '1970-01-01 00:00:00.000001+00') / 3600) * 3600
+    )
 $$;
 
 COMMENT ON FUNCTION internal.hour_kept_from(timestamptz) IS
@@ -71,8 +74,7 @@ CREATE FUNCTION internal.day_bucket(instant timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT date_bin(interval '24 hours', instant - interval '1 microsecond', timestamptz '2000-01-01 00:00:00+00')
-        + interval '1 microsecond'
+    SELECT date_bin(interval '24 hours', instant, timestamptz '2000-01-01 00:00:00.000001+00')
 $$;
 
 COMMENT ON FUNCTION internal.day_bucket(timestamptz) IS
@@ -82,7 +84,9 @@ CREATE FUNCTION internal.day_kept_from(horizon timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT internal.day_ceiling(horizon - interval '1 microsecond')
+    SELECT to_timestamp(
+        ceil(date_part('epoch', horizon - timestamptz '1970-01-01 00:00:00.000001+00') / 86400) * 86400
+    )
 $$;
 
 COMMENT ON FUNCTION internal.day_kept_from(timestamptz) IS

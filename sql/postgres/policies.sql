@@ -72,8 +72,8 @@ $$;
 
 -- Differs by necessity because here rollups are right at every commit, and so show what is dropped.
 
-CREATE FUNCTION internal.policy_faults(wanted jsonb)
-RETURNS TABLE (fault text, relation text, message text, hint text)
+CREATE FUNCTION internal.policy_violations(wanted jsonb)
+RETURNS TABLE (guardrail text, relation text, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$

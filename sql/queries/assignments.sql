@@ -1,4 +1,4 @@
--- name: say_who
+-- name: set_author
 SELECT
     set_config('energy.operator', coalesce(%(operator)s, ''), true) AS operator,
     set_config('energy.reason', coalesce(%(reason)s, ''), true) AS reason;
@@ -13,16 +13,16 @@ ON CONFLICT DO NOTHING
 RETURNING id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends;
 
 -- name: plug_in
-SELECT outcome, id, meter_id, vehicle_id, begins, ends
-FROM api.plug_in(%(meter_id)s, %(vehicle_id)s, %(at)s);
+SELECT outcome, id, meter_id, vehicle_id, begins, ends, replaced_end
+FROM api.plug_in(%(meter_id)s, %(vehicle_id)s, %(at)s, %(clock_tolerance)s);
 
 -- name: plug_out
-SELECT outcome, id, meter_id, vehicle_id, begins, ends
-FROM api.plug_out(%(meter_id)s, %(vehicle_id)s, %(at)s);
+SELECT outcome, id, meter_id, vehicle_id, begins, ends, replaced_end
+FROM internal.plug_out(%(meter_id)s, %(vehicle_id)s, %(at)s, %(clock_tolerance)s, %(may_wait)s);
 
 -- name: hand_over
-SELECT outcome, id, meter_id, vehicle_id, begins, ends
-FROM api.hand_over(%(meter_id)s, %(vehicle_id)s, %(at)s);
+SELECT outcome, id, meter_id, vehicle_id, begins, ends, replaced_end
+FROM api.hand_over(%(meter_id)s, %(vehicle_id)s, %(at)s, %(clock_tolerance)s);
 
 -- name: overlapping_assignments
 SELECT id, meter_id, vehicle_id, lower(during) AS begins, upper(during) AS ends

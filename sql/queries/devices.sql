@@ -229,7 +229,7 @@ ORDER BY fleet.device_type, fleet.kind_from;
 -- name: lock_fleet_default
 LOCK TABLE telemetry.fleet_default IN SHARE ROW EXCLUSIVE MODE;
 
--- name: said_fleet_default
+-- name: latest_fleet_default
 SELECT energy_reading, register_modulus_kwh
 FROM telemetry.fleet_default
 WHERE device_type = %(device_type)s
@@ -238,3 +238,9 @@ LIMIT 1;
 
 -- name: set_fleet_default
 SELECT api.set_fleet_default(%(device_type)s, %(kind)s, %(modulus_kwh)s, %(since)s);
+
+-- name: plug_event_default
+SELECT internal.closes_by_next_plug_in() AS closes_by_next_plug_in;
+
+-- name: set_plug_event_default
+SELECT api.set_plug_event_default(%(close_by_next_plug_in)s);

@@ -14,8 +14,14 @@ SELECT
     stretches,
     capacity_kwh,
     capacity_error_kwh,
+    capacity_low_kwh,
+    capacity_high_kwh,
     trend_kwh_per_month,
-    trend_error_kwh_per_month
+    trend_error_kwh_per_month,
+    hours_jumping,
+    hours_frozen,
+    hours_without_energy,
+    hours_above_power
 FROM api.battery_months(%(vehicle_id)s, %(window_from)s, %(window_to)s);
 
 -- name: charger_health

@@ -18,6 +18,10 @@ SELECT vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received
 FROM api.live_vehicle_state
 WHERE vehicle_id = %(device_id)s;
 
+-- name: soc_is_plausible
+SELECT is_plausible
+FROM api.soc_is_plausible(%(device_id)s, %(recorded_at)s);
+
 -- name: live_vehicles
 SELECT vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
 FROM api.live_vehicle_state

@@ -3,8 +3,8 @@
 SELECT
     policy.relation,
     setting.name AS setting,
-    coalesce(setting.wanted::text, 'never') AS wanted,
-    coalesce(setting.in_force::text, 'never') AS in_force,
+    coalesce(internal.interval_text(setting.wanted), 'never') AS wanted,
+    coalesce(internal.interval_text(setting.in_force), 'never') AS in_force,
     change.changed_at,
     change.changed_by,
     change.changed_through
@@ -44,8 +44,8 @@ SELECT relation, setting, value_now, value_wanted FROM api.policy_plan(%(wanted)
 SELECT relation, effect, chunks, stored_rows, stored_bytes, range_from, range_to, is_at_least
 FROM internal.policy_effects(%(wanted)s::jsonb);
 
--- name: policy_faults
-SELECT message, hint FROM internal.policy_faults(%(wanted)s::jsonb);
+-- name: policy_violations
+SELECT message, hint FROM internal.policy_violations(%(wanted)s::jsonb);
 
 -- name: set_policies
 CALL api.set_policies(%(wanted)s::jsonb);

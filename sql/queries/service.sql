@@ -47,6 +47,8 @@ WITH written (relation, rights) AS (
         ('telemetry.meter', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.meter_kind_past', ARRAY['SELECT']),
         ('telemetry.meter_telemetry_history', ARRAY['INSERT', 'SELECT']),
+        ('telemetry.plug_event_default', ARRAY['INSERT', 'SELECT', 'UPDATE']),
+        ('telemetry.unmatched_plug_out', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.vehicle', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.vehicle_kind_past', ARRAY['SELECT']),
         ('telemetry.vehicle_telemetry_history', ARRAY['INSERT', 'SELECT'])
@@ -62,8 +64,8 @@ lacking (wanted, object) AS (
     WHERE
         pronamespace IN ('api'::regnamespace, 'internal'::regnamespace)
         AND proname IN (
-            'lock_assignments_of', 'plug_in', 'plug_out', 'hand_over', 'void_assignment',
-            'set_meter_kind', 'set_vehicle_kind', 'set_fleet_default', 'upkeep'
+            'lock_assignments_of', 'plug_in', 'plug_out', 'hand_over', 'void_assignment', 'note_session_of_no_length',
+            'set_meter_kind', 'set_vehicle_kind', 'set_fleet_default', 'set_plug_event_default', 'upkeep'
         )
         AND NOT has_function_privilege(oid, 'EXECUTE')
     UNION ALL

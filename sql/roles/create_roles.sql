@@ -1,4 +1,4 @@
--- The three roles, made once a server by a role that may create roles: python -m app roles, or psql --file of this. A
+-- The three roles, made once a server by a role that may create roles: ev-fleet-energy roles, or psql --file of this. A
 -- repeat changes nothing. No password is set here; until one is (\password energy_writer), or pg_hba.conf lets a role in
 -- by another method, nobody logs in as it. Their rights are in sql/last/rights.sql, which every migrate re-applies.
 

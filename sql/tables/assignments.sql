@@ -25,3 +25,27 @@ COMMENT ON COLUMN telemetry.assignment_change.operator IS
 'Who asked for it: the header X-Operator of a request, or the setting energy.operator of a session; null: not given.';
 COMMENT ON COLUMN telemetry.assignment_change.reason IS
 'Why: the parameter reason of a request, or the setting energy.reason of a session; null: not given.';
+
+COMMENT ON COLUMN telemetry.assignment.assumed_end IS
+'The end that a plug-in or hand-over gave it because no plug-out was reported; it counts while it is the end of during. Null: reported, corrected, or open.';
+
+COMMENT ON TABLE telemetry.unmatched_plug_out IS
+'Plug-outs that ended nothing when they came: each ends the plug-in before it that comes later. Written by api.plug_out.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.id IS 'Number of the plug-out.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.meter_id IS 'The meter that was unplugged from.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.vehicle_id IS 'The vehicle that was unplugged; null: any.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.plugged_out_at IS 'When, as the event says.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.assignment_id IS 'The assignment that it ended later; null: it still waits.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.noted_at IS 'When it came, by the clock of the database.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.database_role IS 'The role that was logged in; the service has one too.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.operator IS 'Who sent it, as in assignment_change.';
+COMMENT ON COLUMN telemetry.unmatched_plug_out.reason IS 'Why, as in assignment_change.';
+
+COMMENT ON TABLE telemetry.plug_event_default IS
+'What the fleet does with plug-outs that nobody reported: one row, or none for the default. Written by api.set_plug_event_default.';
+COMMENT ON COLUMN telemetry.plug_event_default.is_only IS 'True: there is one row.';
+COMMENT ON COLUMN telemetry.plug_event_default.close_by_next_plug_in IS
+'Whether the next plug-in of the meter or the vehicle ends an open assignment; false, the default: it is rejected.';
+COMMENT ON COLUMN telemetry.plug_event_default.changed_at IS 'When it was set, by the clock of the database.';
+COMMENT ON COLUMN telemetry.plug_event_default.database_role IS 'The role that was logged in; the service has one too.';
+COMMENT ON COLUMN telemetry.plug_event_default.operator IS 'Who set it, as in assignment_change.';

@@ -205,8 +205,8 @@ $$;
 -- makes worse and ignores the rest, so that one setting can be repaired before another. It prevents loss of data;
 -- api.findings() reports what costs memory or time.
 
-CREATE FUNCTION internal.policy_faults(wanted jsonb)
-RETURNS TABLE (fault text, relation text, message text, hint text)
+CREATE FUNCTION internal.policy_violations(wanted jsonb)
+RETURNS TABLE (guardrail text, relation text, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog
 AS $$
@@ -225,16 +225,16 @@ BEGIN
         CASE
             WHEN rollup.refresh_every IS NULL THEN format(
                 '%s would be dropped after %s, but %s, which is made of it, would never be refreshed',
-                source.relation, source.drop_after, rollup.relation
+                source.relation, internal.interval_text(source.drop_after), rollup.relation
             )
             ELSE format(
                 '%s would lose what is older than %s, but %s does not show all of it yet: %s',
                 source.relation,
-                source.drop_after,
+                internal.interval_text(source.drop_after),
                 rollup.relation,
                 CASE
                     WHEN lag.backlog_from < now() - source.drop_after
-                        THEN format('%s hours from %s on wait for a refresh', ceil(lag.backlog_h), lag.backlog_from)
+                        THEN format('%s from %s on not refreshed yet', internal.counted(ceil(lag.backlog_h)::numeric, 'hour'), lag.backlog_from)
                     WHEN lag.materialised_before IS NULL THEN 'it was never refreshed'
                     ELSE format('it is refreshed up to %s', lag.materialised_before)
                 END

@@ -9,15 +9,15 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    told_operator CONSTANT text := nullif(current_setting('energy.operator', true), '');
-    told_reason CONSTANT text := nullif(current_setting('energy.reason', true), '');
+    named_operator CONSTANT text := nullif(current_setting('energy.operator', true), '');
+    given_reason CONSTANT text := nullif(current_setting('energy.reason', true), '');
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         INSERT INTO telemetry.assignment_change (
             assignment_id, changed_at, action, old_meter_id, old_vehicle_id, old_during,
             database_role, operator, reason
         )
-        SELECT id, clock_timestamp(), 'voided', meter_id, vehicle_id, during, session_user, told_operator, told_reason
+        SELECT id, clock_timestamp(), 'voided', meter_id, vehicle_id, during, session_user, named_operator, given_reason
         FROM telemetry.assignment
         ORDER BY id;
         RETURN NULL;
@@ -39,8 +39,8 @@ BEGIN
         NEW.vehicle_id,
         NEW.during,
         session_user,
-        told_operator,
-        told_reason
+        named_operator,
+        given_reason
     );
     RETURN NULL;
 END

@@ -73,16 +73,18 @@ def test_a_meter_tells_what_it_drew_for_whom_and_what_for_nobody(client: Client,
     assign(connection, "M-1", "V-2", begins + 4 * HOUR + 5 * MINUTE, begins + 8 * HOUR)
     assign(connection, "M-1", "V-1", begins + 9 * HOUR)
     refresh(connection, begins, begins + DAY)
-    told = ask(client, "meters/M-1", begins + 25 * MINUTE, begins + 11 * HOUR + 1 * MINUTE)
+    answered = ask(client, "meters/M-1", begins + 25 * MINUTE, begins + 11 * HOUR + 1 * MINUTE)
     # Readings are on whole tens of minutes, 1 kWh each: from 0:30 to 11:00.
-    assert (told["acConsumedKwh"], told["readings"], told["reason"]) == (64.0, 64, None)
-    assert [(one["vehicleId"], one["minutes"], one["acConsumedKwh"], one["readings"]) for one in told["vehicles"]] == [
+    assert (answered["acConsumedKwh"], answered["readings"], answered["reason"]) == (64.0, 64, None)
+    assert [
+        (one["vehicleId"], one["minutes"], one["acConsumedKwh"], one["readings"]) for one in answered["vehicles"]
+    ] == [
         ("V-1", 110.0 + 121.0, 11.0 + 12.0, 23),
         ("V-2", 235.0, 24.0, 24),
     ]
-    assert (told["acAttributedKwh"], told["acUnattributedKwh"]) == (47.0, 17.0)
-    assert told["voltage"] == {"mean": pytest.approx(230.0, abs=0.05), "min": 228.0, "max": 232.0}
-    assert told["coverage"] == pytest.approx(64 / 636, abs=1e-4)
+    assert (answered["acAttributedKwh"], answered["acUnattributedKwh"]) == (47.0, 17.0)
+    assert answered["voltage"] == {"mean": pytest.approx(230.0, abs=0.05), "min": 228.0, "max": 232.0}
+    assert answered["coverage"] == pytest.approx(64 / 636, abs=1e-4)
 
 
 def test_a_meter_feeds_the_vehicle_of_its_own_id_while_nobody_else(client: Client, connection: Connection) -> None:
@@ -90,9 +92,9 @@ def test_a_meter_feeds_the_vehicle_of_its_own_id_while_nobody_else(client: Clien
     drawn(connection, "D-1", begins, begins + 4 * HOUR, 6.0)
     charged(connection, "D-1", begins, begins + 4 * HOUR, 5.0)
     refresh(connection, begins, begins + DAY)
-    told = ask(client, "meters/D-1", begins, begins + 4 * HOUR)
-    assert [one["vehicleId"] for one in told["vehicles"]] == ["D-1"]
-    assert told["acUnattributedKwh"] == 0
+    answered = ask(client, "meters/D-1", begins, begins + 4 * HOUR)
+    assert [one["vehicleId"] for one in answered["vehicles"]] == ["D-1"]
+    assert answered["acUnattributedKwh"] == 0
     fleet = ask(client, "fleet", begins, begins + 4 * HOUR)
     assert (fleet["acAttributedKwh"], fleet["acUnattributedKwh"]) == (24.0, 0.0)
     assert fleet["efficiencyRatio"] == pytest.approx(5 / 6, abs=1e-4)
@@ -100,10 +102,10 @@ def test_a_meter_feeds_the_vehicle_of_its_own_id_while_nobody_else(client: Clien
 
 def test_a_meter_of_which_nothing_is_known_has_nulls_and_a_reason(client: Client, connection: Connection) -> None:
     assign(connection, "M-1", "V-1", hours_ago(30))
-    told = ask(client, "meters/M-1", hours_ago(10), hours_ago(8))
-    assert (told["acConsumedKwh"], told["acUnattributedKwh"], told["reason"]) == (None, None, "no_readings")
-    assert told["voltage"] == {"mean": None, "min": None, "max": None}
-    assert told["vehicles"] == [{"vehicleId": "V-1", "minutes": 120.0, "acConsumedKwh": None, "readings": 0}]
+    answered = ask(client, "meters/M-1", hours_ago(10), hours_ago(8))
+    assert (answered["acConsumedKwh"], answered["acUnattributedKwh"], answered["reason"]) == (None, None, "no_readings")
+    assert answered["voltage"] == {"mean": None, "min": None, "max": None}
+    assert answered["vehicles"] == [{"vehicleId": "V-1", "minutes": 120.0, "acConsumedKwh": None, "readings": 0}]
     for path in ("meters/M-9", "health/meters/M-9"):
         assert client.get(f"/v1/analytics/{path}").json["code"] == "unknown_meter"
 
@@ -204,8 +206,8 @@ def test_no_kwh_is_given_to_two_vehicles_where_meters_and_vehicles_share_ids(
             series = ask(client, f"performance/{name}/series", *window, bucket="hour", timezone="UTC")["buckets"]
             hours = [one["totalEnergy"]["acConsumedKwh"] for one in series]
             feeds = ask(client, f"performance/{name}/explain", *window)["feeds"]
-            for told in (shares, hours, [feed["energyKwh"] for feed in feeds]):
-                known = [one for one in told if one is not None]
+            for answered in (shares, hours, [feed["energyKwh"] for feed in feeds]):
+                known = [one for one in answered if one is not None]
                 assert (sum(known) if known else None) == (None if energy is None else pytest.approx(energy, abs=1e-5))
 
 
@@ -249,10 +251,10 @@ def test_a_fleet_of_registers_answers_as_the_same_fleet_of_intervals(client: Cli
 
 
 def test_an_empty_fleet_has_nulls_and_reasons(client: Client) -> None:
-    told = ask(client, "fleet", hours_ago(30), hours_ago(6))
-    assert told["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": None}
-    assert set(told["reasons"].values()) == {"no_readings"}
-    assert (told["coverage"], told["seen"]) == ({"meter": None, "vehicle": None}, {"meters": 0, "vehicles": 0})
+    answered = ask(client, "fleet", hours_ago(30), hours_ago(6))
+    assert answered["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": None}
+    assert set(answered["reasons"].values()) == {"no_readings"}
+    assert (answered["coverage"], answered["seen"]) == ({"meter": None, "vehicle": None}, {"meters": 0, "vehicles": 0})
     losses = ask(client, "losses", hours_ago(30), hours_ago(6))
     assert [losses[name]["devices"] for name in ("vehicles", "meters", "dataFaults", "unattributed")] == [0] * 4
 
@@ -264,9 +266,9 @@ def test_what_came_from_no_known_meter_and_what_went_nowhere_has_its_reason(
     drawn(connection, "M-1", begins, begins + HOUR, 6.0)
     charged(connection, "V-1", begins, begins + HOUR, 5.0)
     refresh(connection, begins, begins + HOUR)
-    told = ask(client, "fleet", begins, begins + HOUR)
-    assert (told["efficiencyRatio"], told["reasons"]["efficiencyRatio"]) == (None, "no_assignment")
-    assert told["acUnattributedKwh"] == told["totalEnergy"]["acConsumedKwh"] == 6.0
+    answered = ask(client, "fleet", begins, begins + HOUR)
+    assert (answered["efficiencyRatio"], answered["reasons"]["efficiencyRatio"]) == (None, "no_assignment")
+    assert answered["acUnattributedKwh"] == answered["totalEnergy"]["acConsumedKwh"] == 6.0
 
 
 # Losses
@@ -296,9 +298,9 @@ def lossy(connection: Connection) -> datetime:
 
 
 def test_a_slow_socket_is_normal_and_a_bad_fast_charger_is_not(client: Client, lossy: datetime) -> None:
-    told = ask(client, "losses", lossy, lossy + 5 * DAY)
+    answered = ask(client, "losses", lossy, lossy + 5 * DAY)
     for kind in ("vehicle", "meter"):
-        listed = told[f"{kind}s"]["listed"]
+        listed = answered[f"{kind}s"]["listed"]
         assert [(one["id"][2:], one["verdict"]) for one in listed] == [
             ("fast", "abnormal_loss"),
             ("slow", "normal_for_power"),
@@ -311,17 +313,17 @@ def test_a_slow_socket_is_normal_and_a_bad_fast_charger_is_not(client: Client, l
         # The days below began on the third.
         assert datetime.fromisoformat(fast["since"]) == lossy + 2 * DAY
         assert datetime.fromisoformat(slow["since"]) == lossy
-        assert told[f"{kind}s"]["devices"] == 2
-        assert told[f"{kind}s"]["kwh"] == pytest.approx(fast["lostKwh"] + slow["lostKwh"])
+        assert answered[f"{kind}s"]["devices"] == 2
+        assert answered[f"{kind}s"]["kwh"] == pytest.approx(fast["lostKwh"] + slow["lostKwh"])
 
 
 def test_data_faults_and_meters_that_fed_nobody_stand_apart(client: Client, lossy: datetime) -> None:
-    told = ask(client, "losses", lossy, lossy + 5 * DAY)
-    assert [(one["type"], one["verdict"]) for one in told["dataFaults"]["listed"]] == [
+    answered = ask(client, "losses", lossy, lossy + 5 * DAY)
+    assert [(one["type"], one["verdict"]) for one in answered["dataFaults"]["listed"]] == [
         ("meter", "data_fault"),
         ("vehicle", "data_fault"),
     ]
-    assert told["unattributed"] == {
+    assert answered["unattributed"] == {
         "devices": 1,
         "kwh": 3.0,
         "listed": [
@@ -335,9 +337,9 @@ def test_data_faults_and_meters_that_fed_nobody_stand_apart(client: Client, loss
     }
 
 
-def test_a_threshold_that_is_told_and_a_limit_are_kept(client: Client, lossy: datetime) -> None:
-    told = ask(client, "losses", lossy, lossy + 5 * DAY, below=0.95, limit=1)
-    assert (told["below"], told["vehicles"]["devices"], len(told["vehicles"]["listed"])) == (0.95, 3, 1)
+def test_a_threshold_that_is_given_and_a_limit_are_kept(client: Client, lossy: datetime) -> None:
+    answered = ask(client, "losses", lossy, lossy + 5 * DAY, below=0.95, limit=1)
+    assert (answered["below"], answered["vehicles"]["devices"], len(answered["vehicles"]["listed"])) == (0.95, 3, 1)
     assert ask(client, "losses", lossy, lossy + 5 * DAY, below=0.5)["vehicles"]["listed"] == []
     # Above 0.85, and yet too little for its power: shown unless a threshold says otherwise.
     first_days = (lossy + 1 * DAY + 12 * HOUR, lossy + 2 * DAY + 3 * HOUR)
@@ -372,25 +374,34 @@ def test_a_batterys_capacity_is_the_energy_per_state_of_charge(client: Client, c
     begins = hours_ago(24 * 100).replace(hour=2)
     battery(connection, begins, 95, lambda day: 64.0 - day * 0.02 + (day % 3 - 1) * 0.3)
     connection.execute("INSERT INTO telemetry.vehicle (vehicle_id, battery_capacity_kwh) VALUES ('V-1', 70)")
-    told = ask(client, "health/V-1", begins, begins + 95 * DAY)
-    capacity = told["capacity"]
+    answered = ask(client, "health/V-1", begins, begins + 95 * DAY)
+    capacity = answered["capacity"]
     assert capacity["kwh"] == pytest.approx(63.06, abs=0.1)
     assert 0.02 < capacity["standardErrorKwh"] < 0.2
-    assert (capacity["stretches"], capacity["reason"], told["listedCapacityKwh"]) == (95, None, 70.0)
-    assert told["shareOfListed"] == pytest.approx(63.06 / 70, abs=0.002)
-    trend = told["trend"]
+    assert capacity["lowKwh"] < 63.06 < capacity["highKwh"]
+    assert (capacity["stretches"], capacity["reason"], answered["listedCapacityKwh"]) == (95, None, 70.0)
+    assert answered["shareOfListed"] == pytest.approx(63.06 / 70, abs=0.002)
+    trend = answered["trend"]
     assert trend["perMonth"] == pytest.approx(-0.02 * 365.25 / 12, abs=2 * trend["standardError"] + 0.02)
-    assert sum(month["capacity"]["stretches"] for month in told["months"]) == 95
-    assert [month["month"] for month in told["months"]] == sorted({month["month"] for month in told["months"]})
-    assert (told["hoursAbove40C"], told["maxBatteryTemp"]) == (pytest.approx(2.0), 45.0)
+    assert sum(month["capacity"]["stretches"] for month in answered["months"]) == 95
+    assert [month["month"] for month in answered["months"]] == sorted({month["month"] for month in answered["months"]})
+    assert (answered["hoursAbove40C"], answered["maxBatteryTemp"]) == (pytest.approx(2.0), 45.0)
 
 
 def test_a_battery_that_charges_by_few_points_has_no_capacity(client: Client, connection: Connection) -> None:
     begins = hours_ago(24 * 10).replace(hour=2)
     battery(connection, begins, 4, lambda _: 64.0, points=15)
-    told = ask(client, "health/V-1", begins, begins + 5 * DAY)
-    assert told["capacity"] == {"kwh": None, "standardErrorKwh": None, "stretches": 0, "reason": "too_few_stretches"}
-    assert told["trend"] == {"perMonth": None, "standardError": None, "reason": "too_few_months"}
+    answered = ask(client, "health/V-1", begins, begins + 5 * DAY)
+    assert answered["capacity"] == {
+        "kwh": None,
+        "standardErrorKwh": None,
+        "lowKwh": None,
+        "highKwh": None,
+        "stretches": 0,
+        "hoursLeftOut": {"jump": 0, "frozen": 0, "noEnergy": 0, "power": 0},
+        "reason": "too_few_stretches",
+    }
+    assert answered["trend"] == {"perMonth": None, "standardError": None, "reason": "too_few_months"}
     silent = ask(client, "health/V-1", begins - 3 * DAY, begins - DAY)
     assert (silent["capacity"]["reason"], silent["hoursAbove40C"]) == ("no_readings", None)
     assert client.get("/v1/analytics/health/V-9").json["code"] == "unknown_vehicle"
@@ -410,23 +421,23 @@ def test_a_charger_names_the_day_from_which_it_was_another(client: Client, conne
     begins = hours_ago(24 * 30).replace(hour=0)
     noise = [0.004, -0.003, 0.001, -0.004, 0.002]
     charger(connection, begins, [(0.91 if day < 11 else 0.83) + noise[day % 5] for day in range(20)])
-    told = ask(client, "health/meters/M-1", begins, begins + 20 * DAY)
-    assert len(told["days"]) == 20
-    assert [one["efficiencyRatio"] for one in told["days"][9:13]] == [0.912, 0.914, 0.827, 0.831]
-    assert datetime.fromisoformat(told["change"]["since"]) == begins + 11 * DAY
-    assert (told["change"]["before"], told["change"]["after"]) == (
+    answered = ask(client, "health/meters/M-1", begins, begins + 20 * DAY)
+    assert len(answered["days"]) == 20
+    assert [one["efficiencyRatio"] for one in answered["days"][9:13]] == [0.912, 0.914, 0.827, 0.831]
+    assert datetime.fromisoformat(answered["change"]["since"]) == begins + 11 * DAY
+    assert (answered["change"]["before"], answered["change"]["after"]) == (
         pytest.approx(0.91, abs=0.002),
         pytest.approx(0.83, abs=0.002),
     )
-    assert told["changeSinceBaseline"] == pytest.approx(-0.08, abs=0.003)
-    assert told["trend"]["perMonth"] < -0.1
+    assert answered["changeSinceBaseline"] == pytest.approx(-0.08, abs=0.003)
+    assert answered["trend"]["perMonth"] < -0.1
 
 
 def test_a_charger_that_only_wavers_has_not_changed(client: Client, connection: Connection) -> None:
     begins = hours_ago(24 * 30).replace(hour=0)
     charger(connection, begins, [0.9 + (day * 7 % 5 - 2) * 0.01 for day in range(15)])
-    told = ask(client, "health/meters/M-1", begins, begins + 15 * DAY)
-    assert (told["change"], told["reason"]) == (None, None)
+    answered = ask(client, "health/meters/M-1", begins, begins + 15 * DAY)
+    assert (answered["change"], answered["reason"]) == (None, None)
     few = ask(client, "health/meters/M-1", begins, begins + 6 * DAY)
     assert (few["baselineRatio"], few["changeSinceBaseline"], few["reason"]) == (None, None, "too_few_days")
 

@@ -29,27 +29,31 @@ def history(client: Client, assignment_id: int) -> Any:
     return answer.json
 
 
-def said(meter_id: str, vehicle_id: str, begins: float, ends: float | None = None) -> dict[str, Any]:
+def values_of(meter_id: str, vehicle_id: str, begins: float, ends: float | None = None) -> dict[str, Any]:
     """What a change says an assignment was or became."""
     end = None if ends is None else text(hour(ends))
     return {"meterId": meter_id, "vehicleId": vehicle_id, "from": text(hour(begins)), "to": end}
 
 
-def test_an_assignment_is_told_with_its_changes(client: Client) -> None:
+def test_an_assignment_is_shown_with_its_changes(client: Client) -> None:
     answer = signed(client, "POST", "/v1/assignments?reason=new%20car", wanted("M-1", "V-1", 0))
     kept = answer.json["id"]
     assert signed(client, "PATCH", f"/v1/assignments/{kept}", {"to": hour(5)}, "Björk").status == 200
     assert client.patch(f"/v1/assignments/{kept}?reason=typo", {"meterId": "M-2"}).status == 200
-    told = history(client, kept)
-    changes = told.pop("changes")
-    assert told == {"id": kept, **said("M-2", "V-1", 0, 5), "voided": False}
+    answered = history(client, kept)
+    changes = answered.pop("changes")
+    assert answered == {"id": kept, **values_of("M-2", "V-1", 0, 5), "voided": False}
     assert [(c["action"], c["operator"], c["reason"]) for c in changes] == [
         ("created", "Ada", "new car"),
         ("changed", "Björk", None),
         ("changed", None, "typo"),
     ]
-    assert [c["before"] for c in changes] == [None, said("M-1", "V-1", 0), said("M-1", "V-1", 0, 5)]
-    assert [c["after"] for c in changes] == [said("M-1", "V-1", 0), said("M-1", "V-1", 0, 5), said("M-2", "V-1", 0, 5)]
+    assert [c["before"] for c in changes] == [None, values_of("M-1", "V-1", 0), values_of("M-1", "V-1", 0, 5)]
+    assert [c["after"] for c in changes] == [
+        values_of("M-1", "V-1", 0),
+        values_of("M-1", "V-1", 0, 5),
+        values_of("M-2", "V-1", 0, 5),
+    ]
     instants = [datetime.fromisoformat(c["at"]) for c in changes]
     assert instants == sorted(instants)
     assert datetime.now(UTC) - timedelta(minutes=1) < instants[0] < datetime.now(UTC) + timedelta(minutes=1)
@@ -84,22 +88,22 @@ def test_a_wrong_meter_or_vehicle_is_corrected_where_that_one_is_free(client: Cl
     assert overlapped(client.patch(f"/v1/assignments/{kept}", {"meterId": "M-2"})) == {0: [taken]}
     assert overlapped(client.patch(f"/v1/assignments/{kept}", {"vehicleId": "V-2"})) == {0: [taken]}
     answer = client.patch(f"/v1/assignments/{kept}", {"meterId": "M-2", "vehicleId": "V-3", "to": hour(4)})
-    assert (answer.status, answer.json) == (200, {"id": kept, **said("M-2", "V-3", 0, 4)})
+    assert (answer.status, answer.json) == (200, {"id": kept, **values_of("M-2", "V-3", 0, 4)})
 
 
 def test_a_voided_assignment_is_gone_but_for_its_trace(client: Client) -> None:
     kept = created(client, "M-1", "V-1", 0)
     answer = signed(client, "DELETE", f"/v1/assignments/{kept}?reason=wrong%20fleet")
     assert answer.status == 200
-    told = history(client, kept)
-    assert answer.json == told
-    assert {name: told[name] for name in ("meterId", "vehicleId", "from", "to", "voided")} == {
-        **said("M-1", "V-1", 0),
+    answered = history(client, kept)
+    assert answer.json == answered
+    assert {name: answered[name] for name in ("meterId", "vehicleId", "from", "to", "voided")} == {
+        **values_of("M-1", "V-1", 0),
         "voided": True,
     }
-    last = told["changes"][-1]
+    last = answered["changes"][-1]
     assert (last["action"], last["operator"], last["reason"]) == ("voided", "Ada", "wrong fleet")
-    assert (last["before"], last["after"]) == (said("M-1", "V-1", 0), None)
+    assert (last["before"], last["after"]) == (values_of("M-1", "V-1", 0), None)
     assert listed(client) == []
     assert client.patch(f"/v1/assignments/{kept}", {"to": hour(1)}).json["code"] == "unknown_assignment"
     created(client, "M-1", "V-2", 0)
@@ -129,7 +133,7 @@ def test_what_is_changed_by_sql_is_remembered_too(client: Client, connection: Co
         ("changed", "dba", "ticket 7"),
         ("voided", None, None),
     ]
-    assert (changes[1]["before"], changes[1]["after"]) == (said("M-1", "V-1", 0), said("M-1", "V-2", 0))
+    assert (changes[1]["before"], changes[1]["after"]) == (values_of("M-1", "V-1", 0), values_of("M-1", "V-2", 0))
 
 
 def test_a_truncate_voids_every_assignment(client: Client, connection: Connection) -> None:
@@ -158,7 +162,7 @@ def test_who_may_change_assignments_needs_no_right_on_their_history(connection: 
         connection.execute(f"DROP ROLE {role}")
 
 
-def test_of_many_changes_the_newest_hundred_are_told(client: Client, connection: Connection) -> None:
+def test_of_many_changes_the_newest_hundred_are_shown(client: Client, connection: Connection) -> None:
     kept = created(client, "M-1", "V-1", 0)
     for minute in range(1, 104):
         connection.execute(
@@ -167,7 +171,7 @@ def test_of_many_changes_the_newest_hundred_are_told(client: Client, connection:
         )
     changes = history(client, kept)["changes"]
     assert len(changes) == 100
-    assert changes[-1]["after"] == said("M-1", "V-1", 0, 103 / 60)
+    assert changes[-1]["after"] == values_of("M-1", "V-1", 0, 103 / 60)
     assert [c["id"] for c in changes] == sorted(c["id"] for c in changes)
 
 

@@ -1,10 +1,11 @@
-"""However many assignments a device has had, what is asked and told of it reads a few of them, by index.
+"""However many assignments a device has had, what is asked and written about it reads a few of them, by index.
 
 Rows are counted as the database counts them: what a transaction read of a table, in sequence and by index. Here a plan
 that reads a table whole, or all assignments of one device, shows by a thousand.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -36,18 +37,21 @@ FILL = """
             CASE WHEN at < %(each)s - 1 THEN %(start)s + (at + 1) * interval '100 hours' END
         )
     FROM generate_series(1, %(others)s) AS device
-    CROSS JOIN generate_series(0, %(each)s - 1) AS at
+    CROSS JOIN generate_series(0, %(each)s - 1) AS at;
+    INSERT INTO telemetry.unmatched_plug_out (meter_id, plugged_out_at, noted_at, database_role)
+    SELECT 'M-1', %(start)s + (i + 0.9) * interval '1 hour', now(), 'somebody'
+    FROM generate_series(0, %(hours)s - 1) AS i
 """
 READ = """
     SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint
     FROM pg_stat_xact_user_tables
-    WHERE schemaname = 'telemetry' AND relname IN ('assignment', 'assignment_change')
+    WHERE schemaname = 'telemetry' AND relname IN ('assignment', 'assignment_change', 'unmatched_plug_out')
 """
 # What an event reads, its index checks and triggers included.
 MOST_READ = 60
 
 LISTED = {"meter_id": None, "vehicle_id": None, "at": None, "from": None, "to": None, "after": 0, "row_limit": 21}
-PLUGGED = {"meter_id": "M-1", "vehicle_id": "V-1"}
+PLUGGED = {"meter_id": "M-1", "vehicle_id": "V-1", "clock_tolerance": timedelta(seconds=5), "may_wait": True}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +150,7 @@ def test_at_an_instant_no_more_are_read_than_there_are_devices(many: Connection)
 
 @pytest.mark.parametrize("plan", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize(
-    ("name", "told", "outcome"),
+    ("name", "given", "outcome"),
     [
         ("plug_in", {"at": hour(HOURS + 1)}, "created"),
         ("plug_in", {"at": hour(HOURS - 1)}, "unchanged"),
@@ -154,23 +158,25 @@ def test_at_an_instant_no_more_are_read_than_there_are_devices(many: Connection)
         ("plug_out", {"at": hour(HOURS - 0.5)}, "closed"),
         ("plug_out", {"at": hour(HOURS - 0.5), "vehicle_id": None}, "closed"),
         ("plug_out", {"at": hour(HOURS - 1) + (hour(5 / 6) - START)}, "unchanged"),
+        ("plug_out", {"at": hour(HOURS + 1)}, "waiting"),
+        ("plug_in", {"at": hour(HOURS - 0.15)}, "created"),
         ("hand_over", {"at": hour(HOURS - 0.5), "vehicle_id": "V-other-1"}, "created"),
         ("hand_over", {"at": hour(HOURS - 0.5)}, "unchanged"),
     ],
     ids=str,
 )
 def test_an_event_reads_a_few_assignments(
-    many: Connection, plan: str, name: str, told: dict[str, Any], outcome: str
+    many: Connection, plan: str, name: str, given: dict[str, Any], outcome: str
 ) -> None:
     # Within a function, a statement that ran some times is planned for parameters that are not known.
-    parameters = {**PLUGGED, **told}
+    parameters = {**PLUGGED, **given}
     statement = (
         query("plug_in") if name == "plug_in" else query("plug_out") if name == "plug_out" else query("hand_over")
     )
     with many.transaction(force_rollback=True):
         many.execute(f"SET LOCAL plan_cache_mode = {plan}")
-        told_back = many.execute(statement, parameters).fetchall()
-        assert told_back[-1][0] == outcome
+        answered_rows = many.execute(statement, parameters).fetchall()
+        assert answered_rows[-1][0] == outcome
     with many.transaction(force_rollback=True):
         many.execute(f"SET LOCAL plan_cache_mode = {plan}")
         _, read = rows_read(many, statement, parameters)

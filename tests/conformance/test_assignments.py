@@ -46,12 +46,12 @@ def overlapped(answer: Any) -> dict[int, list[int | None]]:
     return {c["index"]: [overlap["id"] for overlap in c["overlaps"]] for c in answer.json["conflicts"]}
 
 
-def test_an_assignment_is_created_and_told_back(client: Client) -> None:
+def test_an_assignment_is_created_and_shown(client: Client) -> None:
     answer = client.post("/v1/assignments", wanted("M-1", "V-1", 0, 2))
     assert answer.status == 201
-    told = answer.json
-    assert told.pop("id") > 0
-    assert told == {"meterId": "M-1", "vehicleId": "V-1", "from": text(hour(0)), "to": text(hour(2))}
+    answered = answer.json
+    assert answered.pop("id") > 0
+    assert answered == {"meterId": "M-1", "vehicleId": "V-1", "from": text(hour(0)), "to": text(hour(2))}
 
 
 def test_an_assignment_without_an_end_is_open(client: Client) -> None:
@@ -61,7 +61,7 @@ def test_an_assignment_without_an_end_is_open(client: Client) -> None:
     assert overlapped(client.post("/v1/assignments", wanted("M-1", "V-2", 24 * 365 * 50))) == {0: [assignment_id]}
 
 
-def test_ends_given_in_another_zone_are_told_in_utc(client: Client) -> None:
+def test_ends_given_in_another_zone_are_shown_in_utc(client: Client) -> None:
     document = {
         "meterId": "M-1",
         "vehicleId": "V-1",
@@ -75,7 +75,7 @@ def test_ends_given_in_another_zone_are_told_in_utc(client: Client) -> None:
 def test_an_array_is_created_whole(client: Client) -> None:
     answer = client.post("/v1/assignments", [wanted(f"M-{i}", f"V-{i}", 0, 1) for i in range(5)])
     assert answer.status == 201
-    assert [told["meterId"] for told in answer.json["assignments"]] == [f"M-{i}" for i in range(5)]
+    assert [answered["meterId"] for answered in answer.json["assignments"]] == [f"M-{i}" for i in range(5)]
     assert listed(client) == answer.json["assignments"]
 
 
@@ -121,9 +121,10 @@ def test_overlaps_within_a_request_are_named(client: Client) -> None:
         first, *others = conflict["overlaps"]
         assert (first["item"], first["meterId"], first["vehicleId"]) == (1, "M-1", "V-1")
         assert all("item" not in other for other in others)
-    said = f"M-1 to V-2 from {hour(1).isoformat()} overlaps item 1 of this request (M-1 to V-1, from "
-    assert answer.json["detail"].startswith(said)
+    beginning = f"M-1 to V-2 from {text(hour(1))} overlaps item 1 of this request (M-1 to V-1, from "
+    assert answer.json["detail"].startswith(beginning)
     assert f"; assignment {kept} (M-9 to V-2, from " in answer.json["detail"]
+    assert answer.json["detail"].endswith("; correct one of the two items")
     assert [assignment["id"] for assignment in listed(client)] == [kept]
 
 
@@ -254,7 +255,7 @@ def test_assignments_are_listed_by_meter_by_vehicle_and_by_instant(client: Clien
 @pytest.mark.parametrize("limit", [1, 3, 9, 10])
 def test_pages_visit_every_assignment_once_in_order_of_id(client: Client, limit: int) -> None:
     array = [wanted(f"M-{i}", "V-1", i, i + 1) for i in range(9)]
-    expected = [told["id"] for told in client.post("/v1/assignments", array).json["assignments"]]
+    expected = [answered["id"] for answered in client.post("/v1/assignments", array).json["assignments"]]
     created(client, "M-other", "V-other", 0)
     visited: list[int] = []
     after: dict[str, int] = {}
@@ -279,19 +280,19 @@ def test_of_overlapping_assignments_created_at_once_exactly_one_wins(client: Cli
     together = threading.Barrier(creators)
 
     def create(creator: int) -> list[int]:
-        told = []
+        answered = []
         for i in range(rounds):
             # Some claim the meter for other vehicles, some the vehicle for other meters, some both.
             meter_id = f"M-{i}" if creator % 3 else f"M-{i}-{creator}"
             vehicle_id = f"V-{i}" if creator % 3 != 1 else f"V-{i}-{creator}"
             together.wait()
-            told.append(client.post("/v1/assignments", wanted(meter_id, vehicle_id, creator / 10, 5)).status)
-        return told
+            answered.append(client.post("/v1/assignments", wanted(meter_id, vehicle_id, creator / 10, 5)).status)
+        return answered
 
     with ThreadPoolExecutor(creators) as pool:
-        told = list(pool.map(create, range(creators)))
+        answered = list(pool.map(create, range(creators)))
     for i in range(rounds):
-        statuses = [by_creator[i] for by_creator in told]
+        statuses = [by_creator[i] for by_creator in answered]
         assert set(statuses) <= {201, 409}
         kept = [a for a in listed(client, limit=1000) if a["meterId"].split("-")[1] == str(i)]
         assert len(kept) == statuses.count(201)

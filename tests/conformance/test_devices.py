@@ -1,4 +1,4 @@
-"""Devices: what is known of them and is no reading, listed and changed over HTTP; what of them is said by the fleet."""
+"""Devices: what is known of them and is no reading, listed and changed over HTTP; and the defaults of the fleet."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +45,7 @@ def refused(answer: Answer, field: str | None = None) -> None:
     assert field is None or answer.json["field"] == field
 
 
-def said(reading: str, modulus: float | None, begins: datetime | None, ends: datetime | None, **more: Any) -> Any:
+def declared(reading: str, modulus: float | None, begins: datetime | None, ends: datetime | None, **more: Any) -> Any:
     return {
         "energyReading": reading,
         "registerModulusKwh": modulus,
@@ -63,8 +63,8 @@ def test_a_device_neither_listed_nor_heard_of_is_404(client: Client, kind: str) 
 
 def test_a_device_heard_of_reads_intervals_and_is_not_listed(client: Client, kind: str) -> None:
     client.ingest(meter_reading("D-1") if kind == "meter" else vehicle_reading("D-1"))
-    told = known(client, kind)
-    kinds = told.pop("kinds")
+    answered = known(client, kind)
+    kinds = answered.pop("kinds")
     expected = {
         f"{kind}Id": "D-1",
         "listed": False,
@@ -75,8 +75,8 @@ def test_a_device_heard_of_reads_intervals_and_is_not_listed(client: Client, kin
         "ratedPowerKw": None,
         **({"batteryCapacityKwh": None} if kind == "vehicle" else {}),
     }
-    assert told == expected
-    assert kinds == [said("interval", None, None, None, fleet_default=True)]
+    assert answered == expected
+    assert kinds == [declared("interval", None, None, None, fleet_default=True)]
     assert client.get(f"/v1/{kind}s").json == {f"{kind}s": [expected], "next": None}
 
 
@@ -86,57 +86,65 @@ def test_a_device_that_only_an_assignment_names_is_known(client: Client, kind: s
     assert client.post("/v1/assignments", {f"{kind}Id": "D-1", f"{other}Id": "O-1", "from": changed_at}).status == 201
     default = {"energyReading": "register", "registerModulusKwh": 1000, "since": changed_at}
     assert client.put(DEFAULTS, {f"{kind}s": default}).status == 200
-    told = known(client, kind)
-    assert told.pop("kinds") == [
-        said("interval", None, None, changed_at, fleet_default=True),
-        said("register", 1000, changed_at, None, fleet_default=True),
+    answered = known(client, kind)
+    assert answered.pop("kinds") == [
+        declared("interval", None, None, changed_at, fleet_default=True),
+        declared("register", 1000, changed_at, None, fleet_default=True),
     ]
-    assert (told[f"{kind}Id"], told["listed"], told["energyReading"], told["ratedPowerKw"]) == (
+    assert (answered[f"{kind}Id"], answered["listed"], answered["energyReading"], answered["ratedPowerKw"]) == (
         "D-1", False, "register", None,
     )  # fmt: skip
-    assert client.get(f"/v1/{kind}s").json == {f"{kind}s": [told], "next": None}
+    assert client.get(f"/v1/{kind}s").json == {f"{kind}s": [answered], "next": None}
     unknown = client.get(f"/v1/{kind}s/O-1")
     assert (unknown.status, unknown.json["code"]) == (404, f"unknown_{kind}")
 
 
 def test_a_device_is_listed_before_it_is_heard_of(client: Client, kind: str) -> None:
-    told = put(client, kind, {"ratedPowerKw": 11, "energyReading": "register", "registerModulusKwh": 1e6})
-    assert (told["listed"], told["ratedPowerKw"], told["since"]) == (True, 11, None)
-    assert told["kinds"] == [said("register", 1e6, None, None)]
+    answered = put(client, kind, {"ratedPowerKw": 11, "energyReading": "register", "registerModulusKwh": 1e6})
+    assert (answered["listed"], answered["ratedPowerKw"], answered["since"]) == (True, 11, None)
+    assert answered["kinds"] == [declared("register", 1e6, None, None)]
 
 
-def test_what_is_not_told_stays_and_null_takes_it_back(client: Client) -> None:
+def test_what_is_omitted_stays_and_null_clears_it(client: Client) -> None:
     put(client, "vehicle", {"ratedPowerKw": 11, "batteryCapacityKwh": 60, "energyReading": "register"})
-    told = put(client, "vehicle", {"batteryCapacityKwh": 58})
-    assert (told["ratedPowerKw"], told["batteryCapacityKwh"], told["energyReading"]) == (11, 58, "register")
-    told = put(client, "vehicle", {"ratedPowerKw": None})
-    assert (told["ratedPowerKw"], told["batteryCapacityKwh"], told["energyReading"]) == (None, 58, "register")
-    assert put(client, "vehicle", {}) == told
+    answered = put(client, "vehicle", {"batteryCapacityKwh": 58})
+    assert (answered["ratedPowerKw"], answered["batteryCapacityKwh"], answered["energyReading"]) == (11, 58, "register")
+    answered = put(client, "vehicle", {"ratedPowerKw": None})
+    assert (answered["ratedPowerKw"], answered["batteryCapacityKwh"], answered["energyReading"]) == (
+        None,
+        58,
+        "register",
+    )
+    assert put(client, "vehicle", {}) == answered
 
 
-def test_the_same_told_again_changes_nothing(client: Client, kind: str) -> None:
+def test_the_same_once_more_changes_nothing(client: Client, kind: str) -> None:
     first = {"energyReading": "interval", "ratedPowerKw": 11}
     then = {"energyReading": "register", "registerModulusKwh": 1000, "since": minutes_ago(60)}
     for document in (first, first, then, then):
-        told = put(client, kind, document)
+        answered = put(client, kind, document)
     again = {"energyReading": "register", "registerModulusKwh": 1000}
-    assert put(client, kind, again) == told
-    assert len(told["kinds"]) == 2
+    assert put(client, kind, again) == answered
+    assert len(answered["kinds"]) == 2
 
 
 def test_a_kind_changes_at_an_instant_and_the_past_keeps_its_meaning(client: Client, kind: str) -> None:
     exchanged, again = minutes_ago(600), minutes_ago(60)
     put(client, kind, {"energyReading": "interval"})
     put(client, kind, {"energyReading": "register", "registerModulusKwh": 1000, "since": exchanged})
-    told = put(client, kind, {"registerModulusKwh": 2000, "since": again})
-    assert told["kinds"] == [
-        said("interval", None, None, exchanged),
-        said("register", 1000, exchanged, again),
-        said("register", 2000, again, None),
+    answered = put(client, kind, {"registerModulusKwh": 2000, "since": again})
+    assert answered["kinds"] == [
+        declared("interval", None, None, exchanged),
+        declared("register", 1000, exchanged, again),
+        declared("register", 2000, again, None),
     ]
-    assert (told["energyReading"], told["registerModulusKwh"], told["since"]) == ("register", 2000, text(again))
+    assert (answered["energyReading"], answered["registerModulusKwh"], answered["since"]) == (
+        "register",
+        2000,
+        text(again),
+    )
     [listed] = client.get(f"/v1/{kind}s").json[f"{kind}s"]
-    assert {**listed, "kinds": told["kinds"]} == told
+    assert {**listed, "kinds": answered["kinds"]} == answered
 
 
 def test_a_modulus_goes_with_its_register(client: Client, kind: str) -> None:
@@ -146,25 +154,28 @@ def test_a_modulus_goes_with_its_register(client: Client, kind: str) -> None:
         refused(client.put(f"/v1/{kind}s/D-1", document), "registerModulusKwh")
 
 
-def test_another_kind_is_not_taken_for_all_time_unless_that_is_said(client: Client, kind: str) -> None:
+def test_another_kind_is_not_taken_for_all_time_unless_that_is_asked_for(client: Client, kind: str) -> None:
     put(client, kind, {"energyReading": "register", "since": minutes_ago(60)})
     before = known(client, kind)
     for document in ({"energyReading": "interval"}, {"registerModulusKwh": 5}, {"energyReading": None}):
         refused(client.put(f"/v1/{kind}s/D-1", document), "since")
     assert known(client, kind) == before
     assert put(client, kind, {"energyReading": "interval", "since": None})["kinds"] == [
-        said("interval", None, None, None)
+        declared("interval", None, None, None)
     ]
 
 
 def test_a_kind_taken_back_is_what_the_fleet_says(client: Client, kind: str) -> None:
     at = minutes_ago(60)
     put(client, kind, {"energyReading": "register"})
-    told = put(client, kind, {"energyReading": None, "since": at})
-    assert told["kinds"] == [said("register", None, None, at), said("interval", None, at, None, fleet_default=True)]
-    assert (told["fleetDefault"], told["since"]) == (True, text(at))
+    answered = put(client, kind, {"energyReading": None, "since": at})
+    assert answered["kinds"] == [
+        declared("register", None, None, at),
+        declared("interval", None, at, None, fleet_default=True),
+    ]
+    assert (answered["fleetDefault"], answered["since"]) == (True, text(at))
     [listed] = client.get(f"/v1/{kind}s").json[f"{kind}s"]
-    assert {**listed, "kinds": told["kinds"]} == told
+    assert {**listed, "kinds": answered["kinds"]} == answered
 
 
 NO_DEVICE: list[tuple[Any, str | None]] = [
@@ -241,12 +252,12 @@ def test_pages_visit_every_device_once_in_order_of_id(client: Client, kind: str,
     ]
 
 
-def test_the_fleet_reads_intervals_unless_told(client: Client) -> None:
-    always = [said("interval", None, None, None, fleet_default=True)]
-    assert client.get(DEFAULTS).json == {"meters": always, "vehicles": always}
+def test_the_fleet_reads_intervals_by_default(client: Client) -> None:
+    always = [declared("interval", None, None, None, fleet_default=True)]
+    assert client.get(DEFAULTS).json == {"meters": always, "vehicles": always, "closeByNextPlugIn": False}
 
 
-def test_a_default_holds_for_devices_of_which_nothing_is_said(client: Client, kind: str) -> None:
+def test_a_default_holds_for_devices_without_a_kind(client: Client, kind: str) -> None:
     at = minutes_ago(60)
     client.ingest(meter_reading("D-1") if kind == "meter" else vehicle_reading("D-1"))
     put(client, kind, {"energyReading": "interval"}, "D-2")
@@ -254,18 +265,18 @@ def test_a_default_holds_for_devices_of_which_nothing_is_said(client: Client, ki
     answer = client.put(DEFAULTS, {f"{kind}s": default})
     assert answer.status == 200
     changed = [
-        said("interval", None, None, at, fleet_default=True),
-        said("register", 1000, at, None, fleet_default=True),
+        declared("interval", None, None, at, fleet_default=True),
+        declared("register", 1000, at, None, fleet_default=True),
     ]
     other = "vehicle" if kind == "meter" else "meter"
     assert answer.json == client.get(DEFAULTS).json
     assert (answer.json[f"{kind}s"], len(answer.json[f"{other}s"])) == (changed, 1)
     assert known(client, kind)["kinds"] == changed
-    assert known(client, kind, "D-2")["kinds"] == [said("interval", None, None, None)]
+    assert known(client, kind, "D-2")["kinds"] == [declared("interval", None, None, None)]
     first, second = client.get(f"/v1/{kind}s").json[f"{kind}s"]
     assert (first["energyReading"], first["registerModulusKwh"], first["since"]) == ("register", 1000, text(at))
     assert (second["energyReading"], second["fleetDefault"], second["since"]) == ("interval", False, None)
-    # Told again, it changes nothing; another one has to say from when on.
+    # Repeated, it changes nothing; another one needs a since.
     assert client.put(DEFAULTS, {f"{kind}s": default}).json == answer.json
     refused(client.put(DEFAULTS, {f"{kind}s": {"energyReading": "interval"}}), "since")
     assert client.get(DEFAULTS).json == answer.json
@@ -281,7 +292,7 @@ def test_both_defaults_are_changed_or_neither(client: Client) -> None:
         refused(client.put(DEFAULTS, {"meters": register, "vehicles": bad}))
         assert client.get(DEFAULTS).json == before
     answer = client.put(DEFAULTS, {"meters": register, "vehicles": register})
-    assert [side[0]["energyReading"] for side in answer.json.values()] == ["register", "register"]
+    assert [answer.json[side][0]["energyReading"] for side in ("meters", "vehicles")] == ["register", "register"]
 
 
 def test_defaults_that_make_no_sense_are_422(client: Client) -> None:
@@ -298,14 +309,18 @@ def test_defaults_that_make_no_sense_are_422(client: Client) -> None:
         refused(client.put(DEFAULTS, document))
 
 
-def test_a_device_said_by_sql_is_told_over_http(client: Client, connection: Connection) -> None:
+def test_a_device_declared_by_sql_is_shown_over_http(client: Client, connection: Connection) -> None:
     connection.execute("INSERT INTO telemetry.meter (meter_id, rated_power_kw) VALUES ('D-1', 22)")
     connection.execute("SELECT api.set_meter_kind('D-1', 'register', 5000, '2026-01-01T00:00:00Z')")
-    told = known(client, "meter")
-    assert (told["ratedPowerKw"], told["registerModulusKwh"], told["since"]) == (22, 5000, "2026-01-01T00:00:00Z")
+    answered = known(client, "meter")
+    assert (answered["ratedPowerKw"], answered["registerModulusKwh"], answered["since"]) == (
+        22,
+        5000,
+        "2026-01-01T00:00:00Z",
+    )
 
 
-def test_a_meter_put_at_once_by_many_is_one_of_what_they_said(client: Client) -> None:
+def test_a_meter_put_at_once_by_many_is_one_of_what_they_sent(client: Client) -> None:
     at = minutes_ago(60)
 
     def act(number: int) -> int:
@@ -315,6 +330,6 @@ def test_a_meter_put_at_once_by_many_is_one_of_what_they_said(client: Client) ->
         ).status
 
     assert at_once(6, act) == [200] * 6
-    told = known(client, "meter")
-    assert told["registerModulusKwh"] == told["ratedPowerKw"] + 9
-    assert len(told["kinds"]) == 2
+    answered = known(client, "meter")
+    assert answered["registerModulusKwh"] == answered["ratedPowerKw"] + 9
+    assert len(answered["kinds"]) == 2

@@ -111,7 +111,7 @@ def test_where_all_is_well_there_is_no_finding_and_each_wrong_is_found(own: Conn
     own.execute("UPDATE telemetry.live_meter_state SET recorded_at = now() - interval '2 hours' WHERE meter_id = 'M-3'")
     status, document = examine(own)
     assert (status, document["severity"]) == (0, "note")
-    assert findings(document) == {"meters": ("note", "1 of 10 are silent for longer than 01:00:00")}
+    assert findings(document) == {"meters": ("note", "no reading from 1 of 10 for more than 1 hour")}
     assert [device["device_id"] for device in document["silent devices"]] == ["M-3"]
     own.execute("UPDATE telemetry.live_meter_state SET recorded_at = now() - interval '2 hours' WHERE meter_id < 'M-3'")
     status, document = examine(own)
@@ -418,8 +418,8 @@ def test_a_device_that_was_listed_and_never_heard_of_is_silent(own: Connection, 
     _, document = examine(own)
     # A fleet that is listed beforehand is no alarm.
     assert findings(document) == {
-        "meters": ("note", "1 are listed and were never heard of"),
-        "vehicles": ("note", "20 are listed and were never heard of"),
+        "meters": ("note", "1 registered without a reading so far"),
+        "vehicles": ("note", "20 registered without a reading so far"),
     }
 
 

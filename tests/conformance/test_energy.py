@@ -76,11 +76,11 @@ def kinds_of(device: Device, default_is_register: bool) -> list[Kind]:
     """What a device's values mean, in order of time; to say the same again changes nothing."""
     kinds = [Kind(oracle.EVER, "register" if default_is_register else "interval")]
     for since, reading, modulus in device[1]:
-        said = Kind(oracle.EVER if since is None else month_starts() + since, reading, modulus)
+        declared = Kind(oracle.EVER if since is None else month_starts() + since, reading, modulus)
         if since is None:
-            kinds = [said]
-        elif (said.meaning, said.modulus_kwh) != (kinds[-1].meaning, kinds[-1].modulus_kwh):
-            kinds.append(said)
+            kinds = [declared]
+        elif (declared.meaning, declared.modulus_kwh) != (kinds[-1].meaning, kinds[-1].modulus_kwh):
+            kinds.append(declared)
     return kinds
 
 
@@ -144,11 +144,11 @@ def reasons(feeds: int, grid: oracle.Total, battery: oracle.Total) -> tuple[str 
     return own(grid) if feeds else "no_assignment", own(battery)
 
 
-def same_kwh(told: float | None, exact: Any) -> bool:
+def same_kwh(answered: float | None, exact: Any) -> bool:
     """Equal to a billionth of a kWh, or both not known."""
-    if told is None or exact is None:
-        return told is None and exact is None
-    return bool(abs(Fraction(told) - exact) <= TOLERANCE_KWH)
+    if answered is None or exact is None:
+        return answered is None and exact is None
+    return bool(abs(Fraction(answered) - exact) <= TOLERANCE_KWH)
 
 
 def check_performance(
@@ -338,7 +338,7 @@ def say_kinds(connection: Connection, prefix: str, world: World) -> None:
 
 
 def say_default(connection: Connection, meaning: Meaning) -> None:
-    """Say what devices are of which nothing is said. Those of earlier examples are not asked any more."""
+    """Say what devices are of which nothing is declared. Those of earlier examples are not asked any more."""
     found = connection.execute("SELECT energy_reading FROM internal.fleet_default_kind ORDER BY 1").fetchall()
     if found != [(meaning,), (meaning,)]:
         connection.execute("DELETE FROM telemetry.live_meter_state")
@@ -479,7 +479,7 @@ BY_HAND = {
     ),
 }
 FOUND = {
-    # The fleet's default said register, then the device said so itself: its first reading was a baseline twice.
+    # The fleet's default declared register, then the device declared so itself: its first reading was a baseline twice.
     "the_default_said_again_of_the_device": replace(
         both(steps(10, 10, start=US, every=DAY), [(HOUR, "register", None)]), default_is_register=True
     ),
@@ -555,19 +555,19 @@ places = st.one_of(starts, st.integers(0, 30).map(lambda days: days * DAY), st.t
 meanings: list[tuple[Meaning, float | None]] = [
     ("interval", None), ("register", None), ("register", MODULUS_KWH), ("session", None),
 ]  # fmt: skip
-said = st.sampled_from(meanings)
+declared = st.sampled_from(meanings)
 
 
 @st.composite
 def devices(draw: st.DrawFn) -> Device:
-    """A device: mostly a register of which it was always said, sometimes one that changes, at a reading or anywhere."""
+    """A device: mostly a register that was always declared, sometimes one that changes, at a reading or anywhere."""
     rows = draw(readings)
     kinds: list[tuple[Place | None, Meaning, float | None]] = []
     if draw(st.integers(0, 5)):
-        kinds.append((None, *draw(said)))
+        kinds.append((None, *draw(declared)))
     if rows and not draw(st.integers(0, 2)):
         anywhere = st.one_of(places, st.sampled_from([row[0] for row in rows]))
-        kinds += [(place, *draw(said)) for place in sorted(draw(st.sets(anywhere, min_size=1, max_size=3)))]
+        kinds += [(place, *draw(declared)) for place in sorted(draw(st.sets(anywhere, min_size=1, max_size=3)))]
     return rows, kinds
 
 

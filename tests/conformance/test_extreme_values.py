@@ -164,13 +164,16 @@ def test_energies_below_the_smallest_are_zero_in_figures(client: Client, begins:
         readings = sum(window[0] < at <= window[1] for at in _instants(begins))
         attributed_kwh = 0.0
         for number, pair in enumerate(PAIRS):
-            told = _ask(client, f"performance/V-{number}", window)
-            attributed_kwh += told["totalEnergy"]["acConsumedKwh"]
+            answered = _ask(client, f"performance/V-{number}", window)
+            attributed_kwh += answered["totalEnergy"]["acConsumedKwh"]
             if number >= REGISTERS:
                 ac_kwh, dc_kwh = (readings * kwh if kwh >= SMALLEST_ENERGY_KWH else 0 for kwh in pair)
-                assert told["totalEnergy"] == {"acConsumedKwh": round(ac_kwh, 6), "dcDeliveredKwh": round(dc_kwh, 6)}
+                assert answered["totalEnergy"] == {
+                    "acConsumedKwh": round(ac_kwh, 6),
+                    "dcDeliveredKwh": round(dc_kwh, 6),
+                }
                 ratio = pytest.approx(dc_kwh / ac_kwh, rel=1e-9, abs=1e-4) if ac_kwh else None
-                assert told["efficiencyRatio"] == ratio
+                assert answered["efficiencyRatio"] == ratio
         assert _ask(client, "fleet", window)["acAttributedKwh"] == pytest.approx(attributed_kwh, rel=1e-9)
 
 
@@ -210,7 +213,7 @@ def test_the_repeat_of_an_energy_that_was_kept_before_it_became_zero_is_a_duplic
     insert_meter_readings(connection, [("M-1", at, 1e-200, 230.0), ("M-2", at, 1e-9, 230.0)])
     insert_vehicle_readings(connection, [("V-1", at, 55.0, 1e-200, 30.0), ("V-2", at, 55.0, 1e-9, 30.0)])
     for kwh, device, outcome in ((1e-200, 1, "duplicates"), (0.0, 1, "duplicates"), (0.0, 2, "conflicts")):
-        told = client.ingest(
+        answered = client.ingest(
             meter_reading(f"M-{device}", at, kwhConsumedAc=kwh), vehicle_reading(f"V-{device}", at, kwhDeliveredDc=kwh)
         )
-        assert told[outcome] == 2
+        assert answered[outcome] == 2

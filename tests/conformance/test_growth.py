@@ -73,7 +73,7 @@ class Stream:
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Post until told that it is over; now and then a reading of hours ago is among them."""
+        """Post until it is over; now and then a reading of hours ago is among them."""
         parts = urlsplit(self.address)
         connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
         number = 0

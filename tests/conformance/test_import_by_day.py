@@ -39,7 +39,7 @@ def of_a_day(day: datetime, minutes: int, devices: int = 2) -> list[dict[str, An
     """Readings of some meters and vehicles over the first minutes of a day."""
     return [
         kind(f"D-{device}", day + timedelta(minutes=minute))
-        for minute in range(minutes)
+        for minute in range(1, minutes + 1)
         for device in range(devices)
         for kind in (meter_reading, vehicle_reading)
     ]
@@ -95,7 +95,7 @@ def test_a_file_of_many_days_in_any_order_is_loaded_day_by_day_and_completed(
     # Again: nothing is read twice, and nothing changes.
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 0, done.stderr
-    assert "480 lines are of days that an earlier run was over with" in done.stdout
+    assert "480 lines of days that an earlier run has finished" in done.stdout
     check_complete(own, 240)
     # More readings of a day that is in the columnstore already.
     write(path, of_a_day(days[1] + timedelta(hours=5), 30))
@@ -131,7 +131,7 @@ def test_an_import_that_is_stopped_goes_on_where_it_was(own: Connection, own_dat
     assert 2 <= len(before) < len(days)
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 0, done.stderr
-    assert f"{720 * len(before)} lines are of days that an earlier run was over with" in done.stdout
+    assert f"{720 * len(before):,} lines of days that an earlier run has finished" in done.stdout
     assert own.execute(LOADED).fetchall() == [(day, 720) for day in days]
     check_complete(own, 360 * len(days))
 
@@ -140,7 +140,7 @@ def test_only_readings_have_days(own_database: str, tmp_path: Path) -> None:
     path = tmp_path / "stays.ndjson"
     path.write_bytes(b'{"meterId": "M-1", "vehicleId": "V-1", "from": "2026-01-01T00:00:00Z"}\n')
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "--by-day is for readings" in done.stderr
 
 
@@ -152,12 +152,12 @@ def test_a_day_with_readings_too_old_is_not_over_and_comes_in_once_they_are_take
     write(path, [reading for day in (old, yesterday) for reading in of_a_day(day, 1)])
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert "4 kept, 0 there already, 0 conflicts, 4 bad" in done.stdout
-    assert "days that are not over: 1," in done.stdout
+    assert "1 day not finished, " in done.stdout
     assert own.execute(LOADED).fetchall() == [(yesterday, 4)]
     # Nothing has changed, and so nothing comes in; what the first run was over with stays over.
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert "0 kept, 0 there already, 0 conflicts, 4 bad" in done.stdout
-    assert "days that are not over: 1," in done.stdout
+    assert "1 day not finished, " in done.stdout
     for kind in ("meter", "vehicle"):
         own.execute(f"CALL api.set_policy('{kind}_telemetry_history', drop_after => 'never')".encode())
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
@@ -173,14 +173,14 @@ def test_a_day_with_readings_in_the_future_is_not_over(own: Connection, own_data
     write(path, [meter_reading("D-1", now() + DAY)])
     done = command("import", str(path), "--by-day", DATABASE_URL=own_database)
     assert done.returncode == 1
-    assert "days that are not over: 1," in done.stdout
+    assert "1 day not finished, " in done.stdout
     assert own.execute(LOADED).fetchall() == []
 
 
 def test_timestamps_at_the_ends_of_the_calendar_spoil_their_lines_only(
     own: Connection, own_database: str, tmp_path: Path
 ) -> None:
-    # The first is in the year 0 of UTC; the day of the second has no end.
+    # The first is in the year 0 of UTC; the day of the second has no end. The third is stamped with the end of its day.
     path = tmp_path / "history.csv"
     ends = ("0001-01-01T00:00:00+05:00", "9999-12-31T12:00:00Z")
     lines = [f"M-1,1,230,{at}" for at in (*ends, days_ago(1).isoformat())]
@@ -189,7 +189,7 @@ def test_timestamps_at_the_ends_of_the_calendar_spoil_their_lines_only(
     assert done.returncode == 0, done.stderr
     assert "1 kept, 0 there already, 0 conflicts, 2 bad" in done.stdout
     assert [line.split(":")[0] for line in done.stdout.splitlines()[:2]] == ["line 2", "line 3"]
-    assert own.execute(LOADED).fetchall() == [(days_ago(1), 1)]
+    assert own.execute(LOADED).fetchall() == [(days_ago(2), 1)]
 
 
 def test_readings_wait_on_disk_and_come_back_as_they_were_decoded(

@@ -1,4 +1,4 @@
-"""Ingest: what is kept, what is told of it, and that nothing is told before it is kept."""
+"""Ingest: what is kept, what is answered, and that nothing is answered before it is kept."""
 
 import gzip
 import random
@@ -281,7 +281,7 @@ def test_a_strict_request_may_repeat_what_is_kept(client: Client, connection: Co
 # Duplicates and conflicts
 
 
-def test_duplicates_and_conflicts_within_a_request_are_told_apart_and_the_first_stands(
+def test_duplicates_and_conflicts_within_a_request_are_separated_and_the_first_stands(
     client: Client, connection: Connection
 ) -> None:
     at, later = minutes_ago(3), minutes_ago(2)
@@ -300,7 +300,7 @@ def test_duplicates_and_conflicts_within_a_request_are_told_apart_and_the_first_
     assert vehicle_history(connection) == [("V-1", at, 55.0, 0.18, 20.0)]
 
 
-def test_duplicates_and_conflicts_between_requests_are_told_apart_and_the_first_stands(
+def test_duplicates_and_conflicts_between_requests_are_separated_and_the_first_stands(
     client: Client, connection: Connection
 ) -> None:
     at = minutes_ago(3)
@@ -343,7 +343,7 @@ def test_of_many_that_post_one_reading_at_once_exactly_one_is_accepted(client: C
     together = threading.Barrier(posters)
 
     def post(poster: int) -> Counter[str]:
-        told: Counter[str] = Counter()
+        answered: Counter[str] = Counter()
         for i in range(rounds):
             together.wait()
             # Odd posters contradict even ones: whoever is first, the rest of its parity are duplicates.
@@ -351,14 +351,14 @@ def test_of_many_that_post_one_reading_at_once_exactly_one_is_accepted(client: C
                 meter_reading(f"M-{i}", at, voltage=230 + poster % 2),
                 vehicle_reading(f"V-{i}", at, soc=50 + poster % 2),
             )
-            told.update({name: answer[name] for name in ("accepted", "duplicates", "conflicts", "rejected")})
-        return told
+            answered.update({name: answer[name] for name in ("accepted", "duplicates", "conflicts", "rejected")})
+        return answered
 
     with ThreadPoolExecutor(posters) as pool:
-        told = sum(pool.map(post, range(posters)), Counter())
-    assert told["accepted"] == 2 * rounds
-    assert told["duplicates"] == 2 * rounds * (posters // 2 - 1)
-    assert told["conflicts"] == 2 * rounds * (posters // 2)
+        answered = sum(pool.map(post, range(posters)), Counter())
+    assert answered["accepted"] == 2 * rounds
+    assert answered["duplicates"] == 2 * rounds * (posters // 2 - 1)
+    assert answered["conflicts"] == 2 * rounds * (posters // 2)
     assert readings_kept(connection) == 2 * rounds
 
 
@@ -453,9 +453,9 @@ def test_what_was_acknowledged_outlives_a_service_that_is_killed(
             doomed.process.wait()
             for poster in posting:
                 poster.result()
-    told = {reading for by_poster in acknowledged for reading in by_poster}
-    assert len(told) >= 100
-    assert told <= {(row[0], row[1]) for row in meter_history(connection)}
+    answered = {reading for by_poster in acknowledged for reading in by_poster}
+    assert len(answered) >= 100
+    assert answered <= {(row[0], row[1]) for row in meter_history(connection)}
 
 
 def test_two_services_on_one_database_keep_exact_totals_and_never_deadlock(
@@ -476,12 +476,12 @@ def test_two_services_on_one_database_keep_exact_totals_and_never_deadlock(
     ]
 
     def post(client: Client, seed: int) -> Counter[str]:
-        told: Counter[str] = Counter()
+        answered: Counter[str] = Counter()
         order = random.Random(seed)
         for batch in order.sample(batches, len(batches)):
             answer = client.ingest(*order.sample(batch, len(batch)))
-            told.update({name: answer[name] for name in ("accepted", "duplicates", "conflicts", "rejected")})
-        return told
+            answered.update({name: answer[name] for name in ("accepted", "duplicates", "conflicts", "rejected")})
+        return answered
 
     with (
         running_service(DATABASE_URL=migrated_database) as one,
@@ -489,11 +489,11 @@ def test_two_services_on_one_database_keep_exact_totals_and_never_deadlock(
         ThreadPoolExecutor(8) as pool,
     ):
         posting = [pool.submit(post, client, seed) for seed, client in zip(range(8), cycle((one, other)), strict=False)]
-        told = sum((poster.result() for poster in posting), Counter())
+        answered = sum((poster.result() for poster in posting), Counter())
     distinct = 2 * devices * instants
-    assert told["accepted"] == distinct
-    assert told["duplicates"] == 8 * sum(map(len, batches)) - distinct
-    assert told["conflicts"] == told["rejected"] == 0
+    assert answered["accepted"] == distinct
+    assert answered["duplicates"] == 8 * sum(map(len, batches)) - distinct
+    assert answered["conflicts"] == answered["rejected"] == 0
     assert readings_kept(connection) == distinct
     assert connection.execute(
         "SELECT sum(readings) FROM (SELECT readings FROM telemetry.meter_hourly "

@@ -32,14 +32,14 @@ def keep_a_reading(connection: Connection, kind: str, device: str = "D-1") -> No
         insert_vehicle_readings(connection, [(device, hours_ago(1), 50, 1, 20)])
 
 
-def set_kind(connection: Connection, kind: str, *said: Any, device: str = "D-1") -> None:
+def set_kind(connection: Connection, kind: str, *declared: Any, device: str = "D-1") -> None:
     """Say of a device: energy_reading, modulus, since."""
-    connection.execute(f"SELECT api.set_{kind}_kind(%s, %s, %s, %s)", [device, *said])
+    connection.execute(f"SELECT api.set_{kind}_kind(%s, %s, %s, %s)", [device, *declared])
 
 
-def set_default(connection: Connection, kind: str, *said: Any) -> None:
-    """Say of all devices of which nothing is said: energy_reading, modulus, since."""
-    connection.execute("SELECT api.set_fleet_default(%s, %s, %s, %s)", [kind, *said])
+def set_default(connection: Connection, kind: str, *declared: Any) -> None:
+    """Set for all devices without a kind: energy_reading, modulus, since."""
+    connection.execute("SELECT api.set_fleet_default(%s, %s, %s, %s)", [kind, *declared])
 
 
 def kinds(connection: Connection, kind: str, device: str = "D-1", to: datetime | None = None) -> list[Kind]:
@@ -52,7 +52,7 @@ def kinds(connection: Connection, kind: str, device: str = "D-1", to: datetime |
     ).fetchall()
 
 
-def test_a_device_heard_of_reads_intervals_unless_told(connection: Connection, kind: str) -> None:
+def test_a_device_heard_of_reads_intervals_by_default(connection: Connection, kind: str) -> None:
     assert kinds(connection, kind) == []
     keep_a_reading(connection, kind)
     assert kinds(connection, kind) == [("interval", None, EVER, hours_ago(0))]
@@ -90,7 +90,7 @@ def test_saying_the_same_again_changes_nothing(connection: Connection, kind: str
     assert connection.execute(f"SELECT until FROM telemetry.{kind}_kind_past").fetchall() == [(hours_ago(5),)]
 
 
-def test_a_change_replaces_what_was_said_of_later_times(connection: Connection, kind: str) -> None:
+def test_a_change_replaces_what_was_declared_of_later_times(connection: Connection, kind: str) -> None:
     set_kind(connection, kind, "register", None, hours_ago(5))
     set_kind(connection, kind, "interval", None, hours_ago(2))
     set_kind(connection, kind, "register", 50, hours_ago(7))
@@ -100,7 +100,7 @@ def test_a_change_replaces_what_was_said_of_later_times(connection: Connection, 
     ]
 
 
-def test_the_default_of_the_fleet_holds_where_nothing_is_said(connection: Connection, kind: str) -> None:
+def test_the_default_of_the_fleet_holds_where_nothing_is_declared(connection: Connection, kind: str) -> None:
     keep_a_reading(connection, kind)
     keep_a_reading(connection, kind, "D-2")
     connection.execute(f"INSERT INTO telemetry.{kind} ({kind}_id, rated_power_kw) VALUES ('D-3', 11)")
@@ -129,7 +129,7 @@ def test_the_default_of_the_fleet_holds_where_nothing_is_said(connection: Connec
     assert others == 0
 
 
-def test_the_default_of_the_fleet_can_be_said_again_and_for_always(connection: Connection, kind: str) -> None:
+def test_the_default_of_the_fleet_can_be_declared_again_and_for_always(connection: Connection, kind: str) -> None:
     keep_a_reading(connection, kind)
     for _ in range(2):
         set_default(connection, kind, "register", None, hours_ago(5))
@@ -140,7 +140,7 @@ def test_the_default_of_the_fleet_can_be_said_again_and_for_always(connection: C
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("declared", "code"),
     [
         (("register", None, now() + timedelta(days=1)), "22023"),
         (("interval", 1000, None), "22023"),
@@ -151,12 +151,12 @@ def test_the_default_of_the_fleet_can_be_said_again_and_for_always(connection: C
     ],
 )
 def test_a_kind_of_no_sense_is_refused_and_changes_nothing(
-    connection: Connection, kind: str, said: tuple[Any, ...], code: str
+    connection: Connection, kind: str, declared: tuple[Any, ...], code: str
 ) -> None:
     keep_a_reading(connection, kind)
     for call in (set_kind, set_default):
         with pytest.raises(psycopg.Error) as error:
-            call(connection, kind, *said)
+            call(connection, kind, *declared)
         assert error.value.sqlstate == code
     assert kinds(connection, kind) == [("interval", None, EVER, hours_ago(0))]
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -165,7 +165,7 @@ def test_a_kind_of_no_sense_is_refused_and_changes_nothing(
         set_default(connection, "charger", "register", None, None)
 
 
-def test_a_database_with_devices_listed_keeps_what_was_said_of_them(
+def test_a_database_with_devices_listed_keeps_what_was_declared_of_them(
     server: Server, fresh_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The schema as it was before kinds could change, with a device of each kind listed; then this release migrates.

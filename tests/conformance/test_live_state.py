@@ -1,4 +1,4 @@
-"""Live state: what each device said last, by its own clock."""
+"""Live state: what each device sent last, by its own clock."""
 
 import itertools
 from datetime import timedelta
@@ -55,6 +55,7 @@ def test_the_newest_by_the_devices_clock_stands_whatever_the_order_of_arrival(
         "kwhDeliveredDc": 3.0,
         "batteryTemp": 23.0,
         "charging": True,
+        "socPlausible": True,
     }
 
 
@@ -79,14 +80,14 @@ def test_a_conflicting_reading_leaves_live_state_alone(client: Client) -> None:
 
 @KINDS
 def test_a_device_charges_while_its_newest_reading_bears_energy(client: Client, kind: str) -> None:
-    told = []
+    shown = []
     for minutes, charging in ((3, True), (2, False), (1, True)):
         client.ingest(silent_since(kind, "D-1", minutes, charging))
-        told.append(client.get(f"/v1/live/{kind}/D-1").json["charging"])
-    assert told == [True, False, True]
+        shown.append(client.get(f"/v1/live/{kind}/D-1").json["charging"])
+    assert shown == [True, False, True]
 
 
-# A register charges while it rises. Values in order of time, what is said of each after it came alone.
+# A register charges while it rises. Values in order of time, what is shown of each after it came alone.
 RISES = (
     (100.0, False),  # the first, before which nothing is known
     (100.0, False),
@@ -110,10 +111,10 @@ def counted(kind: str, device: str, minutes: float, kwh: float) -> dict[str, Any
 
 def charging(client: Client, kind: str, device: str) -> bool:
     """Whether a device charges, as its own answer and the filtered lists say."""
-    told: bool = client.get(f"/v1/live/{kind}/{device}").json["charging"]
+    shown: bool = client.get(f"/v1/live/{kind}/{device}").json["charging"]
     for wanted in (True, False):
-        assert (device in ids(client.get(f"/v1/live/{kind}", charging=str(wanted).lower()).json)) == (told is wanted)
-    return told
+        assert (device in ids(client.get(f"/v1/live/{kind}", charging=str(wanted).lower()).json)) == (shown is wanted)
+    return shown
 
 
 def say(client: Client, kind: str, device: str, reading: str | None, **more: Any) -> None:
@@ -123,25 +124,25 @@ def say(client: Client, kind: str, device: str, reading: str | None, **more: Any
 
 
 def default(client: Client, kind: str, reading: str, **more: Any) -> None:
-    """Say what kWh values mean where nothing is said of a device."""
+    """Set what kWh values mean where a device has no kind."""
     answer = client.put("/v1/fleet/defaults", {kind: {"energyReading": reading, **more}})
     assert answer.status == 200, answer.body
 
 
 @KINDS
-@pytest.mark.parametrize("said", ["of_the_device", "of_the_fleet"])
-def test_a_register_charges_while_it_rises(client: Client, kind: str, said: str) -> None:
-    if said == "of_the_fleet":
+@pytest.mark.parametrize("declared", ["of_the_device", "of_the_fleet"])
+def test_a_register_charges_while_it_rises(client: Client, kind: str, declared: str) -> None:
+    if declared == "of_the_fleet":
         default(client, kind, "register")
         say(client, kind, "interval", "interval")
     else:
         say(client, kind, "D-1", "register")
-    told = []
+    shown = []
     for i, (kwh, _) in enumerate(RISES):
         client.ingest(counted(kind, "D-1", 20 - i, kwh), counted(kind, "interval", 20 - i, 0.2))
-        told.append(charging(client, kind, "D-1"))
+        shown.append(charging(client, kind, "D-1"))
         assert charging(client, kind, "interval")
-    assert told == [rises for _, rises in RISES]
+    assert shown == [rises for _, rises in RISES]
 
 
 @KINDS
@@ -184,7 +185,7 @@ def test_a_late_reading_of_a_register_leaves_charging_alone(client: Client, kind
 
 
 @KINDS
-def test_a_register_of_which_that_is_said_later_shows_it_with_its_next_reading(client: Client, kind: str) -> None:
+def test_a_register_declared_later_shows_it_with_its_next_reading(client: Client, kind: str) -> None:
     client.ingest(counted(kind, "D-1", 10, 5.0))
     assert charging(client, kind, "D-1")
     say(client, kind, "D-1", "register")
@@ -195,27 +196,27 @@ def test_a_register_of_which_that_is_said_later_shows_it_with_its_next_reading(c
 
 
 @KINDS
-@pytest.mark.parametrize("said", ["of_the_device", "of_the_fleet"])
-def test_a_device_charges_by_the_kind_that_it_has_now(client: Client, kind: str, said: str) -> None:
+@pytest.mark.parametrize("declared", ["of_the_device", "of_the_fleet"])
+def test_a_device_charges_by_the_kind_that_it_has_now(client: Client, kind: str, declared: str) -> None:
     # An interval meter is exchanged for a register, and that for an interval meter.
     def exchange(minutes: float | None, reading: str) -> None:
         since = {} if minutes is None else {"since": minutes_ago(minutes)}
-        if said == "of_the_device":
+        if declared == "of_the_device":
             say(client, kind, "D-1", reading, **since)
         else:
             default(client, kind, reading, **since)
 
-    def told(minutes: float, kwh: float) -> bool:
+    def shown(minutes: float, kwh: float) -> bool:
         client.ingest(counted(kind, "D-1", minutes, kwh))
         return charging(client, kind, "D-1")
 
     exchange(None, "interval")
-    assert told(12, 0.1)
+    assert shown(12, 0.1)
     exchange(11, "register")
     # The first reading is held against the one of the meter that was there before.
-    assert [told(10, 500.0), told(9, 500.0), told(8, 500.5), told(7, 500.5)] == [True, False, True, False]
+    assert [shown(10, 500.0), shown(9, 500.0), shown(8, 500.5), shown(7, 500.5)] == [True, False, True, False]
     exchange(6, "interval")
-    assert [told(5, 0.1), told(4, 0.1), told(3, 0.0)] == [True, True, False]
+    assert [shown(5, 0.1), shown(4, 0.1), shown(3, 0.0)] == [True, True, False]
 
 
 @KINDS
@@ -246,7 +247,7 @@ def test_pages_visit_every_device_once_in_order_of_id(client: Client, kind: str,
 
 
 @KINDS
-def test_a_list_holds_a_hundred_unless_told(client: Client, kind: str) -> None:
+def test_a_list_holds_a_hundred_by_default(client: Client, kind: str) -> None:
     client.ingest(*(silent_since(kind, f"D-{i:03}", 1) for i in range(101)))
     page = client.get(f"/v1/live/{kind}").json
     assert ids(page) == [f"D-{i:03}" for i in range(100)]

@@ -265,7 +265,7 @@ def test_one_reading_of_a_wrong_clock_is_corrected_by_a_delete(twenty_days: Conn
     assert dropped_before(twenty_days) is None
 
 
-def test_what_was_never_there_is_not_said_to_be_dropped(own: Connection) -> None:
+def test_what_was_never_there_is_not_reported_as_dropped(own: Connection) -> None:
     # Two weeks of a pilot, long before the fleet; retention drops the pilot, and nothing was between the two.
     pilot, fleet = now() - 100 * DAY, now() - 5 * DAY
     for start, days in ((pilot, 14), (fleet, 5)):
@@ -333,12 +333,12 @@ def changed_by_hand(own: Connection) -> Connection:
 
 
 DRIFT = """\
-meter_hourly.drop_after: 3 mons -> never
-meter_hourly.refresh_every: 00:05:00 -> 00:01:00
+meter_hourly.drop_after: 3 months -> never
+meter_hourly.refresh_every: 5 minutes -> 1 minute
 meter_telemetry_history.columnstore_after: never -> 2 days
 meter_telemetry_history.drop_after: 90 days -> 400 days
 vehicle_hourly.columnstore_after: never -> 35 days
-vehicle_telemetry_history.chunk_interval: 12:00:00 -> 1 day
+vehicle_telemetry_history.chunk_interval: 12 hours -> 1 day
 vehicle_telemetry_history.drop_after: never -> 400 days
 """
 
@@ -378,7 +378,7 @@ def test_a_plan_names_every_difference_and_migrate_leaves_all_of_them(
     assert shown.startswith(DRIFT)
     assert shown.count("left alone") == 2
     findings = changed_by_hand.execute("SELECT subject, message FROM api.findings()").fetchall()
-    assert ("meter_hourly", "refresh_every is 00:05:00 in the database, and 00:01:00 in its policy") in findings
+    assert ("meter_hourly", "refresh_every is 5 minutes in the database, and 1 minute in its policy") in findings
     assert [message for subject, message in findings if "policy_refresh" in subject] == [
         "it is not this service's: where history is gone, its refreshes erase the rollup"
     ]

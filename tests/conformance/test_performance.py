@@ -112,17 +112,17 @@ def ask(client: Client, vehicle_id: str, begins: datetime, ends: datetime) -> An
 
 def check(client: Client, world: World, vehicle_id: str, begins: datetime, ends: datetime) -> Figures:
     """Ask, and hold every figure of the answer to the oracle, to the digits that the contract gives it."""
-    told, exact = ask(client, vehicle_id, begins, ends), expected(world, vehicle_id, begins, ends)
-    assert told["vehicleId"] == vehicle_id
-    assert (told["meters"], told["readings"]) == (
+    answered, exact = ask(client, vehicle_id, begins, ends), expected(world, vehicle_id, begins, ends)
+    assert answered["vehicleId"] == vehicle_id
+    assert (answered["meters"], answered["readings"]) == (
         exact.meters,
         {"meter": exact.meter_readings, "vehicle": exact.vehicle_readings},
     )
     for name, figure, exact_figure, digits in (
-        ("acConsumedKwh", told["totalEnergy"]["acConsumedKwh"], exact.energy_ac_kwh, 6),
-        ("dcDeliveredKwh", told["totalEnergy"]["dcDeliveredKwh"], exact.energy_dc_kwh, 6),
-        ("efficiencyRatio", told["efficiencyRatio"], exact.ratio, 4),
-        ("avgBatteryTemp", told["avgBatteryTemp"], exact.battery_temp_mean_c, 2),
+        ("acConsumedKwh", answered["totalEnergy"]["acConsumedKwh"], exact.energy_ac_kwh, 6),
+        ("dcDeliveredKwh", answered["totalEnergy"]["dcDeliveredKwh"], exact.energy_dc_kwh, 6),
+        ("efficiencyRatio", answered["efficiencyRatio"], exact.ratio, 4),
+        ("avgBatteryTemp", answered["avgBatteryTemp"], exact.battery_temp_mean_c, 2),
     ):
         if exact_figure is None:
             assert figure is None, name
@@ -245,24 +245,24 @@ def test_a_window_of_31_days_is_answered(client: Client) -> None:
     assert check(client, world, "V-1", begins, ends).vehicle_readings == 2 + 31 * 8
 
 
-def test_the_window_is_the_last_24_hours_unless_told(client: Client) -> None:
+def test_the_window_is_the_last_24_hours_by_default(client: Client) -> None:
     client.ingest(*both_at([now() - DAY - MINUTE, now() - DAY + MINUTE, now() - MINUTE, now() + MINUTE]))
     before = datetime.now(UTC)
-    told = client.get("/v1/analytics/performance/V-1").json
-    begins, ends = (datetime.fromisoformat(told["window"][name]) for name in ("from", "to"))
+    answered = client.get("/v1/analytics/performance/V-1").json
+    begins, ends = (datetime.fromisoformat(answered["window"][name]) for name in ("from", "to"))
     assert ends - begins == DAY
     assert before <= ends <= datetime.now(UTC)
-    assert told["readings"]["vehicle"] == 2
+    assert answered["readings"]["vehicle"] == 2
 
 
-def test_a_window_told_by_one_end_is_24_hours_or_reaches_to_now(client: Client) -> None:
+def test_a_window_given_by_one_end_is_24_hours_or_reaches_to_now(client: Client) -> None:
     client.ingest(vehicle_reading("V-1"))
     to = hours_ago(5)
-    told = client.get("/v1/analytics/performance/V-1", to=to.isoformat()).json["window"]
-    assert datetime.fromisoformat(told["from"]) == to - DAY
-    told = client.get("/v1/analytics/performance/V-1", from_=to.isoformat()).json["window"]
-    assert datetime.fromisoformat(told["from"]) == to
-    assert abs(datetime.fromisoformat(told["to"]) - datetime.now(UTC)) < MINUTE
+    answered = client.get("/v1/analytics/performance/V-1", to=to.isoformat()).json["window"]
+    assert datetime.fromisoformat(answered["from"]) == to - DAY
+    answered = client.get("/v1/analytics/performance/V-1", from_=to.isoformat()).json["window"]
+    assert datetime.fromisoformat(answered["from"]) == to
+    assert abs(datetime.fromisoformat(answered["to"]) - datetime.now(UTC)) < MINUTE
 
 
 @pytest.mark.parametrize(
@@ -408,13 +408,17 @@ def test_a_vehicle_never_assigned_does_not_get_what_the_meter_of_its_id_drew_for
     own, other = (check(client, world, vehicle, *window) for vehicle in ("D-1", "D-2"))
     assert (own.meters, own.meter_readings, other.meters, other.meter_readings) == (["D-1"], 11, ["D-1"], 6)
     # The coverage is of the time in which it did feed the vehicle.
-    told = ask(client, "D-1", *window)
-    assert told["coverage"]["meter"] == pytest.approx(11 / 105, abs=1e-4)
-    assert told["reasons"]["acConsumedKwh"] is None
+    answered = ask(client, "D-1", *window)
+    assert answered["coverage"]["meter"] == pytest.approx(11 / 105, abs=1e-4)
+    assert answered["reasons"]["acConsumedKwh"] is None
     # While it feeds the other, nothing is known of what this one drew.
-    told = ask(client, "D-1", start + HOUR, start + 2 * HOUR)
-    assert (told["meters"], told["totalEnergy"]["acConsumedKwh"], told["coverage"]["meter"]) == ([], None, None)
-    assert told["reasons"]["acConsumedKwh"] == told["reasons"]["efficiencyRatio"] == "no_assignment"
+    answered = ask(client, "D-1", start + HOUR, start + 2 * HOUR)
+    assert (answered["meters"], answered["totalEnergy"]["acConsumedKwh"], answered["coverage"]["meter"]) == (
+        [],
+        None,
+        None,
+    )
+    assert answered["reasons"]["acConsumedKwh"] == answered["reasons"]["efficiencyRatio"] == "no_assignment"
 
 
 def test_a_vehicle_is_not_paired_with_a_meter_that_feeds_another_vehicle_only_by_name(client: Client) -> None:
@@ -435,27 +439,31 @@ def test_a_vehicle_is_not_paired_with_a_meter_that_feeds_another_vehicle_only_by
 def test_what_is_not_known_is_null_and_never_zero(client: Client) -> None:
     at = minutes_ago(30)
     client.ingest(vehicle_reading("V-1", at, kwhDeliveredDc=1.5, batteryTemp=20))
-    told = ask(client, "V-1", at - MINUTE, at)
-    assert told["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": 1.5}
-    assert told["reasons"] == REASONS | {"acConsumedKwh": "no_assignment", "efficiencyRatio": "no_assignment"}
-    assert told["coverage"] == {"meter": None, "vehicle": 1.0}
-    assert (told["efficiencyRatio"], told["meters"], told["readings"]) == (None, [], {"meter": 0, "vehicle": 1})
+    answered = ask(client, "V-1", at - MINUTE, at)
+    assert answered["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": 1.5}
+    assert answered["reasons"] == REASONS | {"acConsumedKwh": "no_assignment", "efficiencyRatio": "no_assignment"}
+    assert answered["coverage"] == {"meter": None, "vehicle": 1.0}
+    assert (answered["efficiencyRatio"], answered["meters"], answered["readings"]) == (
+        None,
+        [],
+        {"meter": 0, "vehicle": 1},
+    )
     client.ingest(meter_reading("M-2", at, kwhConsumedAc=2))
     client.post("/v1/assignments", {"meterId": "M-2", "vehicleId": "V-2", "from": at - MINUTE})
-    told = ask(client, "V-2", at - MINUTE, at)
-    assert told["totalEnergy"] == {"acConsumedKwh": 2.0, "dcDeliveredKwh": None}
-    assert (told["efficiencyRatio"], told["avgBatteryTemp"]) == (None, None)
-    assert told["reasons"] == dict.fromkeys(REASONS, "no_readings") | {"acConsumedKwh": None}
-    assert told["coverage"] == {"meter": 1.0, "vehicle": 0.0}
-    assert (told["meters"], told["readings"]) == (["M-2"], {"meter": 1, "vehicle": 0})
+    answered = ask(client, "V-2", at - MINUTE, at)
+    assert answered["totalEnergy"] == {"acConsumedKwh": 2.0, "dcDeliveredKwh": None}
+    assert (answered["efficiencyRatio"], answered["avgBatteryTemp"]) == (None, None)
+    assert answered["reasons"] == dict.fromkeys(REASONS, "no_readings") | {"acConsumedKwh": None}
+    assert answered["coverage"] == {"meter": 1.0, "vehicle": 0.0}
+    assert (answered["meters"], answered["readings"]) == (["M-2"], {"meter": 1, "vehicle": 0})
 
 
 def test_an_energy_of_zero_is_zero_and_the_ratio_to_it_is_null(client: Client) -> None:
     at = minutes_ago(30)
     client.ingest(meter_reading("V-1", at, kwhConsumedAc=0), vehicle_reading("V-1", at, kwhDeliveredDc=0))
-    told = ask(client, "V-1", at - MINUTE, at)
-    assert told["totalEnergy"] == {"acConsumedKwh": 0.0, "dcDeliveredKwh": 0.0}
-    assert (told["efficiencyRatio"], told["reasons"]) == (None, REASONS | {"efficiencyRatio": "no_energy"})
+    answered = ask(client, "V-1", at - MINUTE, at)
+    assert answered["totalEnergy"] == {"acConsumedKwh": 0.0, "dcDeliveredKwh": 0.0}
+    assert (answered["efficiencyRatio"], answered["reasons"]) == (None, REASONS | {"efficiencyRatio": "no_energy"})
     client.ingest(
         meter_reading("V-1", at + MINUTE, kwhConsumedAc=1), vehicle_reading("V-1", at + MINUTE, kwhDeliveredDc=0)
     )
@@ -465,11 +473,11 @@ def test_an_energy_of_zero_is_zero_and_the_ratio_to_it_is_null(client: Client) -
 def test_more_in_the_battery_than_from_the_grid_is_a_data_fault_and_shown(client: Client) -> None:
     at = minutes_ago(30)
     client.ingest(meter_reading("V-1", at, kwhConsumedAc=1), vehicle_reading("V-1", at, kwhDeliveredDc=1.25))
-    told = ask(client, "V-1", at - MINUTE, at)
-    assert (told["efficiencyRatio"], told["reasons"]) == (1.25, REASONS | {"efficiencyRatio": "data_fault"})
+    answered = ask(client, "V-1", at - MINUTE, at)
+    assert (answered["efficiencyRatio"], answered["reasons"]) == (1.25, REASONS | {"efficiencyRatio": "data_fault"})
     client.ingest(meter_reading("V-2", at, kwhConsumedAc=0), vehicle_reading("V-2", at, kwhDeliveredDc=1))
-    told = ask(client, "V-2", at - MINUTE, at)
-    assert (told["efficiencyRatio"], told["reasons"]) == (None, REASONS | {"efficiencyRatio": "data_fault"})
+    answered = ask(client, "V-2", at - MINUTE, at)
+    assert (answered["efficiencyRatio"], answered["reasons"]) == (None, REASONS | {"efficiencyRatio": "data_fault"})
 
 
 @pytest.mark.parametrize("known_by", ["reading", "assignment", "listing"])
@@ -483,9 +491,9 @@ def test_a_vehicle_known_but_silent_in_the_window_is_200_with_nulls(
         client.post("/v1/assignments", {"meterId": "M-1", "vehicleId": "V-1", "from": at, "to": at + HOUR})
     else:
         connection.execute("INSERT INTO telemetry.vehicle (vehicle_id) VALUES ('V-1')")
-    told = client.get("/v1/analytics/performance/V-1")
-    assert told.status == 200
-    figures = told.json
+    answered = client.get("/v1/analytics/performance/V-1")
+    assert answered.status == 200
+    figures = answered.json
     del figures["window"]
     assert figures == {
         "vehicleId": "V-1",

@@ -80,9 +80,9 @@ def refused(connection: Connection, call: str) -> tuple[str, str]:
 
 
 def minutes_of(days_ago: int, count: int, device: str = "M-1") -> list[tuple[str, datetime, float, float]]:
-    """Meter readings a minute apart from the start (UTC) of a day on."""
+    """Meter readings a minute apart in the first minutes (UTC) of a day."""
     start = (now() - days_ago * DAY).replace(hour=0, minute=0, second=0)
-    return [(device, start + timedelta(minutes=i), 0.5, 230.0) for i in range(count)]
+    return [(device, start + timedelta(minutes=i), 0.5, 230.0) for i in range(1, count + 1)]
 
 
 # Changing
@@ -129,7 +129,7 @@ NO_UNIT = "which ends in a number without a unit"
     ("relation", "setting", "value", "complaint"),
     [
         ("meter_weekly", "drop_after", "300 days", 'no relation with a policy is named "meter_weekly"'),
-        ("meter_hourly", "drop_after", "300 moons", 'invalid input syntax for type interval: "300 moons"'),
+        ("meter_hourly", "drop_after", "300 moons", 'is "300 moons", which is not a length of time'),
         # Seconds, as PostgreSQL has it.
         ("meter_daily", "drop_after", "800", f'meter_daily.drop_after is "800", {NO_UNIT}'),
         ("meter_daily", "drop_after", " 8e2 ", NO_UNIT),
@@ -150,16 +150,16 @@ def test_what_is_no_policy_is_refused(
     # What psql prints below the message is where it was raised, without pages of source.
     assert len(str(caught.value.diag.context).splitlines()) <= 6
     with pytest.raises(psycopg.errors.DataError, match=re.escape(complaint)):
-        untouched.execute("SELECT internal.policy_faults(%s::jsonb)", [json.dumps({relation: {setting: value}})])
+        untouched.execute("SELECT internal.policy_violations(%s::jsonb)", [json.dumps({relation: {setting: value}})])
 
 
 def test_intervals_of_one_length_are_taken_however_they_are_written(untouched: Connection) -> None:
-    for said, meant in (("2 weeks", 14 * DAY), ("1 12:00", 1.5 * DAY), ("PT36H", 1.5 * DAY)):
-        told = untouched.execute(
+    for given, meant in (("2 weeks", 14 * DAY), ("1 12:00", 1.5 * DAY), ("PT36H", 1.5 * DAY)):
+        printed = untouched.execute(
             "SELECT drop_after FROM internal.policy_wanted(%s::jsonb) WHERE relation = 'meter_daily'",
-            [json.dumps({"meter_daily": {"drop_after": said}})],
+            [json.dumps({"meter_daily": {"drop_after": given}})],
         ).fetchone()
-        assert told == (meant,)
+        assert printed == (meant,)
 
 
 # By file
@@ -214,12 +214,14 @@ def test_a_plan_tells_what_data_goes_and_that_is_what_goes(own: Connection, run_
         insert_meter_readings(own, minutes_of(days, count))
     own.execute("CALL api.refresh_rollups(now() - interval '300 days', now())")
     shown = run_file(own, "plan", f'[{HISTORY}]\ndrop_after = "200 days"\n')
-    told = re.search(rf"^{HISTORY} drops (?:(\d+) chunks, )?150 rows(?:, [\d.]+ MB)? from (\S+)", shown, re.MULTILINE)
-    assert told, shown
-    assert told[2] == f"{now() - 250 * DAY:%F}"
+    printed = re.search(
+        rf"^{HISTORY} drops (?:(\d+) chunks?, )?150 rows(?:, [\d.]+ MB)? from (\S+)", shown, re.MULTILINE
+    )
+    assert printed, shown
+    assert printed[2] == f"{now() - 250 * DAY:%F}"
     run_file(own, "apply", f'[{HISTORY}]\ndrop_after = "200 days"\n')
     if own.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
-        assert told[1] == "2"
+        assert printed[1] == "2"
         [(job,)] = own.execute(
             "SELECT job_id FROM timescaledb_information.jobs "
             "WHERE hypertable_name = %s AND proc_name = 'policy_retention'",
@@ -238,20 +240,32 @@ def test_a_plan_says_that_there_is_more_than_the_rollup_knows_of(own: Connection
     text = f'[{HISTORY}]\ncolumnstore_after = "3 days"\n'
     insert_meter_readings(own, minutes_of(10, 100))
     own.execute("CALL api.refresh_rollups(now() - interval '20 days', now())")
-    assert "1 chunks, 100 rows, " in run_file(own, "plan", text)
+    assert "1 chunk, 100 rows, " in run_file(own, "plan", text)
     insert_meter_readings(own, minutes_of(10, 30, device="M-2"))
-    assert "1 chunks, at least 100 rows, " in run_file(own, "plan", text)
+    assert "1 chunk, at least 100 rows, " in run_file(own, "plan", text)
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("drop_after = ", "is not TOML"),
+        ("drop_after = ", 'is not TOML: Invalid value (at end of document); write drop_after = "200 days"'),
+        ("[meter_hourly]\ndrop_after = 90 days", 'line 2, column 17); write drop_after = "90 days"'),
+        ("[meter_hourly]\ndrop_after = never # for ever\n", 'line 2, column 14); write drop_after = "never"'),
+        ('[meter_hourly]\ndrop_after = "90 days\n', 'line 2, column 22); write drop_after = "90 days"'),
+        ("[meter_hourly]\ndrop_after = “90 days”\n", 'line 2, column 14); write drop_after = "90 days"'),
+        ("[meter_hourly\n", 'line 1, column 14); write drop_after = "200 days"'),
         ('drop_after = "3 days"', "drop_after is not a table"),
-        ("[meter_hourly]\ndrop_after = 3", "meter_hourly.drop_after is not a text"),
+        (
+            "[meter_hourly]\ndrop_after = 3",
+            'drop_after is not a text in quotes; write drop_after = "3 days"',
+        ),
+        ("[meter_hourly]\ndrop_after = true", 'is not a text in quotes; write drop_after = "90 days"'),
         ('[meter_weekly]\ndrop_after = "3 days"', 'no relation with a policy is named "meter_weekly"'),
         ('[meter_hourly]\nkeep = "3 days"', "no such setting: meter_hourly.keep"),
-        ('[meter_hourly]\ndrop_after = "soon"', "invalid input syntax for type interval"),
+        (
+            '[meter_hourly]\ndrop_after = "soon"',
+            '"soon", which is not a length of time. Write "800 days"',
+        ),
     ],
 )
 def test_a_file_that_is_no_policies_is_refused(
@@ -289,9 +303,26 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
 
 
 @pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        ("00:10", "10 minutes"),
+        ("1:00:01.5", "1 hour 1.5 seconds"),
+        ("1 12:00", "1 day 12 hours"),
+        ("1 month 36 hours", "1 month 36 hours"),
+        ("-400 days -1 min", "-400 days -1 minute"),
+        ("0", "0 seconds"),
+    ],
+)
+def test_an_interval_is_written_in_words_that_mean_the_same(untouched: Connection, length: str, text: str) -> None:
+    [written] = untouched.execute("SELECT internal.interval_text(%s::interval)", [length]).fetchall()
+    assert written == (text,)
+    assert untouched.execute("SELECT %s::interval::text = %s::interval::text", [text, length]).fetchall() == [(True,)]
+
+
+@pytest.mark.parametrize(
     ("relation", "settings", "fault", "complaint"),
     [
-        (HISTORY, {"chunk_interval": "1 microsecond"}, "interval_is_too_short", "01:00:00 is the shortest it can be"),
+        (HISTORY, {"chunk_interval": "1 microsecond"}, "interval_is_too_short", "1 hour is the shortest it can be"),
         (HISTORY, {"chunk_interval": "-1 day"}, "interval_is_too_short", "chunk_interval would be -1 day"),
         (HISTORY, {"drop_after": "-400 days"}, "interval_is_too_short", "drop_after would be -400 day"),
         (HISTORY, {"columnstore_after": "0 days"}, "interval_is_too_short", "columnstore_after would be 0"),
@@ -299,9 +330,9 @@ def test_a_drop_inside_the_refresh_window_is_refused(untouched: Connection) -> N
             "meter_hourly",
             {"refresh_end_offset": "30 minutes"},
             "interval_is_too_short",
-            "refresh_end_offset would be 00:30",
+            "refresh_end_offset would be 30 minutes",
         ),
-        ("meter_hourly", {"refresh_every": "1 microsecond"}, "interval_is_too_short", "00:00:10 is the shortest"),
+        ("meter_hourly", {"refresh_every": "1 microsecond"}, "interval_is_too_short", "10 seconds is the shortest"),
         (HISTORY, {"drop_after": "1100000 days"}, "interval_is_too_long", "36500 days is the longest it can be"),
         ("meter_daily", {"drop_after": "170000000 weeks"}, "interval_is_too_long", "is the longest it can be"),
         (HISTORY, {"chunk_interval": "never"}, "chunk_interval_is_given", "always of some length"),
@@ -371,7 +402,7 @@ def test_history_is_not_dropped_before_its_rollup_is_refreshed(own: Connection) 
     # A late reading of a day that is materialised: an hour of it waits.
     insert_meter_readings(own, minutes_of(150, 1, device="M-2"))
     fault, message = refused(own, drop)
-    assert (fault, "1 hours from" in message) == ("drop_before_the_rollup_is_refreshed", True)
+    assert (fault, "1 hour from" in message) == ("drop_before_the_rollup_is_refreshed", True)
     own.execute(re.findall(r"CALL api\.refresh_rollups\(.*\);$", message)[0])
     own.execute(drop.encode())
 
@@ -404,9 +435,9 @@ def test_a_columnstore_inside_the_refresh_window_is_advised_against(own: Connect
     if server.profile == "postgres":
         assert advice(own, "meter_hourly") == []
         return
-    [told] = advice(own, "meter_hourly")
-    assert "goes to the columnstore after 30 days, but its refresh looks back 31 days" in told
-    own.execute(told.split(". ")[-1])
+    [printed] = advice(own, "meter_hourly")
+    assert "goes to the columnstore after 30 days, but its refresh looks back 31 days" in printed
+    own.execute(printed.split(". ")[-1])
     assert advice(own, "meter_hourly") == []
 
 
@@ -416,8 +447,8 @@ def test_a_columnstore_where_late_readings_come_is_advised_against(own: Connecti
     insert_meter_readings(own, [(f"M-{i % 9}", now() - 5 * DAY - timedelta(minutes=i), 0.5, 230.0) for i in range(200)])
     insert_meter_readings(own, [(f"M-{i % 9}", now() - timedelta(minutes=i), 0.5, 230.0) for i in range(50)])
     own.execute(f"CALL api.set_policy('{HISTORY}', columnstore_after => '1 day')")
-    [told] = advice(own, HISTORY)
-    assert "9 in 10 of these within 5 days" in told
+    [printed] = advice(own, HISTORY)
+    assert "9 in 10 of these within 5 days" in printed
     own.execute(f"CALL api.set_policy('{HISTORY}', columnstore_after => '7 days')")
     # Of the other history nothing came late.
     own.execute("CALL api.set_policy('vehicle_telemetry_history', columnstore_after => '1 day')")
@@ -439,8 +470,8 @@ def test_chunks_so_long_that_hot_indexes_outgrow_memory_are_advised_against(own:
     insert_meter_readings(own, ((f"M-{i}", start, 0.5, 230.0) for i in range(8_000)))
     own.execute("SET effective_cache_size = '6MB'")
     own.execute(f"CALL api.set_policy('{HISTORY}', chunk_interval => '60 days')")
-    [told] = advice(own, "indexes")
-    assert "effective_cache_size = 6MB" in told
+    [printed] = advice(own, "indexes")
+    assert "effective_cache_size = 6MB" in printed
     own.execute("SET effective_cache_size = '1TB'")
     assert advice(own, "indexes") == []
 

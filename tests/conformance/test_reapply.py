@@ -29,7 +29,7 @@ def test_files_come_in_any_order(own: Connection, own_database: str, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (FUNCTION.format("sql", "SELECT sum(readins) FROM internal.meter_hourly"), "readins"),
         (FUNCTION.format("sql", "SELECT count(*) FROM api.meter_hurly"), "meter_hurly"),
@@ -44,7 +44,7 @@ def test_files_come_in_any_order(own: Connection, own_database: str, monkeypatch
     ],
 )
 def test_a_name_that_is_misspelt_stops_the_migration(
-    own: Connection, own_database: str, slip: Path, text: str, said: str
+    own: Connection, own_database: str, slip: Path, text: str, expected: str
 ) -> None:
     # A migration makes the schema anew; where it is the same one, nothing was done.
     schema = "SELECT 'api'::regnamespace::oid::bigint"
@@ -52,9 +52,9 @@ def test_a_name_that_is_misspelt_stops_the_migration(
     slip.write_text(text)
     with pytest.raises((psycopg.Error, LookupError)) as raised:
         migrate.migrate(own_database)
-    told = "\n".join([str(raised.value), *getattr(raised.value, "__notes__", [])])
-    assert said in told
-    assert "sql/api/slip.sql" in told
+    printed = "\n".join([str(raised.value), *getattr(raised.value, "__notes__", [])])
+    assert expected in printed
+    assert "sql/api/slip.sql" in printed
     assert own.execute(schema).fetchone() == before
 
 

@@ -59,10 +59,10 @@ def test_the_hours_of_all_registers_at_once_are_those_of_each(connection: Connec
         "SELECT device_id, sum(energy_kwh) FROM internal.register_hours(%s, %s, %s) GROUP BY 1", [kind, *window]
     ).fetchall()
     assert dict(energies) == {
-        name.replace(" ", "-"): pytest.approx(float(told), abs=1e-9)
+        name.replace(" ", "-"): pytest.approx(float(answered), abs=1e-9)
         for name, readings in courses.items()
         if name != "interval"
-        and (told := oracle.total(oracle.counted(readings, kinds[name]), window[0], window[1]).kwh) is not None
+        and (answered := oracle.total(oracle.counted(readings, kinds[name]), window[0], window[1]).kwh) is not None
     }
 
 
@@ -101,7 +101,7 @@ def test_an_irregular_hour_without_a_history_stands_by_its_rollup_and_says_so(
     [exact] = own.execute(figures, asked * 2).fetchall()
     assert exact[1:] == (resets, False)
     drop_history(own, start + 2 * HOUR)
-    [told] = own.execute(figures, asked * 2).fetchall()
-    assert told == (pytest.approx(energy_kwh + 0.5), resets, estimated)
+    [answered] = own.execute(figures, asked * 2).fetchall()
+    assert answered == (pytest.approx(energy_kwh + 0.5), resets, estimated)
     # An estimate leaves out at most what came before a reset that nobody saw.
-    assert told[0] <= exact[0]
+    assert answered[0] <= exact[0]

@@ -258,7 +258,7 @@ def test_the_script_that_makes_the_roles_sets_no_password_and_can_be_run_again(f
         ]
 
 
-def test_a_role_that_may_not_make_roles_is_told_so(fresh_database: str) -> None:
+def test_a_role_that_may_not_make_roles_gets_a_plain_error(fresh_database: str) -> None:
     refused = command("roles", DATABASE_URL=signed_in(fresh_database, "energy_reader"))
     # Where all are there already, it is the database that it may not hand over.
     assert refused.returncode == 1
@@ -329,7 +329,7 @@ def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(mi
     assert refused.returncode == 1
     assert re.match(
         "energy: this role may not do what the service needs: permission denied for schema telemetry; "
-        "docs/operations.md tells how roles get their rights",
+        "docs/operations.md explains how roles get their rights",
         refused.stderr,
     )
     with psycopg.connect(migrated_database, autocommit=True) as connection:
@@ -340,7 +340,7 @@ def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(mi
             connection.execute("GRANT SELECT ON internal.meter_hourly TO energy_reader")
     assert refused.returncode == 1
     assert refused.stderr.startswith(
-        "energy: role energy_reader may not SELECT internal.meter_hourly; docs/operations.md tells"
+        "energy: role energy_reader may not SELECT internal.meter_hourly; docs/operations.md explains"
     )
 
 
@@ -352,7 +352,7 @@ def test_a_service_whose_role_cannot_write_or_read_says_so_and_does_not_start(mi
         ("SELECT", "telemetry.meter_telemetry_history", "energy_writer"),
         ("UPDATE", "telemetry.assignment", "energy_writer"),
         ("INSERT", "telemetry.meter", "energy_writer"),
-        ("EXECUTE", "api.plug_in(text,text,timestamp with time zone)", "energy_writer"),
+        ("EXECUTE", "api.plug_in(text,text,timestamp with time zone,interval)", "energy_writer"),
         ("SELECT", "api.assignment", "energy_writer"),
     ],
 )
@@ -370,7 +370,9 @@ def test_the_right_that_a_role_lacks_is_named_before_the_service_starts(
                 check(url)
         finally:
             connection.execute(f"GRANT {on} TO {role}".encode())
-    assert str(refused.value).startswith(f"role {role} may not {right} {what}; docs/operations.md tells how roles get")
+    assert str(refused.value).startswith(
+        f"role {role} may not {right} {what}; docs/operations.md explains how roles get"
+    )
 
 
 def test_a_url_for_answers_alone_is_refused() -> None:

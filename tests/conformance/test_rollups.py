@@ -130,7 +130,7 @@ def check_rollups(connection: Connection, at_least: int = 1) -> None:
 
 
 def some_readings(seed: int, start: datetime, end: datetime, how_many: int) -> list[dict[str, Any]]:
-    """Readings of three meters and three vehicles at random instants of [start, end), some on whole hours."""
+    """Readings of three meters and three vehicles at random instants of (start, end), some on whole hours."""
     draw = random.Random(seed)
     readings = []
     for _ in range(how_many):
@@ -139,7 +139,7 @@ def some_readings(seed: int, start: datetime, end: datetime, how_many: int) -> l
         )
         if draw.random() < 0.2:
             at = at.replace(minute=0, second=0, microsecond=0)
-        at = max(at, start)
+        at = max(at, start + US)
         device = draw.randrange(3)
         if draw.random() < 0.5:
             values = {"kwhConsumedAc": draw.randrange(1000) / 1000, "voltage": 220 + draw.randrange(200) / 10}
@@ -403,7 +403,7 @@ def test_rollups_stay_whole_when_the_history_is_to_be_kept_longer_again(own: Con
 
 
 def horizon(connection: Connection) -> datetime:
-    """From when on the history of meters is said to be whole."""
+    """From when on the history of meters counts as whole."""
     row = connection.execute(query("oldest_timestamps_kept")).fetchone()
     assert row is not None
     assert isinstance(row[0], datetime)
@@ -424,7 +424,7 @@ def test_a_drop_that_is_taken_back_before_it_was_carried_out_drops_nothing(own: 
     wanted = '{"meter_telemetry_history": {"drop_after": "20 days"}}'
     assert own.execute(effects, [wanted]).fetchall() == [(True,)]
     own.execute(KEEP.format(400).encode())
-    # Nothing of what the present policy keeps is refused, or told to be gone.
+    # Nothing of what the present policy keeps is refused, or reported as gone.
     assert abs(horizon(own) - (now() - 400 * DAY)) < MINUTE
     run_jobs(own)
     assert sorted(own.execute(METER_HISTORY.encode()).fetchall()) == kept
@@ -435,7 +435,7 @@ def test_a_drop_that_is_taken_back_before_it_was_carried_out_drops_nothing(own: 
     assert len(rollup(own, METER_ROLLUP)) == len(before[0]) + 1
 
 
-def test_what_was_really_dropped_is_not_said_to_be_there(own: Connection) -> None:
+def test_what_was_really_dropped_is_not_reported_as_there(own: Connection) -> None:
     before, _ = forty_days(own)
     own.execute(LOOK_BACK_LESS)
     own.execute(KEEP.format(20).encode())

@@ -39,6 +39,8 @@ FILL = """
     FROM generate_series(1, 3) AS device;
     SELECT api.void_assignment(2);
     UPDATE telemetry.assignment SET during = tstzrange(lower(during), NULL) WHERE id = 3;
+    SELECT api.plug_out('M-9', NULL, now() - interval '1 day');
+    SELECT api.set_plug_event_default(true);
     SELECT api.set_meter_kind('M-2', 'register', 1000, now() - interval '9 days');
     INSERT INTO telemetry.vehicle (vehicle_id, battery_capacity_kwh) VALUES ('V-1', 77.5);
     INSERT INTO telemetry.import_source (fingerprint, file_name, shifted_by) VALUES ('f', 'a.csv', '3 days 4 hours');
@@ -65,6 +67,8 @@ READ = {
     "vehicle_daily": "vehicle_id, bucket_start",
     "assignment": "id",
     "assignment_change": "id",
+    "unmatched_plug_out": "id",
+    "plug_event_default": "is_only",
     "meter": "meter_id",
     "meter_kind_past": "meter_id, until",
     "vehicle": "vehicle_id",
@@ -159,10 +163,10 @@ def check_that_a_difference_is_named_and_copied(source: str, target: str, connec
         "WHERE meter_id = 'M-1' AND recorded_at > now() - interval '1 day'"
     ).rowcount
     connection.execute("UPDATE telemetry.vehicle SET battery_capacity_kwh = 60")
-    told = command("compare", source, DATABASE_URL=target)
-    assert told.returncode == 1
-    assert "vehicle: 1 rows each, other values\n" in told.stdout
-    assert told.stdout.count("meter_telemetry_history 20") in (1, 2)
+    printed = command("compare", source, DATABASE_URL=target)
+    assert printed.returncode == 1
+    assert "vehicle: 1 row each, other values\n" in printed.stdout
+    assert printed.stdout.count("meter_telemetry_history 20") in (1, 2)
     assert transfer.copy(source, target) == lost > 0
 
 

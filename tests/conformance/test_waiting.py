@@ -85,7 +85,7 @@ def test_a_reading_that_grows_late_while_it_waits_is_in_the_rollups(
     stands there itself, and its connection is lost.
     """
     at = hours_ago(3) + timedelta(minutes=30)
-    insert_meter_readings(own, [("M-1", hours_ago(3), 1.0, 230.0)])
+    insert_meter_readings(own, [("M-1", hours_ago(3) + timedelta(minutes=1), 1.0, 230.0)])
     own.execute("CALL api.refresh_rollups(now() - interval '1 day', now())")
 
     async def test() -> None:
@@ -121,7 +121,7 @@ def _readings_waiting(client: Client) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith("energy_readings_waiting "))
 
 
-def test_all_that_wait_for_a_lock_are_told_in_time_to_send_again(
+def test_all_that_wait_for_a_lock_are_answered_in_time_to_send_again(
     connection: Connection, migrated_database: str
 ) -> None:
     # One that is halved down to single requests would make the last of them wait for 31 times the timeout.
@@ -155,9 +155,9 @@ def test_a_lock_that_stays_shows_in_readiness_until_it_is_gone(connection: Conne
                 assert client.get("/readyz").status == 200
                 with _history_locked(migrated_database):
                     _until(lambda: client.get("/readyz").status == 503)
-                    told = client.get("/readyz").json
-                    assert told["code"] == "database_unavailable"
-                    assert told["detail"].startswith("readings wait, and none was written for ")
+                    answered = client.get("/readyz").json
+                    assert answered["code"] == "database_unavailable"
+                    assert answered["detail"].startswith("readings wait, and none was written for ")
                 _until(lambda: client.get("/readyz").status == 200)
             finally:
                 stop.set()

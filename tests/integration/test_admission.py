@@ -40,10 +40,10 @@ def _write(service: Client, operation: Operation, headers: Mapping[str, str], bo
     return service.request(operation.method, operation.path.replace("{id}", "1"), body, headers)
 
 
-def _is_refused(answer: Answer, status: int, code: str, *told: str) -> None:
+def _is_refused(answer: Answer, status: int, code: str, *given: str) -> None:
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer.body
     assert answer.json["code"] == code
-    for text in told:
+    for text in given:
         assert text in answer.json["detail"]
 
 
@@ -77,8 +77,8 @@ def test_a_content_type_that_stands_twice_is_neither_of_the_two(service: Client)
     body = msgspec.json.encode(meter_reading("M-twice"))
     head = b"POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n" % len(body)
     for media_type in (b"text/plain", b"application/json"):
-        told = b"Content-Type: application/json\r\nContent-Type: %b\r\n\r\n" % media_type
-        assert _exchange(service, head + told + body).startswith(b"HTTP/1.1 415 ")
+        given = b"Content-Type: application/json\r\nContent-Type: %b\r\n\r\n" % media_type
+        assert _exchange(service, head + given + body).startswith(b"HTTP/1.1 415 ")
     assert service.get("/v1/live/meters/M-twice").status == 404
 
 
@@ -193,7 +193,7 @@ def test_a_host_that_is_none_is_refused(service: Client, host: str, path: str) -
         (b"GET http://localhost/livez HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"400"),
     ],
 )
-def test_the_host_of_a_request_is_told_by_one_header(service: Client, head: bytes, status: bytes) -> None:
+def test_the_host_of_a_request_is_named_by_one_header(service: Client, head: bytes, status: bytes) -> None:
     assert re.match(rb"HTTP/1\.1 (\d+) ", _exchange(service, head))[1] == status  # type: ignore[index]
 
 

@@ -94,10 +94,10 @@ def _refusal(status: int, *arguments: str, **environment: str) -> str:
     ended = command(*(arguments or ("serve",)), timeout_s=_PATIENCE_S, **environment)
     assert "Traceback" not in ended.stderr, ended.stderr
     assert ended.returncode == status, ended.stderr
-    said = [line for line in ended.stderr.splitlines() if line.startswith("energy: ")]
-    assert said == ended.stderr.splitlines()[-1:], ended.stderr
+    printed = [line for line in ended.stderr.splitlines() if line.startswith("energy: ")]
+    assert printed == ended.stderr.splitlines()[-1:], ended.stderr
     assert ended.stdout == ""
-    return said[0]
+    return printed[0]
 
 
 @contextmanager
@@ -109,12 +109,12 @@ def _closed_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("arguments", [("serve",), ("migrate",)], ids=" ".join)
-def test_a_database_that_is_not_there_is_said_in_one_line(arguments: tuple[str, ...]) -> None:
+def test_a_database_that_is_not_there_is_reported_in_one_line(arguments: tuple[str, ...]) -> None:
     with _closed_port() as port:
-        said = _refusal(1, *arguments, DATABASE_URL=f"postgresql://energy:hidden@127.0.0.1:{port}/energy")
-    assert "the database cannot be reached" in said
-    assert str(port) in said
-    assert "hidden" not in said
+        printed = _refusal(1, *arguments, DATABASE_URL=f"postgresql://energy:hidden@127.0.0.1:{port}/energy")
+    assert "the database cannot be reached" in printed
+    assert str(port) in printed
+    assert "hidden" not in printed
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_database_that_is_not_there_is_said_in_one_line(arguments: tuple[str, 
         "postgresql://energy:hidden@localhost:port/energy",
     ],
 )
-def test_a_database_url_that_is_none_is_said_without_its_password(text: str) -> None:
+def test_a_database_url_that_is_none_is_reported_without_its_password(text: str) -> None:
     ended = command("serve", DATABASE_URL=text, ENERGY_PORT="0")
     assert "Traceback" not in ended.stderr, ended.stderr
     assert ended.returncode in (1, 2)
@@ -135,9 +135,9 @@ def test_a_database_url_that_is_none_is_said_without_its_password(text: str) -> 
     assert "hidden" not in ended.stderr
 
 
-def test_an_unmigrated_database_is_said_with_the_command_that_mends_it(postgres_server: Server) -> None:
+def test_an_unmigrated_database_is_reported_with_the_command_that_mends_it(postgres_server: Server) -> None:
     with postgres_server.new_database() as url:
-        assert "python -m app migrate" in _refusal(1, DATABASE_URL=url)
+        assert "ev-fleet-energy migrate" in _refusal(1, DATABASE_URL=url)
         assert command("migrate", DATABASE_URL=url, STORAGE_PROFILE="postgres").returncode == 0
         with running_service(DATABASE_URL=url) as client:
             assert client.get("/readyz").status == 200
@@ -153,23 +153,23 @@ def test_an_unmigrated_database_is_said_with_the_command_that_mends_it(postgres_
         ("STORAGE_PROFILE", "sqlite"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_said_by_name(variable: str, text: str) -> None:
+def test_a_setting_that_cannot_be_used_is_reported_by_name(variable: str, text: str) -> None:
     assert f"{variable}={text}" in _refusal(2, **{variable: text})
 
 
-def test_a_setting_that_does_not_exist_is_said_by_name() -> None:
+def test_a_setting_that_does_not_exist_is_reported_by_name() -> None:
     assert "ENERGY_MAX_BODYBYTES" in _refusal(2, ENERGY_MAX_BODYBYTES="1024")
 
 
-def test_a_port_in_use_is_said_with_its_number(database_url: str) -> None:
+def test_a_port_in_use_is_reported_with_its_number(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = _refusal(2, DATABASE_URL=database_url, ENERGY_PORT=port)
-    assert port in said
+        printed = _refusal(2, DATABASE_URL=database_url, ENERGY_PORT=port)
+    assert port in printed
 
 
 @pytest.mark.parametrize("host", ["256.1.1.1", "a..b", "h" * 64 + ".example", "192.0.2.1"])
-def test_an_address_that_is_not_ours_is_said_by_name(database_url: str, host: str) -> None:
+def test_an_address_that_is_not_ours_is_reported_by_name(database_url: str, host: str) -> None:
     assert host in _refusal(2, DATABASE_URL=database_url, ENERGY_HOST=host)
 
 
@@ -263,7 +263,7 @@ def _assert_the_database_is_missed(client: Client) -> None:
     _assert_problem(client.get("/v1/assignments/1"), 503, "database_unavailable")
     _assert_problem(client.put("/v1/meters/M-1", {"ratedPowerKw": 11}), 503, "database_unavailable")
     _assert_problem(client.get("/readyz"), 503, "database_unavailable")
-    # What needs no database goes on, and what cannot be read is told as ever.
+    # What needs no database goes on, and what cannot be read is reported as ever.
     assert client.get("/livez").status == 200
     assert client.get("/metrics").status == 200
     _assert_problem(client.request("POST", "/v1/ingest", b"{", _JSON), 400, "malformed_body")
@@ -406,15 +406,15 @@ def test_signals_that_come_together_stop_a_service_as_one_does() -> None:
         watch.start()
         try:
             assert process.stdout is not None
-            said = []
+            printed = []
             for line in process.stdout:
-                said.append(line.strip())
+                printed.append(line.strip())
                 if line.startswith("waiting"):
                     for request in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
                         process.send_signal(request)
         finally:
             watch.cancel()
-    assert said == ["waiting", "stopped"] * _ROUNDS, f"round {len(said) // 2 + 1} heard no signal"
+    assert printed == ["waiting", "stopped"] * _ROUNDS, f"round {len(printed) // 2 + 1} heard no signal"
 
 
 def test_a_connection_that_idles_does_not_hold_up_the_end(database_url: str) -> None:
@@ -462,9 +462,9 @@ def test_without_a_database_url_the_service_brings_its_own_and_keeps_its_data(da
         client.ingest(meter_reading("M-1", voltage=231.5), vehicle_reading("V-1"))
 
         # A second service on the same directory is refused, and the first does not feel it.
-        said = _refusal(1, ENERGY_DATA_DIR=str(data_dir))
-        assert f"{data_dir} is in use by process" in said
-        assert "ENERGY_DATA_DIR" in said
+        printed = _refusal(1, ENERGY_DATA_DIR=str(data_dir))
+        assert f"{data_dir} is in use by process" in printed
+        assert "ENERGY_DATA_DIR" in printed
         assert client.get("/readyz").status == 200
 
     assert not (data_dir / "cluster" / "postmaster.pid").exists()
@@ -483,12 +483,12 @@ def test_without_a_database_url_the_service_brings_its_own_and_keeps_its_data(da
     assert not (data_dir / "cluster" / "postmaster.pid").exists()
 
 
-def test_a_data_directory_that_cannot_be_one_is_said_by_name(data_dir: Path) -> None:
+def test_a_data_directory_that_cannot_be_one_is_reported_by_name(data_dir: Path) -> None:
     data_dir.write_text("in the way")
     assert str(data_dir) in _refusal(1, ENERGY_DATA_DIR=str(data_dir))
 
 
-def test_an_installation_without_postgresql_is_said_by_name() -> None:
+def test_an_installation_without_postgresql_is_reported_by_name() -> None:
     assert "POSTGRES_BINDIR" in _refusal(1, POSTGRES_BINDIR=str(ROOT / "app"))
 
 
@@ -515,7 +515,7 @@ def _waiting_for_a_lock(connection: psycopg.Connection[TupleRow]) -> bool:
     return row is not None and row[0] > 0
 
 
-def test_an_unforeseen_error_is_counted_and_told_without_its_cause(postgres_server: Server) -> None:
+def test_an_unforeseen_error_is_counted_and_reported_without_its_cause(postgres_server: Server) -> None:
     with postgres_server.new_database() as url:
         migrate.migrate(url, "postgres")
         with running_service(DATABASE_URL=url) as client:

@@ -192,13 +192,13 @@ def _sent_whole(client: Client, head: str, body: bytes) -> bytes:
         ("POST /v1/nothing", 1_000_000, b"unknown_route"),
     ],
 )
-def test_who_sends_on_after_being_refused_is_told_why(service: Client, head: str, size: int, code: bytes) -> None:
+def test_who_sends_on_after_being_refused_learns_why(service: Client, head: str, size: int, code: bytes) -> None:
     answer = _sent_whole(service, head, b" " * size)
     assert b'"code":"%b"' % code in answer
     assert b"\r\nconnection: close\r\n" in answer
 
 
-def test_who_waits_to_be_told_to_go_on_is_refused_before_sending(service: Client) -> None:
+def test_who_waits_for_leave_to_go_on_is_refused_before_sending(service: Client) -> None:
     parts = urlsplit(service.address)
     with socket.create_connection((parts.hostname, parts.port or 80), timeout=10) as connection:
         head = "POST /v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue"
@@ -510,7 +510,7 @@ def test_a_bad_value_costs_its_own_reading_and_no_other(service: Client, field: 
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
 )
-def test_a_reading_that_lacks_something_is_told_what(
+def test_a_reading_that_lacks_something_gets_what_it_lacks(
     service: Client, reading: dict[str, Any], code: str, field: str | None
 ) -> None:
     document = _assert_problem(service.post("/v1/ingest", reading), 422, "no_reading_accepted")
@@ -625,7 +625,7 @@ def test_a_strict_request_with_a_conflict_keeps_none(service: Client) -> None:
         ("PATCH", "/", {"GET", "HEAD"}),
     ],
 )
-def test_a_method_that_is_not_served_is_told_those_that_are(
+def test_a_method_that_is_not_served_gets_those_that_are(
     service: Client, method: str, path: str, allowed: set[str]
 ) -> None:
     answer = service.request(method, path, headers=_JSON)
@@ -1112,14 +1112,14 @@ def test_no_mutation_of_a_valid_request_is_ever_an_unforeseen_error(client: Clie
     with closing(_KeptAlive(client)) as connection:
         for method, path, body, headers in itertools.islice(requests(chance), 1200):
             answer = connection.request(method, path, body, headers)
-            told = (method, path, body, answer.body)
-            assert answer.status in _DESIGNED, told
+            request_and_answer = (method, path, body, answer.body)
+            assert answer.status in _DESIGNED, request_and_answer
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
             if answer.status >= 400:
-                assert answer.headers["content-type"] == "application/problem+json", told
-                assert answer.json["status"] == answer.status, told
+                assert answer.headers["content-type"] == "application/problem+json", request_and_answer
+                assert answer.json["status"] == answer.status, request_and_answer
             else:
-                assert answer.json is not None, told
+                assert answer.json is not None, request_and_answer
     assert client.get("/readyz").status == 200
     # Mutations that all fail alike, or all pass, would have tried little.
     assert len([status for status, count in statuses.items() if count > 20]) >= 2, statuses

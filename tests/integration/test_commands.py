@@ -21,10 +21,11 @@ from tests.support.servers import open_directory
 from tests.support.service import ROOT, Client, command, running_service
 
 _PATIENCE_S = 60
+_IS_NO_URL = "is not a libpq URL or connection string, such as postgresql://energy@localhost:5432/energy"
 _COMMANDS = ("serve", "demo", "migrate", "roles", "import", "copy", "compare", "doctor", "policies")
 
 
-def test_the_entry_point_is_installed_beside_python_and_tells_its_version() -> None:
+def test_the_entry_point_is_installed_beside_python_and_shows_its_version() -> None:
     program = Path(sys.executable).with_name("ev-fleet-energy")
     done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == command("--version").stdout
@@ -52,12 +53,38 @@ def test_help_of_a_command_names_the_variable_and_the_default_behind_each_flag(n
 def test_a_flag_overrides_its_variable_and_an_error_names_what_was_typed() -> None:
     assert Settings.from_environment({"ENERGY_PORT": "1"}, {"ENERGY_PORT": "2", "ENERGY_HOST": None}).port == 2
     typed = command("serve", "--port", "http", ENERGY_PORT="8000")
-    assert (typed.returncode, typed.stderr) == (2, "energy: --port http is not a whole number\n")
+    assert (typed.returncode, typed.stderr) == (2, "energy: --port http is not a whole number, such as 8000\n")
     other = command(
         "policies", "plan", "--database-url", "nonsense", DATABASE_URL="postgresql://energy@127.0.0.1:1/energy"
     )
-    assert other.returncode != 0
-    assert "127.0.0.1" not in other.stderr
+    assert (other.returncode, other.stderr) == (2, f"energy: --database-url {_IS_NO_URL}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "error"),
+    [
+        (
+            ["serve", "--prot", "9"],
+            "serve [-h]",
+            "error: unrecognized arguments: --prot 9; did you mean --port?",
+        ),
+        (["migrate", "now"], "migrate [-h]", "migrate: error: unrecognized arguments: now"),
+        (
+            ["policies"],
+            "policies [-h]",
+            "error: the following arguments are required: {show,plan,apply,adopt}",
+        ),
+        (["compare", "x", "--from", "noon"], "compare [-h]", "noon is not a time, such as 2026-01-31T00:00:00Z"),
+        ([], "COMMAND", f"error: a command is missing: {', '.join(_COMMANDS)}"),
+    ],
+)
+def test_a_slip_in_the_command_line_is_answered_with_the_usage_of_the_command(
+    arguments: list[str], usage: str, error: str
+) -> None:
+    typed = command(*arguments)
+    assert typed.returncode == 2
+    assert typed.stderr.startswith(f"usage: ev-fleet-energy {usage}")
+    assert typed.stderr.endswith(f"{error}\n")
 
 
 @pytest.mark.parametrize("name", ["serve", "demo"])
@@ -141,10 +168,10 @@ def test_an_import_whose_service_stops_says_so_and_what_to_do(data_dir: str, tmp
             client.process.send_signal(signal.SIGTERM)
             assert loading.wait(_PATIENCE_S) == 1
             assert loading.stderr is not None
-            said = loading.stderr.read().splitlines()[-1]
+            printed = loading.stderr.read().splitlines()[-1]
         assert client.process.wait(_PATIENCE_S) == 0
-    assert said.startswith("energy: the database was lost after line ")
-    assert "has stopped it; run the command again" in said
+    assert printed.startswith("energy: the database was lost after line ")
+    assert "has stopped it; run the command again" in printed
     again = command("import", str(path), ENERGY_DATA_DIR=data_dir)
     assert again.returncode == 0, again.stderr
     assert "3 lines of readings" in again.stdout
@@ -156,9 +183,21 @@ def test_a_command_joins_a_server_that_is_about_to_start(tmp_path: Path) -> None
         environment = {**os.environ, "ENERGY_DATA_DIR": str(directory / "data")}
         importing = [sys.executable, "-m", "app", "import", str(_readings(tmp_path, 3))]
         both = [subprocess.Popen(importing, env=environment, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
-        said = [each.communicate(timeout=_PATIENCE_S)[0].decode() for each in both]
+        printed = [each.communicate(timeout=_PATIENCE_S)[0].decode() for each in both]
         # The one that has started the server may stop it under the other, which then is to be repeated.
-        assert 0 in [each.returncode for each in both], said
+        assert 0 in [each.returncode for each in both], printed
+
+
+def test_a_command_beside_the_database_of_a_demo_names_it() -> None:
+    """The demo has a database of its own, which is easily meant: where there is no other, or while it runs."""
+    with open_directory() as directory:
+        data_dir = directory / "data"
+        hint = f"the demo's is another one: for that, set ENERGY_DATA_DIR={data_dir / 'demo'}\n"
+        with running_service(ENERGY_DATA_DIR=str(data_dir / "demo")):
+            for _ in range(2):
+                assert hint in command("policies", "plan", ENERGY_DATA_DIR=str(data_dir)).stderr
+        assert hint not in command("policies", "plan", ENERGY_DATA_DIR=str(data_dir)).stderr
+        assert hint not in command("policies", "plan", ENERGY_DATA_DIR=str(data_dir / "demo")).stderr
 
 
 def test_a_second_service_in_a_data_directory_is_refused(service: Client, data_dir: str) -> None:

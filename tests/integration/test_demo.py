@@ -64,7 +64,7 @@ def test_a_demo_begins_with_as_many_days_of_history_as_it_is_asked_for(database_
 @pytest.mark.parametrize("days", ["0", "367"])
 def test_a_demo_of_too_few_or_too_many_days_says_what_is_allowed(database_url: str, days: str) -> None:
     refused = command("demo", "--days", days, DATABASE_URL=database_url, ENERGY_PORT="0")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert f"energy: {days} days: the past of a simulated fleet has 1 to 366, such as --days 30\n" in refused.stderr
 
 

@@ -379,7 +379,7 @@ def test_a_cluster_that_can_no_longer_be_reached_is_not_hidden_by_an_empty_one(d
 
 @as_root
 def test_accounts_that_cannot_run_a_database_are_refused(directory: Path) -> None:
-    with pytest.raises(EmbeddedServerError, match="ENERGY_POSTGRES_USER=nosuch: there is no such"):
+    with pytest.raises(EmbeddedServerError, match="ENERGY_POSTGRES_USER=nosuch is not a system account"):
         EmbeddedServer(directory / "data", os_user="nosuch").start()
     with pytest.raises(EmbeddedServerError, match="refuses to run as root"):
         EmbeddedServer(directory / "data", os_user="root").start()

@@ -22,6 +22,8 @@ from tests.support.service import Client, running_service
 ID = "a string (1 to 64 of the characters A-Z a-z 0-9 . _ : -), such as M-101"
 INSTANT = "a date and time (RFC 3339 with a time zone), such as 2026-11-20T08:00:00Z"
 ASSIGNMENT = {"meterId": "M-1", "vehicleId": "V-1", "from": "2026-01-01T00:00:00Z"}
+NEW_ASSIGNMENT = '{"meterId": "M-101", "vehicleId": "V-202", "from": "2026-11-20T08:00:00Z"}'
+NEW_READING = '{"meterId": "M-101", "kwhConsumedAc": 12.4, "voltage": 231.5, "timestamp": "2026-11-20T08:00:00Z"}'
 EVENT = {"event": "plugIn", "meterId": "M-1", "vehicleId": "V-1", "at": "2026-01-01T00:00:00Z"}
 # Of each body its struct, where it is sent, and one that is allowed.
 BODIES: list[tuple[type[msgspec.Struct], str, str, dict[str, Any]]] = [
@@ -69,11 +71,15 @@ def _send(client: Client, method: str, path: str, body: bytes) -> dict[str, Any]
         (
             {"from": "1969-12-31T00:00:00Z"},
             "from",
-            "from must be from 1970-01-01T00:00:00+00:00 to 9999-01-01T00:00:00+00:00",
+            "from must be from 1970-01-01T00:00:00Z to 9999-01-01T00:00:00Z",
         ),
         ({"to": "now"}, "to", f"to must be {INSTANT}, or null"),
         ({"to": "2025-01-01T00:00:00Z"}, "to", "to must be later than from"),
-        ({"until": None}, "until", "until is unknown: the fields are meterId, vehicleId, from, to"),
+        (
+            {"until": None},
+            "until",
+            f"until is unknown: the fields are meterId, vehicleId, from, to, such as {NEW_ASSIGNMENT}",
+        ),
     ],
 )
 def test_an_assignment_that_is_not_allowed_is_answered_with_what_is(
@@ -81,7 +87,38 @@ def test_an_assignment_that_is_not_allowed_is_answered_with_what_is(
 ) -> None:
     problem = _send(service, "POST", "/v1/assignments", msgspec.json.encode(ASSIGNMENT | body))
     assert (problem["code"], problem["field"]) == ("invalid_parameter", field)
-    assert problem["detail"].removeprefix("assignment 0: ") == detail
+    assert problem["detail"] == detail
+
+
+def test_of_several_assignments_the_one_at_fault_is_named(service: Client) -> None:
+    array = [ASSIGNMENT, ASSIGNMENT | {"to": "2025-01-01T00:00:00Z"}]
+    problem = _send(service, "POST", "/v1/assignments", msgspec.json.encode(array))
+    assert problem["detail"] == "item 1: to must be later than from"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        ("POST", "/v1/ingest", f"the body is empty; send a reading, such as {NEW_READING}"),
+        ("POST", "/v1/assignments", f"the body is empty; send JSON, such as {NEW_ASSIGNMENT}"),
+        (
+            "PUT",
+            "/v1/fleet/defaults",
+            'the body is empty; send JSON, such as {"meters": {"energyReading": "interval"}}',
+        ),
+    ],
+)
+def test_an_empty_body_is_answered_with_one_that_works(service: Client, method: str, path: str, detail: str) -> None:
+    for body in (b"", b" \n"):
+        answer = service.request(method, path, body, {"Content-Type": "application/json"})
+        assert (answer.status, answer.json["code"], answer.json["detail"]) == (400, "malformed_body", detail)
+
+
+def test_a_body_that_is_not_gzip_is_answered_with_what_to_do(service: Client) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = service.request("POST", "/v1/ingest", b"{}", headers)
+    assert (answer.status, answer.json["code"]) == (400, "malformed_body")
+    assert answer.json["detail"].endswith("; compress it, or send it without Content-Encoding: gzip")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +129,7 @@ def test_an_assignment_that_is_not_allowed_is_answered_with_what_is(
             "/v1/assignments",
             b'"M-1"',
             None,
-            "the body must be an object with the fields meterId, vehicleId, from, to",
+            f"the body must be an object with the fields meterId, vehicleId, from, to, such as {NEW_ASSIGNMENT}",
         ),
         ("POST", "/v1/assignments", b"{}", "meterId", f"meterId is missing: it must be {ID}"),
         ("POST", "/v1/assignments", b"[{}]", "meterId", f"item 0: meterId is missing: it must be {ID}"),
@@ -101,7 +138,8 @@ def test_an_assignment_that_is_not_allowed_is_answered_with_what_is(
             "/v1/assignments",
             b"[1]",
             None,
-            "item 0: the item must be an object with the fields meterId, vehicleId, from, to",
+            "item 0: the item must be an object with the fields meterId, vehicleId, from, to, such as "
+            f"{NEW_ASSIGNMENT}",
         ),
         (
             "POST",
@@ -150,7 +188,8 @@ def test_an_assignment_that_is_not_allowed_is_answered_with_what_is(
             "/v1/fleet/defaults",
             b"[]",
             "meters",
-            "meters must be an object with the fields energyReading, registerModulusKwh, since",
+            "meters must be an object with the fields energyReading, registerModulusKwh, since, such as "
+            '{"energyReading": "interval"}',
         ),
     ],
 )

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from app.__main__ import main
 from app.db import migrate
 from app.tools.import_file import MAX_LINE_LENGTH
 from app.tools.importer import LINES_PER_BATCH, MAX_BAD_LINES_LISTED
+from app.words import rfc3339
 from tests.support.readings import meter_reading, minutes_ago, now, vehicle_reading
 from tests.support.servers import Server, url_of
 from tests.support.service import ROOT, command
@@ -88,12 +90,12 @@ def _rows(database: Connection, statement: str) -> list[Any]:
 
 def _counts(done: "subprocess.CompletedProcess[str]") -> str:
     """What the summary says of the lines: `n kept, n there already, n conflicts, n bad`."""
-    [summary] = [line for line in done.stdout.splitlines() if " lines of " in line]
+    [summary] = [line for line in done.stdout.splitlines() if re.search(" lines? of .* kept, ", line)]
     return summary.split(": ", 2)[2]
 
 
 def _bad_lines(done: "subprocess.CompletedProcess[str]") -> dict[int, str]:
-    """What was said of each line that was listed, in the order listed."""
+    """What was printed of each listed line, in the order listed."""
     listed = [
         line.removeprefix("line ").split(": ", 1) for line in done.stdout.splitlines() if line.startswith("line ")
     ]
@@ -114,7 +116,7 @@ def _at(minutes: int) -> datetime:
 
 
 def _text(minutes: int) -> str:
-    return _at(minutes).isoformat()
+    return rfc3339(_at(minutes))
 
 
 # What is read: forms, columns, identities.
@@ -407,9 +409,9 @@ def test_only_the_first_bad_lines_are_listed_and_all_are_counted(database: Conne
     )
     done = _import(database, path)
     kept, bad = count // 20, count - count // 20
-    assert _counts(done) == f"{kept} kept, 0 there already, 0 conflicts, {bad} bad"
+    assert _counts(done) == f"{kept:,} kept, 0 there already, 0 conflicts, {bad:,} bad"
     assert list(_bad_lines(done)) == [n + 2 for n in range(count) if n % 20][:MAX_BAD_LINES_LISTED]
-    assert f"... and {bad - MAX_BAD_LINES_LISTED} more lines that were not kept" in done.stdout
+    assert f"... and {bad - MAX_BAD_LINES_LISTED:,} more lines not kept" in done.stdout
     assert len(_rows(database, METERS)) == kept
 
 
@@ -438,7 +440,7 @@ def test_a_conflict_is_reported_by_line_and_the_first_stands(database: Connectio
     lines = [f"M-1,{_text(n)},{n},230" for n in range(5)]
     path.write_bytes(_csv("meterId,timestamp,kwhConsumedAc,voltage", *lines, f"M-1,{_text(2)},77,230", lines[0]))
     done = _import(database, path)
-    assert _counts(done) == "5 kept, 1 there already, 1 conflicts, 0 bad"
+    assert _counts(done) == "5 kept, 1 there already, 1 conflict, 0 bad"
     assert {number: what.split(": ")[0] for number, what in _bad_lines(done).items()} == {7: "conflict"}
     path.write_bytes(_csv("meterId,timestamp,kwhConsumedAc,voltage", *(line.replace(",230", ",231") for line in lines)))
     done = _import(database, path, status=1)
@@ -465,12 +467,13 @@ def test_assignments_that_overlap_are_reported_with_what_they_overlap(database: 
     done = _import(database, path)
     assert _counts(done) == "2 kept, 1 there already, 3 overlaps, 3 bad"
     first = f"overlaps assignment 1 (M-1 to V-1, from {_text(0)}, to {_text(10)})"
+    remedy = "begin at its end or later, or correct it with PATCH /v1/assignments/1"
     bad = _bad_lines(done)
     assert list(bad) == [3, 5, 6, 8, 9, 10]
-    assert bad[3] == f"M-1 to V-2 from {_text(9)} {first}"
-    assert bad[5] == f"M-2 to V-1 from {_text(5)} {first}"
+    assert bad[3] == f"M-1 to V-2 from {_text(9)} {first}; {remedy}"
+    assert bad[5] == f"M-2 to V-1 from {_text(5)} {first}; {remedy}"
     assert bad[6] == "to must be later than from"
-    assert f"(M-1 to V-3, from {_text(10)}, still open)" in bad[8]
+    assert f"(M-1 to V-3, from {_text(10)}, still open); close it first: PATCH /v1/assignments/" in bad[8]
     kept = [("M-1", "V-1", _at(0), _at(10)), ("M-1", "V-3", _at(10), None)]
     assert _rows(database, ASSIGNMENTS) == kept
 
@@ -524,7 +527,7 @@ def test_end_at_now_ends_in_this_minute_and_later_runs_shift_by_the_same_amount(
         done = _import(database, path, *options)
         assert _counts(done) == f"{counts}, 0 conflicts, 0 bad"
         earlier = [at - timedelta(minutes=90) for at in instants]
-        assert f"imported before; shifted again by the same amount, so that it ends at {earlier[-1].isoformat()}" in (
+        assert f"imported before; shifted again by the same amount, so that it ends at {rfc3339(earlier[-1])}" in (
             done.stdout
         )
         assert [at for _, at, *_ in _rows(database, METERS)] == earlier
@@ -579,7 +582,7 @@ def test_a_timestamp_that_a_shift_takes_out_of_the_calendar_spoils_its_line_only
         )
     )
     done = _import(database, path, "--end-at", "now")
-    assert "from 2022-04-12T19:27:00+00:00 cannot be shifted" in _bad_lines(done)[2]
+    assert "from 2022-04-12T19:27:00Z cannot be shifted" in _bad_lines(done)[2]
     assert [meter for meter, *_ in _rows(database, ASSIGNMENTS)] == ["M-2"]
 
 
@@ -611,13 +614,13 @@ def test_what_came_before_the_cut_in_a_gzip_is_kept_and_the_whole_file_completes
     kept = _rows(connection, METERS)
     assert LINES_PER_BATCH < len(kept) < len(rows)
     assert kept == rows[: last_line - 1]
-    assert _counts(done) == f"{len(kept)} kept, 0 there already, 0 conflicts, 0 bad"
+    assert _counts(done) == f"{len(kept):,} kept, 0 there already, 0 conflicts, 0 bad"
     readings = "SELECT sum(readings)::int FROM telemetry.meter_hourly"
     assert _rows(connection, readings) == [(len(kept),)]
 
     path.write_bytes(whole)
     done = _import(connection, path)
-    assert _counts(done) == f"{len(rows) - len(kept)} kept, {len(kept)} there already, 0 conflicts, 0 bad"
+    assert _counts(done) == f"{len(rows) - len(kept):,} kept, {len(kept):,} there already, 0 conflicts, 0 bad"
     assert _rows(connection, METERS) == rows
     assert _rows(connection, readings) == [(len(rows),)]
 
@@ -701,6 +704,21 @@ REFUSED: Mapping[str, tuple[bytes, Sequence[str], str]] = {
     "an end that is no instant": (METER_JSON, ("--end-at", "noon"), "--end-at must be a date and time"),
     "an end without a zone": (METER_JSON, ("--end-at", "2026-01-01T00:00:00"), "with a time zone"),
     "an end and no timestamp": (b"{}\n", ("--end-at", "now"), "has no line with a timestamp"),
+    "assignments by day": (_csv("meterId,vehicleId,from"), ("--by-day",), "--by-day is for readings"),
+}
+# Of these, those where the file is right.
+WRONG_OPTIONS = {
+    "an unknown field",
+    "a field without a column",
+    "a column that is not there",
+    "columns of lines of JSON",
+    "a bad meter id",
+    "an empty vehicle id",
+    "both ids for readings",
+    "a meter for vehicles",
+    "an end that is no instant",
+    "an end without a zone",
+    "assignments by day",
 }
 
 
@@ -717,11 +735,11 @@ def test_a_file_or_option_of_no_use_is_refused_in_one_line(
     path.write_bytes(content)
     monkeypatch.setenv("DATABASE_URL", _url(database))
     # The command line, called rather than started: a second a case is saved.
-    assert main(["import", str(path), *options]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("energy: ")
-    assert message in told
-    assert told.count("\n") == 1
+    assert main(["import", str(path), *options]) == (2 if case in WRONG_OPTIONS else 1)
+    printed = capsys.readouterr().err
+    assert printed.startswith("energy: ")
+    assert message in printed
+    assert printed.count("\n") == 1
     assert _rows(database, METERS) == _rows(database, VEHICLES) == _rows(database, ASSIGNMENTS) == []
 
 
@@ -738,7 +756,7 @@ def test_what_is_no_file_is_refused_in_one_line(database: Connection, tmp_path: 
         assert done.stdout == ""
 
 
-def test_a_database_that_is_down_or_not_migrated_is_told(tmp_path: Path, postgres_server: Server) -> None:
+def test_a_database_that_is_down_or_not_migrated_is_reported(tmp_path: Path, postgres_server: Server) -> None:
     path = tmp_path / "meters.ndjson"
     path.write_bytes(METER_JSON)
     done = command("import", str(path), DATABASE_URL="postgresql://energy@127.0.0.1:1/energy")
@@ -749,12 +767,12 @@ def test_a_database_that_is_down_or_not_migrated_is_told(tmp_path: Path, postgre
         done = command("import", str(path), DATABASE_URL=url)
     assert (done.returncode, done.stderr) == (
         1,
-        "energy: the database has no schema yet; run: python -m app migrate\n",
+        "energy: the database has no schema yet; run: ev-fleet-energy migrate\n",
     )
 
 
 @pytest.mark.parametrize("kind", ["readings", "assignments"])
-def test_a_database_lost_midway_is_told_and_another_run_completes_the_import(
+def test_a_database_lost_midway_is_reported_and_another_run_completes_the_import(
     database: Connection, tmp_path: Path, kind: str
 ) -> None:
     """The import is held up in its first transaction by a lock on the table it writes to, and its session is ended
@@ -799,7 +817,7 @@ def test_a_database_lost_midway_is_told_and_another_run_completes_the_import(
     assert _counts(_import(database, path)).startswith("1 kept")
 
 
-def test_a_role_that_may_only_read_is_told_so(database: Connection, tmp_path: Path) -> None:
+def test_a_role_that_may_only_read_gets_a_plain_error(database: Connection, tmp_path: Path) -> None:
     readings, stays = tmp_path / "readings.ndjson", tmp_path / "stays.ndjson"
     readings.write_bytes(METER_JSON)
     stays.write_bytes(_ndjson({"meterId": "M-1", "vehicleId": "V-1", "from": BASE}))

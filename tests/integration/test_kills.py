@@ -37,9 +37,9 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_by_a_kill_of(place:
         seed = secrets.randbelow(10**6)
         killed = kill_under_load(place, kind, seed)
         outcome = check(place)
-        told = f"seed {seed}, {killed}: {outcome.line()}"
-        assert outcome.acknowledged > 0, told
-        assert outcome.is_sound, told
+        summary = f"seed {seed}, {killed}: {outcome.line()}"
+        assert outcome.acknowledged > 0, summary
+        assert outcome.is_sound, summary
 
 
 def remove(connection: psycopg.Connection[TupleRow], place: Site, *meters: str) -> None:

@@ -66,8 +66,8 @@ def test_rejections_are_counted_by_code_and_logged_once_with_code_and_device(dat
         lines = [line for line in _lines(log, "V-404") if " energy.rejected: " in line]
         assert _counted(client, "energy_rejected_readings") == {"out_of_range": 3, "wrong_type": 1}
         assert _counted(client, "energy_rejected_requests") == {"no_reading_accepted": 3, "unknown_vehicle": 1}
-    said = [line.split(" energy.rejected: ")[1].split(', "')[0].split(", '")[0] for line in lines]
-    assert said == [
+    printed = [line.split(" energy.rejected: ")[1].split(', "')[0].split(", '")[0] for line in lines]
+    assert printed == [
         "rejected reading, device 'M-7': out_of_range",
         "rejected POST '/v1/ingest', device 'M-7': no_reading_accepted",
         "rejected reading, device 'V-9': wrong_type",

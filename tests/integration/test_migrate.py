@@ -202,11 +202,11 @@ def test_a_schema_newer_than_this_release_is_refused_and_left_alone(server: Serv
 
 
 def test_a_database_that_was_never_migrated_names_the_command(fresh_postgres_database: str) -> None:
-    with pytest.raises(SchemaMismatch, match=r"no schema yet; run: python -m app migrate$"):
+    with pytest.raises(SchemaMismatch, match=r"no schema yet; run: ev-fleet-energy migrate$"):
         migrate.check(fresh_postgres_database)
     refused = command("serve", DATABASE_URL=fresh_postgres_database)
     assert refused.returncode == 1
-    assert refused.stderr == "energy: the database has no schema yet; run: python -m app migrate\n"
+    assert refused.stderr == "energy: the database has no schema yet; run: ev-fleet-energy migrate\n"
 
 
 def test_changed_sql_asks_for_a_migrate_which_mends_it(fresh_postgres_database: str) -> None:
@@ -216,7 +216,7 @@ def test_changed_sql_asks_for_a_migrate_which_mends_it(fresh_postgres_database: 
     )
     with pytest.raises(
         SchemaMismatch,
-        match=rf"by release 0\.0\.1, this is {__version__}, and their SQL differs; run: python -m app migrate$",
+        match=rf"by release 0\.0\.1, this is {__version__}, and their SQL differs; run: ev-fleet-energy migrate$",
     ):
         migrate.check(fresh_postgres_database)
     assert migrate.migrate(fresh_postgres_database).applied == []
@@ -270,7 +270,7 @@ def test_a_later_release_applies_only_what_is_new_and_keeps_the_readings(
     migrate.migrate(fresh_postgres_database)
     _keep_a_reading(fresh_postgres_database)
     (migrations_copy / "common" / "9999_new.sql").write_text("CREATE TABLE telemetry.new (n integer);\n")
-    with pytest.raises(SchemaMismatch, match="run: python -m app migrate"):
+    with pytest.raises(SchemaMismatch, match="run: ev-fleet-energy migrate"):
         migrate.check(fresh_postgres_database)
 
     assert migrate.migrate(fresh_postgres_database).applied == ["9999_new"]
@@ -497,7 +497,7 @@ def _as(role: str, url: str) -> str:
     return make_conninfo(url, user=role, password="no-secret")
 
 
-def test_a_role_without_rights_is_told_so(role: str, server: Server) -> None:
+def test_a_role_without_rights_gets_a_plain_error(role: str, server: Server) -> None:
     with server.new_database() as url:
         for _ in range(2):
             refused = command("migrate", DATABASE_URL=_as(role, url))

@@ -273,13 +273,15 @@ def test_what_becomes_of_an_assignment_is_answered_as_described(service: Client)
     opened = service.post(events, plug_in)
     assert (opened.status, opened.json["outcome"]) == (200, "created")
     taken = {**plug_in, "vehicleId": "V-9"}
-    for told, status in ((plug_in, 200), ([plug_in, taken], 200), (taken, 409), ([taken], 422)):
-        answer = service.post(events, told)
+    for sent, status in ((plug_in, 200), ([plug_in, taken], 200), (taken, 409), ([taken], 422)):
+        answer = service.post(events, sent)
         assert answer.status == status
         _is_as_described("POST", events, answer)
-    nothing = service.post(events, {"event": "plugOut", "meterId": "M-9", "at": minutes_ago(60)})
-    assert nothing.status == 404
-    _is_as_described("POST", events, nothing)
+    plug_out = {"event": "plugOut", "meterId": "M-9", "at": minutes_ago(30)}
+    for sent, status in ((plug_out, 200), ({**plug_out, "vehicleId": "V-8"}, 404)):
+        answer = service.post(events, sent)
+        assert answer.status == status
+        _is_as_described("POST", events, answer)
     partial = service.post(f"{path}?partial=true", [{"meterId": "M-9", "vehicleId": "V-9", "from": minutes_ago(9)}, {}])
     assert partial.status == 200
     _is_as_described("POST", path, partial)

@@ -78,7 +78,7 @@ def _import(url: str, path: Path, *options: str) -> str:
     """Run the command; returns what its summary says of the lines: `n kept, n there already, ...`."""
     done = command("import", str(path), *options, DATABASE_URL=url)
     assert done.returncode == 0, done.stdout + done.stderr
-    [summary] = [line for line in done.stdout.splitlines() if " lines of " in line]
+    [summary] = [line for line in done.stdout.splitlines() if " kept, " in line]
     return summary.split(": ", 2)[2]
 
 
@@ -121,10 +121,10 @@ def test_energy_over_any_window_is_the_sum_over_the_file_imported_once_or_twice(
     assert max(gaps) > timedelta(minutes=1)
     options = ("--meter", "HOME", "--end-at", "now")
     count = len(minutes)
-    assert _import(migrated_database, HOUSEHOLD, *options) == f"{count} kept, 0 there already, 0 conflicts, 0 bad"
+    assert _import(migrated_database, HOUSEHOLD, *options) == f"{count:,} kept, 0 there already, 0 conflicts, 0 bad"
     before = [_rows(connection, statement) for statement in EVERYTHING]
     assert before[0][0][0] == sum(readings for _, _, readings, _ in before[1]) == count
-    assert _import(migrated_database, HOUSEHOLD, *options) == f"0 kept, {count} there already, 0 conflicts, 0 bad"
+    assert _import(migrated_database, HOUSEHOLD, *options) == f"0 kept, {count:,} there already, 0 conflicts, 0 bad"
     assert [_rows(connection, statement) for statement in EVERYTHING] == before
 
     [(newest,)] = _rows(connection, "SELECT max(recorded_at) FROM telemetry.meter_telemetry_history")
@@ -177,10 +177,10 @@ def test_charging_sessions_are_assignments_of_a_vehicle_to_a_plug(
 ) -> None:
     sessions = _sessions()
     fitting = _fitting(sessions)
-    overlaps = len(sessions) - len(fitting)
-    assert _import(migrated_database, SESSIONS) == (f"{len(fitting)} kept, 0 there already, {overlaps} overlaps, 0 bad")
+    rest = f"{len(sessions) - len(fitting):,} overlaps, 0 bad"
+    assert _import(migrated_database, SESSIONS) == f"{len(fitting):,} kept, 0 there already, {rest}"
     assert _rows(connection, ASSIGNED) == fitting
-    assert _import(migrated_database, SESSIONS) == (f"0 kept, {len(fitting)} there already, {overlaps} overlaps, 0 bad")
+    assert _import(migrated_database, SESSIONS) == f"0 kept, {len(fitting):,} there already, {rest}"
     assert _rows(connection, ASSIGNED) == fitting
 
     for session in random.Random(SEED).sample(fitting, 10):
@@ -205,8 +205,8 @@ def test_sessions_of_both_plugs_as_if_they_were_one_overlap_as_counted_from_the_
     fitting = _fitting(sessions)
     overlaps = len(sessions) - len(fitting)
     assert overlaps > 50
-    for counts in (f"{len(fitting)} kept, 0 there already", f"0 kept, {len(fitting)} there already"):
-        assert _import(migrated_database, path, "--meter", "CCS") == f"{counts}, {overlaps} overlaps, 0 bad"
+    for counts in (f"{len(fitting):,} kept, 0 there already", f"0 kept, {len(fitting):,} there already"):
+        assert _import(migrated_database, path, "--meter", "CCS") == f"{counts}, {overlaps:,} overlaps, 0 bad"
         assert _rows(connection, ASSIGNED) == fitting
 
 
@@ -229,7 +229,7 @@ class Charge(NamedTuple):
 
 
 def _charges(last_days: int | None) -> tuple[list[Charge], timedelta]:
-    """Sessions that fit, those of the last days alone if told, and the whole days by which to shift them up to now."""
+    """Sessions that fit, or those of the last days alone, and the whole days by which to shift them up to now."""
     with SESSIONS.open(newline="") as file:
         rows = {row["session"]: row for row in csv.DictReader(file)}
     fitting = _fitting(_sessions())

@@ -153,13 +153,15 @@ def test_a_worker_that_replaces_another_waits_for_a_database_that_is_away() -> N
             assert client.ingest(meter_reading())["accepted"] == 1
 
 
-def test_a_port_that_workers_of_another_service_share_is_said_to_be_in_use(database_url: str) -> None:
+def test_a_port_that_workers_of_another_service_share_is_reported_as_in_use(database_url: str) -> None:
     with running_service(DATABASE_URL=database_url, ENERGY_WORKERS="2") as client:
         port = client.address.rsplit(":", 1)[1]
         for workers in ("1", "2"):
             ended = command("serve", "--workers", workers, DATABASE_URL=database_url, ENERGY_PORT=port)
             assert ended.returncode == 2
-            assert f"energy: port {port} of 127.0.0.1 is in use" in ended.stderr
+            assert (
+                f"energy: port {port} of 127.0.0.1 is in use by a service of this project: stop that, " in ended.stderr
+            )
 
 
 def test_a_few_connections_are_shared_out_among_the_workers(database_url: str) -> None:
@@ -178,7 +180,7 @@ def test_a_few_connections_are_shared_out_among_the_workers(database_url: str) -
 
 
 @pytest.mark.parametrize("workers", ["0", "65", "two"])
-def test_a_number_of_workers_that_cannot_be_is_said_by_name(workers: str) -> None:
+def test_a_number_of_workers_that_cannot_be_is_named(workers: str) -> None:
     ended = command("serve", "--workers", workers)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"energy: --workers {workers} ")

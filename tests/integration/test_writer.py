@@ -386,7 +386,7 @@ def test_close_may_be_called_twice_and_before_anything_came(url: str) -> None:
     _run(test)
 
 
-def test_a_duplicate_is_told_from_a_conflict_and_the_first_stands(url: str) -> None:
+def test_a_duplicate_is_separated_from_a_conflict_and_the_first_stands(url: str) -> None:
     async def test() -> None:
         async with _writing(url) as writer:
             assert await writer.write(_meters("M-1", "M-2")) == Written()

@@ -108,7 +108,7 @@ EXAMPLES = (
 
 def answers(server: Server) -> list[tuple[Example, Answer]]:
     """Every example with its answer, in order; each has to succeed."""
-    told = []
+    answered = []
     with server.new_database() as url:
         migrate.migrate(url, server.profile)
         with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
@@ -117,8 +117,8 @@ def answers(server: Server) -> list[tuple[Example, Answer]]:
             for example in EXAMPLES:
                 answer = _ask(client, example)
                 assert answer.status < 300, (example, answer.body)
-                told.append((example, answer))
-    return told
+                answered.append((example, answer))
+    return answered
 
 
 def _fill(connection: psycopg.Connection[Any]) -> None:
@@ -132,7 +132,7 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
             ratio = (0.91 if day < TURNED_BAD else 0.82) if meter == "M-101" else 0.83
             gained = 100 * power_kw * hours * ratio / capacity_kwh
             for i in range(36):
-                at = FIRST + day * DAY + timedelta(hours=6) + i * 10 * MINUTE
+                at = FIRST + day * DAY + timedelta(hours=6) + (i + 1) * 10 * MINUTE
                 energy = power_kw / 6 if 12 <= i < 12 + 6 * hours else 0.0
                 share = min(1.0, (i - 11) / (6 * hours)) if i >= 12 else 1 - (i + 1) / 12
                 meters.append((meter, at, energy, 229.0 + (i * 7 + day) % 5))
@@ -144,7 +144,8 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
             "INSERT INTO telemetry.assignment (meter_id, vehicle_id, during) VALUES (%s, %s, tstzrange(%s, NULL))",
             [meter, vehicle, FIRST],
         )
-    insert_meter_readings(connection, [("M-103", FIRST + 19 * DAY + i * 10 * MINUTE, 0.05, 230.0) for i in range(12)])
+    rows = [("M-103", FIRST + 19 * DAY + i * 10 * MINUTE, 0.05, 230.0) for i in range(1, 13)]
+    insert_meter_readings(connection, rows)
 
 
 def _ask(client: Client, example: Example) -> Answer:
@@ -163,10 +164,10 @@ def _steady(body: bytes) -> bytes:
     )
 
 
-def documented(told: Sequence[tuple[Example, Answer]]) -> str:
+def documented(answered: Sequence[tuple[Example, Answer]]) -> str:
     """docs/answers.md."""
     parts = [_HEAD]
-    for example, answer in told:
+    for example, answer in answered:
         parts.append(f"\n## `{example.method} {example.path}`\n")
         body = "" if example.body is None else msgspec.json.encode(example.body).decode()
         sent = f"\nContent-Type: application/json\n\n{body}" if body else ""
@@ -181,10 +182,10 @@ def documented(told: Sequence[tuple[Example, Answer]]) -> str:
 def main() -> None:
     """Write docs/answers.md."""
     with start("postgres") as server:
-        told = answers(server)
+        answered = answers(server)
     ANSWERS.parent.mkdir(exist_ok=True)
-    ANSWERS.write_text(documented(told), encoding="utf-8")
-    sys.stdout.write(f"{len(told)} answers written\n")
+    ANSWERS.write_text(documented(answered), encoding="utf-8")
+    sys.stdout.write(f"{len(answered)} answers written\n")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def document(key: Key, values: Values) -> dict[str, Any]:
 
 
 class LoadClient(threading.Thread):
-    """Posts until it is told to stop. Each client stamps microseconds of its own, so that no two make one key."""
+    """Posts until it has to stop. Each client stamps microseconds of its own, so that no two make one key."""
 
     def __init__(self, number: int, seed: int, port: int, ledger: Ledger) -> None:
         super().__init__(name=f"load-{number}")

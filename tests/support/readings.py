@@ -19,12 +19,12 @@ def minutes_ago(minutes: float) -> datetime:
 
 
 def meter_reading(meter_id: str = "M-101", at: datetime | None = None, **values: Any) -> dict[str, Any]:
-    """A meter reading of 0.2 kWh at 230 V, now unless told."""
+    """A meter reading of 0.2 kWh at 230 V, by default of now."""
     return {"meterId": meter_id, "kwhConsumedAc": 0.2, "voltage": 230.0, "timestamp": at or now(), **values}
 
 
 def vehicle_reading(vehicle_id: str = "V-202", at: datetime | None = None, **values: Any) -> dict[str, Any]:
-    """A vehicle reading of 0.18 kWh at 55 % and 30 degrees C, now unless told."""
+    """A vehicle reading of 0.18 kWh at 55 % and 30 degrees C, by default of now."""
     return {
         "vehicleId": vehicle_id,
         "soc": 55.0,

@@ -40,7 +40,7 @@ class Server:
 
     @contextmanager
     def new_database(self, owner: str | None = None) -> Iterator[str]:
-        """URL of a new, empty database, dropped afterwards; the server's superuser's unless told whose."""
+        """URL of a new, empty database, dropped afterwards; by default the server's superuser's."""
         name = f"energy_test_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             owned = f" OWNER {owner}" if owner else ""

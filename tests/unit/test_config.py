@@ -35,6 +35,7 @@ _READ_AS: dict[str, tuple[str, Any]] = {
     "ENERGY_MAX_READINGS_PER_TRANSACTION": ("13", 13),
     "ENERGY_LATE_AFTER_S": ("90", 90.0),
     "ENERGY_MAX_CLOCK_SKEW_S": ("0", 0.0),
+    "ENERGY_PLUG_CLOCK_TOLERANCE_S": ("2.5", 2.5),
     "ENERGY_MAX_WINDOW_DAYS": ("3660", 3660),
     "ENERGY_MAX_HEALTH_DAYS": ("90", 90),
     "ENERGY_MAX_LIST_LIMIT": ("14", 14),
@@ -80,7 +81,7 @@ def test_an_empty_environment_means_all_defaults() -> None:
 @pytest.mark.parametrize("variable", _NUMERIC)
 @pytest.mark.parametrize("text", ["-1", "many", "1.5.2", "nan", "inf", "1e400", "99999999999999", "0x10", "1,5"])
 def test_a_number_that_cannot_be_used_is_refused_by_name(variable: str, text: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"^{variable}={text} is not "):
+    with pytest.raises(ConfigurationError, match=rf"^{variable}={text} is not .*, such as {variables()[variable][0]}$"):
         Settings.from_environment({variable: text})
 
 
@@ -112,6 +113,17 @@ def test_a_value_outside_what_is_allowed_is_refused_by_name(variable: str, text:
         Settings.from_environment({variable: text})
 
 
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_READ_URL"])
+@pytest.mark.parametrize(
+    "text", ["nonsense", "mysql://energy:hidden@localhost/energy", "postgresql://localhost/?nope=1"]
+)
+def test_a_database_url_that_is_none_is_refused_with_an_example_and_without_its_password(
+    variable: str, text: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{variable} is not a .*, such as postgresql://energy@[^ ]+$"):
+        Settings.from_environment({variable: text})
+
+
 @pytest.mark.parametrize(("text", "port"), [("1", 1), ("65535", 65535)])
 def test_the_ends_of_a_range_belong_to_it(text: str, port: int) -> None:
     assert Settings.from_environment({"ENERGY_PORT": text}).port == port
@@ -130,7 +142,7 @@ def test_variables_of_other_programs_are_none_of_ours() -> None:
     )
 
 
-def test_the_process_environment_is_what_is_read_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_environment_is_what_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ENERGY_PORT" not in os.environ
     monkeypatch.setenv("ENERGY_PORT", "8123")
     assert Settings.from_environment().port == 8123

@@ -1,28 +1,8 @@
-"""How doctor writes sizes, lengths of time and findings, for a person."""
-
-from datetime import timedelta
+"""How doctor writes sizes and findings, for a person."""
 
 import pytest
 
 from app.tools import doctor
-
-
-@pytest.mark.parametrize(
-    ("length", "text"),
-    [
-        (timedelta(0), "0 seconds"),
-        (timedelta(seconds=1.2), "1 second"),
-        (timedelta(minutes=5), "5 minutes"),
-        (timedelta(hours=2, minutes=5, seconds=7), "2 hours 5 minutes"),
-        (timedelta(hours=12, minutes=29), "12 hours"),
-        (timedelta(days=3), "3 days"),
-        (timedelta(days=3, minutes=5), "3 days"),
-        (timedelta(days=1, hours=1), "1 day 1 hour"),
-        (timedelta(days=1100, hours=1), "1,100 days"),
-    ],
-)
-def test_a_length_of_time_is_written_by_its_largest_units(length: timedelta, text: str) -> None:
-    assert doctor.duration(length) == text
 
 
 @pytest.mark.parametrize(

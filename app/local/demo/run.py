@@ -10,7 +10,7 @@ import time
 from datetime import timedelta
 from typing import Final
 
-from app.errors import OperatorError
+from app.errors import ConfigurationError, OperatorError
 from app.local.demo.client import Client
 from app.local.demo.posting import Demo, Load
 from app.local.demo.report import ask_performances, pick_featured, posted_line, show_performance, show_table
@@ -49,9 +49,11 @@ def run(
     none of a simulated fleet. Nothing is raised once `stop` is set: the service may be going away too.
     """
     if vehicles < 3:
-        raise OperatorError(f"{vehicles} vehicles: a simulated fleet has at least 3")
+        raise ConfigurationError(f"{vehicles} vehicles: a simulated fleet has at least 3, such as --vehicles 12")
     if not DAYS <= days <= MOST_DAYS:
-        raise OperatorError(f"{days} days: the past of a simulated fleet has {DAYS} to {MOST_DAYS}, such as --days 30")
+        raise ConfigurationError(
+            f"{days} days: the past of a simulated fleet has {DAYS} to {MOST_DAYS}, such as --days 30"
+        )
     ends_at_s = math.inf if seconds is None else time.monotonic() + seconds
     client = Client(base_url, stop)
     try:
@@ -87,7 +89,9 @@ def _run(demo: Demo, seconds: float | None, load: Load) -> None:
         return
     demo.write(f"\nServed at {demo.client.base_url}  (its description: {demo.client.base_url}/docs)")
     demo.write(
-        "Devices now post live; Ctrl-C stops." if seconds is None else f"Devices now post live, {seconds:g} s in all."
+        "The simulated devices now send a reading each minute; Ctrl-C stops."
+        if seconds is None
+        else f"The simulated devices now send a reading each minute, until {seconds:g} s have passed."
     )
     demo.live()
     if not demo.stop.is_set():

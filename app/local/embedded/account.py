@@ -29,7 +29,9 @@ def account_for(data_dir: Path, os_user: str | None) -> Account:
         try:
             entry = pwd.getpwnam(os_user)
         except KeyError:
-            raise EmbeddedServerError(f"ENERGY_POSTGRES_USER={os_user}: there is no such system account") from None
+            raise EmbeddedServerError(
+                f"ENERGY_POSTGRES_USER={os_user} is not a system account, such as postgres"
+            ) from None
         if entry.pw_uid == 0:
             raise EmbeddedServerError(f"ENERGY_POSTGRES_USER={os_user}: PostgreSQL refuses to run as root")
         return Account(os_user, entry.pw_uid, entry.pw_gid)

@@ -73,7 +73,8 @@ def checked_bindir(bindir: Path) -> Path:
     if missing:
         raise EmbeddedServerError(
             f"{bindir} has no {' and no '.join(missing)}: "
-            "POSTGRES_BINDIR must name the bin directory of a PostgreSQL installation"
+            "POSTGRES_BINDIR must name the bin directory of a PostgreSQL installation, such as "
+            "/usr/lib/postgresql/18/bin"
         )
     return bindir
 
