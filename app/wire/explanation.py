@@ -10,13 +10,15 @@ from app.wire.performance import Performance
 
 
 class RegisterStep(Struct):
-    """An event of a register: its first reading (`baseline`: nothing is known before), a reset, or a rollover.
+    """A step of a register that is not plain energy; `beforeKwh` is its value before, `registerKwh` after.
 
-    `beforeKwh` is its value before, `registerKwh` after.
+    `baseline`: its first reading, nothing is known before. `reset` and `rollover`: it began again at zero. `break`: no
+    charger leads from one value to the other, it counts nothing. `return`: back to where it was before. `plain`,
+    `glitch`, `exchange`: what an operator decided.
     """
 
     timestamp: datetime
-    step: Literal["baseline", "reset", "rollover"]
+    step: Literal["baseline", "return", "reset", "rollover", "break", "plain", "glitch", "exchange"]
     beforeKwh: float | None
     registerKwh: float
 
@@ -25,12 +27,12 @@ class EnergyPart(Struct):
     """What one hour adds to an energy, kWh to 9 decimals, and where it comes from.
 
     `rollup`: the hour's rollup. `cut_hour`: readings of a partial hour, clipped by the window, the assignment or a
-    change of kind. `irregular_hour`: readings of an hour in which a register may have been reset.
+    change of kind.
     """
 
     hour: datetime
-    source: Literal["rollup", "cut_hour", "irregular_hour"]
-    energyReading: Literal["interval", "register"]
+    source: Literal["rollup", "cut_hour"]
+    energyReading: Literal["interval", "register", "session"]
     firstReading: datetime
     lastReading: datetime
     readings: int

@@ -13,7 +13,7 @@ DECLARE
             WHERE
                 kind.device_type = %1$L
                 AND kind.device_id = rollup.%1$s_id
-                AND kind.energy_reading = 'register'
+                AND kind.energy_reading <> 'interval'
                 AND kind.kind_from < rollup.bucket_start - interval '1 microsecond' + interval %2$L
                 AND kind.kind_to >= rollup.bucket_start
         )

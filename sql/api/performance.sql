@@ -116,4 +116,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_explanation(text, timestamptz, timestamptz) IS
-'What the energies (kWh) of a vehicle in (window_from, window_to] are made of: one row an hour of each meter that fed it, by assignment, and of the vehicle, by the meaning of its values (interval or register) and source: rollup, cut_hour or irregular_hour (readings of the history). Steps of registers (baseline, reset, rollover) with their instants and the values (kWh) before and at them; null where there are none.';
+'What the energies (kWh) of a vehicle in (window_from, window_to] are made of: one row an hour of each meter that fed it, by assignment, and of the vehicle, by the meaning of its values (interval, register or session) and source: rollup or cut_hour (readings of the history). Steps of registers that are not plain energy with their instants and the values (kWh) before and at them; null where there are none.';

@@ -29,7 +29,7 @@ AS $$
     ),
     kind AS (
         SELECT
-            coalesce(bool_or(known.energy_reading = 'register'), false) AS is_register,
+            coalesce(bool_or(known.energy_reading <> 'interval'), false) AS is_register,
             coalesce(
                 -- A millionth keeps the quotient in the range of float8.
                 (
