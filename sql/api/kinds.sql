@@ -27,6 +27,7 @@ BEGIN
                     RAISE EXCEPTION 'only a register has a modulus'
                         USING ERRCODE = 'invalid_parameter_value';
                 END IF;
+                PERFORM set_config('energy.judges_itself', 'yes', true);
                 -- Concurrent changes of one DEVICE would each miss the other's rows.
                 LOCK TABLE telemetry.DEVICE_kind_past IN SHARE ROW EXCLUSIVE MODE;
                 INSERT INTO telemetry.DEVICE (DEVICE_id) VALUES (DEVICE) ON CONFLICT DO NOTHING;
@@ -56,6 +57,7 @@ BEGIN
                 SET energy_reading = kind, register_modulus_kwh = modulus_kwh
                 WHERE listed.DEVICE_id = DEVICE;
                 PERFORM internal.judge_anew('DEVICE', DEVICE, changes_at);
+                PERFORM set_config('energy.judges_itself', '', true);
             END
             $body$;
 
@@ -87,6 +89,7 @@ BEGIN
         RAISE EXCEPTION 'only a register has a modulus'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    PERFORM set_config('energy.judges_itself', 'yes', true);
     LOCK TABLE telemetry.fleet_default IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM telemetry.fleet_default AS fleet
     WHERE fleet.device_type = kind_of_device AND fleet.effective_from >= changes_at;
@@ -101,6 +104,7 @@ BEGIN
         VALUES (kind_of_device, changes_at, kind, modulus_kwh);
     END IF;
     PERFORM internal.judge_fleet_anew(kind_of_device, changes_at);
+    PERFORM set_config('energy.judges_itself', '', true);
 END
 $$;
 
