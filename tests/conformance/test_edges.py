@@ -112,7 +112,7 @@ def test_a_reading_on_an_edge_of_buckets_belongs_to_the_one_that_ends(
     # Intervals by D-1, a register by D-2, on the edge and a microsecond on either side of it.
     length = HOUR if bucket == "hour" else DAY
     edge = day() + length
-    steps = [(edge - US, 1.0), (edge, 2.0), (edge + US, 4.0)]
+    steps = [(edge - US, 0.125), (edge, 0.25), (edge + US, 0.5)]
     for device, base in (("D-1", 0.0), ("D-2", 100.0)):
         kwh, rows = base, [] if device == "D-1" else [(day() - DAY, base)]
         for at, step in steps:
@@ -128,7 +128,7 @@ def test_a_reading_on_an_edge_of_buckets_belongs_to_the_one_that_ends(
         for zone in ("UTC",) if bucket == "day" else ("UTC", "Europe/Berlin"):
             buckets = ask(client, path, *window, bucket=bucket, timezone=zone)["buckets"]
             assert [one["totalEnergy"] for one in buckets] == [
-                {"acConsumedKwh": kwh * devices, "dcDeliveredKwh": kwh * devices} for kwh in (3.0, 4.0)
+                {"acConsumedKwh": kwh * devices, "dcDeliveredKwh": kwh * devices} for kwh in (0.375, 0.5)
             ]
             assert [one["readings"]["meter"] for one in buckets] == [2 * devices, devices]
 

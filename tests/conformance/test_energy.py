@@ -483,9 +483,7 @@ FOUND = {
     "the_default_said_again_of_the_device": replace(
         both(steps(10, 10, start=US, every=DAY), [(HOUR, "register", None)]), default_is_register=True
     ),
-    "an_hour_after_a_long_silence": both(
-        [*steps(10, start=US), *steps(9, 9.001, start=8 * DAY, every=US)], REGISTER
-    ),
+    "an_hour_after_a_long_silence": both([*steps(10, start=US), *steps(9, 9.001, start=8 * DAY, every=US)], REGISTER),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import TupleRow, dict_row
+from psycopg.rows import TupleRow
 
 from app.db import migrate
 from app.db.queries import query
@@ -182,15 +182,22 @@ def explain_register(connection: Connection, window: str, asked_at: datetime) ->
         "kept_from": "-infinity",
         "looked_from": pieces_from.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1),
     }
-    types = {"kind_of_device": "text", "only_device": "text", "apart_device_ids": "text[]", "apart_buckets": "timestamptz[]"}
+    types = {
+        "kind_of_device": "text",
+        "only_device": "text",
+        "apart_device_ids": "text[]",
+        "apart_buckets": "timestamptz[]",
+    }
+
+    def parameter(match: re.Match[str]) -> str:
+        return f"%({match[0]})s::{types.get(match[0], 'timestamptz')}"
+
     [(source,)] = connection.execute(
         "SELECT prosrc FROM pg_proc WHERE oid = 'internal.energy_pieces'::regproc"
     ).fetchall()  # fmt: skip
     statement = source.split("RETURN QUERY")[1].rsplit(";\nEND", 1)[0]
     names = "|".join(f"(?<![.\\w]){name}" for name in asked)
-    statement = re.sub(
-        rf"(?:{names})\b", lambda match: f"%({match[0]})s::{types.get(match[0], 'timestamptz')}", statement.replace("%", "%%")
-    )
+    statement = re.sub(rf"(?:{names})\b", parameter, statement.replace("%", "%%"))
     return explained(connection, statement.encode(), asked)
 
 
@@ -255,9 +262,7 @@ def stages(server: Server) -> dict[str, Stage]:
     return found
 
 
-def check_bounded(
-    node: Node, relations: Relations, device: str | None, instant: str, window: str
-) -> None:
+def check_bounded(node: Node, relations: Relations, device: str | None, instant: str, window: str) -> None:
     """By index, for one device, between two instants; but a bound that a chunk keeps by itself need not be given."""
     assert "Seq Scan" not in node["Node Type"], node
     condition = index_condition(node)

@@ -221,6 +221,7 @@ def test_each_table_and_rollup_has_its_view_with_the_same_columns(shared: Connec
     columns = """
         SELECT table_name, column_name, data_type FROM information_schema.columns
         WHERE table_schema = %s AND table_name <> 'installation'
+        AND NOT (table_name LIKE 'live\\_%%' AND column_name LIKE 'register\\_%%')
     """
     behind = set(shared.execute(columns, ["telemetry"]).fetchall())
     assert len(behind) > 50

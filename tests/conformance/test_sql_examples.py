@@ -75,7 +75,7 @@ def test_every_object_of_schema_api_has_an_example(fleet: Connection) -> None:
 # Calls with one argument misspelt, and what the error says is allowed.
 BUCKETS = "Allowed: hour, day, window."
 ZONES = "Give a name of pg_timezone_names, for example Europe/Berlin, or UTC."
-KINDS = "Allowed: interval, register."
+KINDS = "Allowed: interval, register, session."
 DEVICES = "Allowed: meter, vehicle."
 RELATIONS = (
     "meter_daily, meter_hourly, meter_telemetry_history, vehicle_daily, vehicle_hourly, vehicle_telemetry_history"

@@ -74,9 +74,7 @@ class Total:
             self.kwh = (self.kwh or Fraction(0)) + counted.kwh
 
 
-def counted(
-    readings: Iterable[Reading], kinds: Sequence[Kind], rated_power_kw: float | None = None
-) -> list[Counted]:
+def counted(readings: Iterable[Reading], kinds: Sequence[Kind], rated_power_kw: float | None = None) -> list[Counted]:
     """What each reading of a device counts, in order of time; kinds in order of time, the first since ever.
 
     Neighbouring kinds of one meaning are one: a register goes on where its modulus changes.

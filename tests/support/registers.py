@@ -46,7 +46,7 @@ class Rules:
     """What is known of a device: all that judging rests on beside the readings."""
 
     meaning: Literal["register", "session"] = "register"
-    modulus_kwh: float | None | Sequence[tuple[datetime, float | None]] = None
+    modulus_kwh: float | Sequence[tuple[datetime, float | None]] | None = None
     rated_power_kw: float | None = None
 
     @property
