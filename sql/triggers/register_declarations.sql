@@ -20,6 +20,12 @@ BEGIN
             COMMENT ON FUNCTION telemetry.judge_DEVICE_anew() IS
             'Row trigger of telemetry.DEVICE: judges the steps of a register anew after a change of its rated power.';
 
+            CREATE OR REPLACE TRIGGER judge_new_DEVICE_anew
+                AFTER INSERT ON telemetry.DEVICE
+                FOR EACH ROW
+                WHEN (new.rated_power_kw IS NOT NULL)
+                EXECUTE FUNCTION telemetry.judge_DEVICE_anew();
+
             CREATE OR REPLACE TRIGGER judge_DEVICE_anew
                 AFTER UPDATE OF rated_power_kw ON telemetry.DEVICE
                 FOR EACH ROW

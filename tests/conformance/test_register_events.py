@@ -1,10 +1,11 @@
-"""Events of registers: whatever the readings and the order in which they come, one pass in plain Python finds the same."""
+"""Events of registers: whatever the readings and their order of arrival, one pass in plain Python finds the same."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Literal
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from psycopg.rows import TupleRow
 
 from tests.support import registers
 from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings
-from tests.support.registers import Decision, Meaning, Rules
+from tests.support.registers import Decision, Rules
 
 Connection = psycopg.Connection[TupleRow]
 Series = list[tuple[datetime, float]]
@@ -83,7 +84,7 @@ HICCUPS = st.sampled_from(
 @st.composite
 def histories(draw: st.DrawFn) -> History:
     """Charging and standing still, with the hiccups of hardware, in some order of arrival."""
-    meaning: Meaning = draw(st.sampled_from(["register", "register", "session"]))
+    meaning: Literal["register", "session"] = draw(st.sampled_from(["register", "register", "session"]))
     rules = Rules(
         meaning,
         modulus_kwh=draw(st.sampled_from([None, None, 1000.0])) if meaning == "register" else None,
@@ -146,9 +147,7 @@ def test_events_are_those_of_one_pass_over_the_sorted_readings(
     for first in range(0, len(history.order), history.batch):
         if first <= history.declared_after < first + history.batch:
             declare(connection, kind, device, history.rules)
-        insert(
-            connection, kind, device, [readings[number] for number in history.order[first : first + history.batch]]
-        )
+        insert(connection, kind, device, [readings[number] for number in history.order[first : first + history.batch]])
     if history.declared_after >= len(history.order):
         declare(connection, kind, device, history.rules)
     assert events_of(connection, device) == expected(readings, history.rules)

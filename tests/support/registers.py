@@ -1,7 +1,7 @@
 """The rules of registers and session counters, in plain Python: one pass over a device's sorted readings.
 
-What the database has to come to, whatever the order in which readings arrive. It knows nothing of SQL, hours or rollups and
-shares no code with what it judges. Powers, energies and hours are compared in double precision, as the database does it.
+What the database has to come to, whatever the order in which readings arrive. It knows nothing of SQL, hours or rollups
+and shares no code with what it judges. Powers, energies and hours are in double precision, as in the database.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,14 +23,14 @@ HOUR = timedelta(hours=1)
 
 
 class Decision(NamedTuple):
-    """What an operator says a step was: plain, reset, rollover, glitch, or exchange with the new meter's first value."""
+    """What an operator decided: plain, reset, rollover, glitch, or exchange with the new meter's first value."""
 
     kind: Literal["plain", "reset", "rollover", "glitch", "exchange"]
     first_kwh: float | None = None
 
 
 class Event(NamedTuple):
-    """A step that is not plain energy. `before_kwh` is the value that the step counts from; None at the first reading."""
+    """A step that is not plain energy, from the value `before_kwh`; None at the first reading."""
 
     at: datetime
     kind: str
@@ -210,7 +210,7 @@ def _decided(
 def energy(
     readings: Iterable[tuple[datetime, float]], found: Iterable[Event], begins: datetime, ends: datetime
 ) -> float | None:
-    """Energy of a run of readings in (begins, ends], kWh: the value at its end minus that at its beginning plus the corrections.
+    """Energy of a run of readings in (begins, ends], kWh: its last value minus that before it plus the corrections.
 
     None where no reading of the window counts anything: none is there, or the run's first one alone.
     """
