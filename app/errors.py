@@ -148,6 +148,12 @@ class UnknownAssignment(ProblemError):
     status, code, title = 404, "unknown_assignment", "There is no such assignment"
 
 
+class UnknownDecision(ProblemError):
+    """Nothing was decided about this instant of the device."""
+
+    status, code, title = 404, "unknown_decision", "Nothing was decided about this"
+
+
 class NothingPluggedIn(ProblemError):
     """A plugOut names a meter that fed no vehicle at that time, or another one."""
 

@@ -22,6 +22,12 @@ INGEST_TRANSACTIONS = Counter(
 READINGS_WAITING = Gauge(
     "energy_readings_waiting", "Readings that wait to be written", registry=REGISTRY, multiprocess_mode="livesum"
 )
+REGISTERS_WAITING = Gauge(
+    "energy_registers_waiting",
+    "Registers that wait to be judged anew; their answers are pending",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 REQUEST_SECONDS = Histogram(
     "energy_http_request_seconds",
     "Time to answer, by endpoint and status",

@@ -33,6 +33,8 @@ _TABLES = (
     "telemetry.fleet_default",
     "telemetry.register_event",
     "telemetry.register_decision",
+    "telemetry.register_decision_change",
+    "telemetry.fleet_rated_power",
     "telemetry.register_backlog",
     "telemetry.import_source",
 )

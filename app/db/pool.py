@@ -222,14 +222,25 @@ def _network(settings: Settings) -> dict[str, Any]:
     }
 
 
+@asynccontextmanager
+async def alone(url: str, settings: Settings) -> AsyncIterator[Connection]:
+    """A connection of its own for maintenance, in autocommit, in no pool: its statements may take long.
+
+    Raises what psycopg raises.
+    """
+    async with await AsyncConnection.connect(
+        url, autocommit=True, application_name="energy-upkeep", row_factory=namedtuple_row, **_network(settings)
+    ) as connection:
+        await connection.execute("SET timezone = 'UTC'")
+        yield connection
+
+
 async def call(url: str, settings: Settings, name: str, parameters: Mapping[str, Any] | None = None) -> None:
     """Run a named query that calls a procedure of upkeep on a connection of its own, outside a transaction.
 
     It may take long, and is repeated while a job refreshes the same hours. Raises what psycopg raises.
     """
-    async with await AsyncConnection.connect(
-        url, autocommit=True, application_name="energy-upkeep", **_network(settings)
-    ) as connection:
+    async with alone(url, settings) as connection:
         for _ in range(MAX_TRIES_OF_A_REFRESH - 1):
             try:
                 await connection.execute(query(name), parameters)

@@ -25,6 +25,7 @@ from app.http.routes import ROUTES
 from app.http.service import Service
 from app.ingest.decode import UNKNOWN_HORIZON, ReadingDecoder
 from app.ingest.writer import Writer, horizon
+from app.registry import backlog
 
 logger = logging.getLogger("energy.service")
 
@@ -34,6 +35,8 @@ HORIZON_RETRY_S = 1.0
 """Pause before `drop_after` is queried again after a failure."""
 UPKEEP_PERIOD_S = 3600.0
 """Time between two calls of `api.upkeep()`."""
+BACKLOG_PERIOD_S = 60.0
+"""Time between two looks at the registers that wait to be judged anew."""
 # What is read of a body that was refused before it was read whole, and thrown away. A connection that is closed while
 # its client still sends is reset, and the client may never see why it was refused.
 MAX_BYTES_DISCARDED = 32 * 1024 * 1024
@@ -65,6 +68,7 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
             gc.freeze()
             chores.append(asyncio.create_task(_follow_horizon(database, decoder)))
             chores.append(asyncio.create_task(_keep_up(url, settings)))
+            chores.append(asyncio.create_task(_judge_backlog(url, database, settings)))
             yield
         finally:
             # The writer first, so that what was accepted is committed even if the rest fails.
@@ -104,6 +108,17 @@ async def _keep_up(url: str, settings: Settings) -> None:
         except (psycopg.Error, OSError) as error:
             logger.warning("upkeep failed and is tried again in an hour: %s", error)
         await asyncio.sleep(UPKEEP_PERIOD_S)
+
+
+async def _judge_backlog(url: str, database: Database, settings: Settings) -> None:
+    while True:
+        try:
+            if waiting := await backlog.registers_waiting(database):
+                logger.info("registers that wait to be judged anew: %d", waiting)
+                await backlog.judge(url, settings)
+        except (EnergyError, psycopg.Error, OSError) as error:
+            logger.warning("judging registers anew failed and is tried again in a minute: %s", error)
+        await asyncio.sleep(BACKLOG_PERIOD_S)
 
 
 async def _discard(receive: Receive) -> None:

@@ -22,6 +22,9 @@ from app.wire.assignments import (
     RecordedChanges,
 )
 from app.wire.devices import (
+    ChangedFleetDefaults,
+    ChangedMeter,
+    ChangedVehicle,
     FleetDefaults,
     FleetDefaultsChange,
     MeterChange,
@@ -39,6 +42,14 @@ from app.wire.losses import Losses
 from app.wire.meter import MeterEnergy
 from app.wire.performance import Performance, VehicleSeries
 from app.wire.readings import IngestResult, MeterReading, VehicleReading
+from app.wire.register_events import (
+    DecisionChanges,
+    DecisionOutcome,
+    Decisions,
+    EventKind,
+    NewDecision,
+    RegisterEvents,
+)
 from app.wire.service import Problem, Status
 
 
@@ -124,6 +135,18 @@ _LIVE = (
 _AUTHOR = (
     Parameter("X-Operator", {"type": "string", "maxLength": 128}, "who asks; stored with the change", "header"),
     Parameter("reason", {"type": "string", "maxLength": 500}, "why; stored with the change"),
+)
+_DEVICE = (
+    Parameter("meterId", _ID, "only those of this meter"),
+    Parameter("vehicleId", _ID, "only those of this vehicle"),
+)
+_PLACES = (
+    Parameter(
+        "after",
+        {"type": "string"},
+        "list what comes after this: `next` of the previous page, such as 2026-11-20T08:00:00Z,meter,M-101",
+    ),
+    _LIMIT,
 )
 _Reading = MeterReading | VehicleReading
 _Readings = MeterReading | VehicleReading | list[MeterReading | VehicleReading]
@@ -321,8 +344,8 @@ OPERATIONS = (
     Operation(
         "PUT",
         "/v1/meters/{id}",
-        "Register a meter or change it: interval or register from an instant on, its modulus, its power",
-        MeterDetails,
+        "Register a meter or change it: interval, register or session from an instant on, its modulus, its power",
+        ChangedMeter,
         MeterChange,
         problems=(413, 422, 503),
     ),
@@ -347,25 +370,82 @@ OPERATIONS = (
         "PUT",
         "/v1/vehicles/{id}",
         "Register a vehicle or change it: as of a meter, and the capacity of its battery",
-        VehicleDetails,
+        ChangedVehicle,
         VehicleChange,
         problems=(413, 422, 503),
     ),
     Operation(
         "GET",
         "/v1/fleet/defaults",
-        "What kWh values mean by default, at all times, and whether the next plugIn closes what is open",
+        "What kWh values mean and what devices can deliver by default, and whether the next plugIn closes what is open",
         FleetDefaults,
         problems=(422, 503),
     ),
     Operation(
         "PUT",
         "/v1/fleet/defaults",
-        "Change what kWh values mean by default, from an instant on, or whether the next plugIn closes what is open",
-        FleetDefaults,
+        "Change what kWh values mean by default, from an instant on, what devices can deliver, or whether the next plugIn "
+        "closes what is open",
+        ChangedFleetDefaults,
         FleetDefaultsChange,
         problems=(413, 422, 503),
         parameters=_AUTHOR[:1],
+    ),
+    Operation(
+        "GET",
+        "/v1/register-events",
+        "Steps of registers that are not plain energy, in order of time: by which rule, or as who decided",
+        RegisterEvents,
+        problems=(422, 503),
+        parameters=(
+            *_DEVICE,
+            Parameter("from", _INSTANT, "only those after this instant"),
+            Parameter("to", _INSTANT, "only those up to this instant, included"),
+            Parameter("kind", {"type": "string", "enum": list(get_args(EventKind))}, "only those of this kind"),
+            *_PLACES,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/register-decisions",
+        "Decisions about steps of registers that hold, announced exchanges too, by device and instant",
+        Decisions,
+        problems=(422, 503),
+        parameters=(*_DEVICE, *_PLACES),
+    ),
+    Operation(
+        "PUT",
+        "/v1/register-decisions",
+        "Decide what the step to a reading was (plain, reset, rollover, glitch), or announce the exchange of a meter: "
+        "at its time, or up to 31 days ahead. Idempotent",
+        DecisionOutcome,
+        NewDecision,
+        problems=(404, 413, 422, 503),
+        parameters=_AUTHOR,
+    ),
+    Operation(
+        "DELETE",
+        "/v1/register-decisions",
+        "Withdraw a decision: the rules judge the step again; its changes stay. Idempotent",
+        DecisionOutcome,
+        problems=(404, 422, 503),
+        parameters=(
+            Parameter("meterId", _ID, "the meter; or `vehicleId`"),
+            Parameter("vehicleId", _ID, "the vehicle; or `meterId`"),
+            Parameter("at", _INSTANT, "the instant that the decision is about"),
+            *_AUTHOR,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/register-decisions/changes",
+        "Every decision that was made, changed or withdrawn, in order of id: before, after, when, by whom, why",
+        DecisionChanges,
+        problems=(422, 503),
+        parameters=(
+            Parameter("after", {"type": "integer"}, "list changes after this one: `next` of the previous page"),
+            _LIMIT,
+        ),
     ),
     Operation("GET", "/livez", "Whether the process answers", Status),
     Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.http import assignments, devices, ingest, parameters
+from app.http import assignments, devices, ingest, parameters, register_events
 from app.http.analytics import (
     battery_health,
     charger_health,
@@ -54,6 +54,7 @@ _ANSWERS = [
     Route("/v1/live/vehicles/{id}", live_vehicle),
     *assignments.ROUTES,
     *devices.ROUTES,
+    *register_events.ROUTES,
 ]
 ROUTES = [
     # It checks its parameters itself, where it has any.

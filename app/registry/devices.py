@@ -10,15 +10,20 @@ from typing import Any, Literal, NamedTuple
 
 import psycopg
 from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
 
 from app.db.pool import Connection, Database
 from app.db.queries import query
 from app.errors import InvalidParameter, UnknownMeter, UnknownVehicle
 from app.wire.devices import (
+    ChangedFleetDefaults,
+    ChangedMeter,
+    ChangedVehicle,
     DefaultChange,
     DeviceKind,
     FleetDefaults,
     FleetDefaultsChange,
+    Judged,
     Meter,
     MeterChange,
     MeterDetails,
@@ -43,10 +48,21 @@ class Wanted(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """What kWh values mean: interval, register, or None for the fleet's default."""
+    """What kWh values mean: interval, register, session, or None for the fleet's default."""
 
     energy_reading: str | None
     modulus_kwh: float | None
+
+
+class _Done(NamedTuple):
+    """Whether a device was changed, and which of its steps were judged anew: None where none had to be."""
+
+    changed: bool
+    judged: Judged | None
+
+    @property
+    def outcome(self) -> Literal["changed", "unchanged"]:
+        return "changed" if self.changed else "unchanged"
 
 
 async def meters(database: Database, *, after: str = "", limit: int = 100) -> Meters:
@@ -105,17 +121,17 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
     )
 
 
-async def set_meter(database: Database, meter_id: str, wanted: MeterChange) -> MeterDetails:
+async def set_meter(database: Database, meter_id: str, wanted: MeterChange) -> ChangedMeter:
     """Register a meter, or change it. Raises :class:`InvalidParameter` where the kind would change and
     `since` is missing, or cannot change; :class:`DatabaseLost`."""
-    await database.write(lambda connection: _change(connection, Wanted("meter", meter_id, wanted)))
-    return await meter(database, meter_id)
+    done = await database.write(lambda connection: _change(connection, Wanted("meter", meter_id, wanted)))
+    return ChangedMeter(**asdict(await meter(database, meter_id)), outcome=done.outcome, judged=done.judged)
 
 
-async def set_vehicle(database: Database, vehicle_id: str, wanted: VehicleChange) -> VehicleDetails:
+async def set_vehicle(database: Database, vehicle_id: str, wanted: VehicleChange) -> ChangedVehicle:
     """Register a vehicle, or change it, as :func:`set_meter` does."""
-    await database.write(lambda connection: _change(connection, Wanted("vehicle", vehicle_id, wanted)))
-    return await vehicle(database, vehicle_id)
+    done = await database.write(lambda connection: _change(connection, Wanted("vehicle", vehicle_id, wanted)))
+    return ChangedVehicle(**asdict(await vehicle(database, vehicle_id)), outcome=done.outcome, judged=done.judged)
 
 
 async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | InvalidParameter]:
@@ -129,7 +145,7 @@ async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | 
         for one in wanted:
             try:
                 async with connection.transaction():
-                    outcomes.append(await _change(connection, one))
+                    outcomes.append((await _change(connection, one)).changed)
             except InvalidParameter as error:
                 outcomes.append(error)
         return outcomes
@@ -138,30 +154,46 @@ async def set_each(database: Database, wanted: Sequence[Wanted]) -> list[bool | 
 
 
 async def fleet_defaults(database: Database) -> FleetDefaults:
-    """What kWh values mean by default, at all times, and how lost plugOuts are closed. Raises :class:`DatabaseLost`."""
+    """What kWh values mean and what devices can deliver by default, and how lost plugOuts are closed.
+
+    Raises :class:`DatabaseLost`.
+    """
     sides: dict[str, list[DeviceKind]] = {"meter": [], "vehicle": []}
     for row in await database.fetch_all("fleet_defaults"):
         sides[row.device_type].append(_kind(row))
+    rated = {row.device_type: row.rated_power_kw for row in await database.fetch_all("fleet_rated_powers")}
     [plug_events] = await database.fetch_all("plug_event_default")
-    return FleetDefaults(sides["meter"], sides["vehicle"], plug_events.closes_by_next_plug_in)
+    return FleetDefaults(
+        sides["meter"],
+        sides["vehicle"],
+        rated.get("meter"),
+        rated.get("vehicle"),
+        plug_events.closes_by_next_plug_in,
+    )
 
 
 async def set_fleet_defaults(
     database: Database, wanted: FleetDefaultsChange, operator: str | None = None
-) -> FleetDefaults:
+) -> ChangedFleetDefaults:
     """Change the defaults that are given, all or none of them. Raises as :func:`set_meter` does."""
 
-    async def work(connection: Connection) -> None:
+    async def work(connection: Connection) -> tuple[list[int], int]:
         await connection.execute(query("set_author"), {"operator": operator, "reason": None})
         await connection.execute(query("lock_fleet_default"))
+        judged: list[int] = []
         for device_type, default in (("meter", wanted.meters), ("vehicle", wanted.vehicles)):
             if default is not UNSET:
                 assert isinstance(default, DefaultChange)
-                await _set_default(connection, device_type, default)
+                judged += await _set_default(connection, device_type, default)
         if wanted.closeByNextPlugIn is not UNSET:
+            [kept] = await (await connection.execute(query("plug_event_default"))).fetchall()
+            # It judges no register.
+            judged += [0] * (kept.closes_by_next_plug_in != wanted.closeByNextPlugIn)
             await connection.execute(
                 query("set_plug_event_default"), {"close_by_next_plug_in": wanted.closeByNextPlugIn}
             )
+        [waiting] = await (await connection.execute(query("registers_waiting"))).fetchall()
+        return judged, waiting.registers
 
     if wanted == FleetDefaultsChange():
         raise InvalidParameter(
@@ -169,8 +201,14 @@ async def set_fleet_defaults(
             '{"meters": {"energyReading": "register"}}',
             {"field": "meters"},
         )
-    await database.write(work)
-    return await fleet_defaults(database)
+    judged, waiting = await database.write(work)
+    return ChangedFleetDefaults(
+        **asdict(await fleet_defaults(database)),
+        outcome="changed" if judged else "unchanged",
+        registersJudged=sum(judged),
+        registersWaiting=waiting,
+        pending=waiting > 0,
+    )
 
 
 def _known(row: Any) -> dict[str, Any]:
@@ -194,8 +232,8 @@ async def _kinds(database: Database, device_type: DeviceType, device_id: str) ->
     return [_kind(row) for row in rows]
 
 
-async def _change(connection: Connection, wanted: Wanted) -> bool:
-    """Whether it changed anything. Raises :class:`InvalidParameter`."""
+async def _change(connection: Connection, wanted: Wanted) -> _Done:
+    """Raises :class:`InvalidParameter`."""
     device_type, device_id, change = wanted
     if change.since is not UNSET and change.energyReading is UNSET and change.registerModulusKwh is UNSET:
         raise InvalidParameter(
@@ -209,7 +247,7 @@ async def _change(connection: Connection, wanted: Wanted) -> bool:
     current, holds_since = _Kind(row.energy_reading, row.register_modulus_kwh), row.kind_from
     kind = _wanted_kind(current, change)
     since = _since(kind != current, change.since, is_set=current.energy_reading is not None or holds_since is not None)
-    kind_changes = kind != current or (since is not UNSET and since != holds_since)
+    kind_changes = kind != current or _begins_earlier(since, holds_since)
     if kind_changes:
         await _set_kind(connection, query(f"set_{device_type}_kind"), kept_as, kind, since)
     given = {
@@ -220,11 +258,62 @@ async def _change(connection: Connection, wanted: Wanted) -> bool:
     changed = {name: value if given[name] is UNSET else given[name] for name, value in kept.items()}
     if changed != kept:
         await connection.execute(query(f"change_{device_type}"), {**kept_as, **changed})
-    return is_new or kind_changes or changed != kept
+    power_changes = changed["rated_power_kw"] != kept["rated_power_kw"]
+    judged = None
+    if kind_changes or power_changes:
+        judged_from = None if power_changes or isinstance(since, UnsetType) else since
+        judged = await _judged(connection, device_type, device_id, judged_from)
+    return _Done(is_new or kind_changes or changed != kept, judged)
 
 
-async def _set_default(connection: Connection, device_type: str, wanted: DefaultChange) -> None:
-    kind = _Kind(wanted.energyReading, wanted.registerModulusKwh)
+def _begins_earlier(since: datetime | UnsetType | None, holds_since: datetime | None) -> bool:
+    """Whether a kind that holds already would begin earlier."""
+    if isinstance(since, UnsetType) or holds_since is None:
+        return False
+    return since is None or since < holds_since
+
+
+async def _judged(
+    connection: Connection, device_type: str, device_id: str, judged_from: datetime | None
+) -> Judged | None:
+    parameters = {"device_type": device_type, "device_id": device_id, "since": judged_from}
+    [row] = await (await connection.execute(query("judged_since"), parameters)).fetchall()
+    if not (row.readings or row.events or row.is_pending):
+        return None
+    return Judged(judged_from, row.readings, row.events, row.is_pending)
+
+
+async def _set_default(connection: Connection, device_type: str, wanted: DefaultChange) -> list[int]:
+    """Of how many registers the steps are judged anew, for each change. Raises :class:`InvalidParameter`."""
+    judged: list[int] = []
+    if not isinstance(wanted.energyReading, UnsetType):
+        judged += await _set_default_kind(connection, device_type, wanted.energyReading, wanted)
+    elif wanted.registerModulusKwh is not UNSET or wanted.since is not UNSET:
+        field = "since" if wanted.registerModulusKwh is UNSET else "registerModulusKwh"
+        raise InvalidParameter(
+            f'{field} must come with an energyReading, such as "energyReading": "register"', {"field": field}
+        )
+    elif wanted.ratedPowerKw is UNSET:
+        raise InvalidParameter(
+            'a default must have energyReading, ratedPowerKw or both, such as {"energyReading": "register"}',
+            {"field": f"{device_type}s"},
+        )
+    if not isinstance(wanted.ratedPowerKw, UnsetType):
+        of_side = {"device_type": device_type}
+        kept = await (await connection.execute(query("kept_fleet_rated_power"), of_side)).fetchone()
+        if wanted.ratedPowerKw != (kept.rated_power_kw if kept else None):
+            setting = {**of_side, "power_kw": wanted.ratedPowerKw}
+            [done] = await (await connection.execute(query("set_fleet_rated_power"), setting)).fetchall()
+            judged.append(done.registers)
+    return judged
+
+
+async def _set_default_kind(
+    connection: Connection, device_type: str, energy_reading: str, wanted: DefaultChange
+) -> list[int]:
+    kind = _Kind(
+        energy_reading, None if isinstance(wanted.registerModulusKwh, UnsetType) else wanted.registerModulusKwh
+    )
     if kind.modulus_kwh is not None and kind.energy_reading != "register":
         raise InvalidParameter(
             'registerModulusKwh must come with "energyReading": "register"', {"field": "registerModulusKwh"}
@@ -234,8 +323,10 @@ async def _set_default(connection: Connection, device_type: str, wanted: Default
     current = _Kind(row.energy_reading, row.register_modulus_kwh) if row else _Kind("interval", None)
     differs = kind != current
     since = _since(differs, wanted.since, is_set=row is not None)
-    if differs or since is not UNSET:
-        await _set_kind(connection, query("set_fleet_default"), {"device_type": device_type}, kind, since)
+    if not differs and not (row and _begins_earlier(since, row.kind_from)):
+        return []
+    done = await _set_kind(connection, query("set_fleet_default"), {"device_type": device_type}, kind, since)
+    return [done.registers]
 
 
 def _wanted_kind(current: _Kind, wanted: MeterChange) -> _Kind:
@@ -267,9 +358,9 @@ def _since(differs: bool, since: datetime | UnsetType | None, *, is_set: bool) -
 
 async def _set_kind(
     connection: Connection, statement: bytes, whose: dict[str, Any], kind: _Kind, since: datetime | UnsetType | None
-) -> None:
+) -> Any:
     setting = {"kind": kind.energy_reading, "modulus_kwh": kind.modulus_kwh, "since": None if since is UNSET else since}
     try:
-        await connection.execute(statement, {**whose, **setting})
+        return await (await connection.execute(statement, {**whose, **setting})).fetchone()
     except psycopg.errors.InvalidParameterValue as error:
         raise InvalidParameter(error.diag.message_primary or str(error), {"field": "since"}) from None

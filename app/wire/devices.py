@@ -1,6 +1,7 @@
 """Devices: their properties, and what their kWh values mean."""
 
 from datetime import datetime
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -11,7 +12,8 @@ class DeviceKind(Struct):
     """What a device's kWh values mean, from when (excluded; null: always before) to when (included; null: still).
 
     `interval`: energy since the device's previous reading; `register`: an ever-growing counter, with the value at which
-    it starts again at 0, null where it does not. `fleetDefault`: the device itself has no kind.
+    it starts again at 0, null where it does not; `session`: a counter that begins anew with each session.
+    `fleetDefault`: the device itself has no kind.
     """
 
     energyReading: EnergyReading
@@ -58,6 +60,30 @@ class VehicleDetails(Vehicle):
     kinds: list[DeviceKind]
 
 
+class Judged(Struct):
+    """Steps of a register that a change judged anew: those of `readings` readings after `from` (null: always), and
+    the `events` among them. `pending`: later readings are still to be judged."""
+
+    from_: datetime | None = field(name="from")
+    readings: int
+    events: int
+    pending: bool
+
+
+class ChangedMeter(MeterDetails):
+    """A meter after a request: whether that changed it, and what was judged anew (null: nothing had to be)."""
+
+    outcome: Literal["changed", "unchanged"]
+    judged: Judged | None
+
+
+class ChangedVehicle(VehicleDetails):
+    """A vehicle after a request: whether that changed it, and what was judged anew (null: nothing had to be)."""
+
+    outcome: Literal["changed", "unchanged"]
+    judged: Judged | None
+
+
 class Meters(Struct):
     """A page of meters by key; `next` is what to pass as `after`, null on the last page."""
 
@@ -75,7 +101,8 @@ class Vehicles(Struct):
 class MeterChange(Struct, forbid_unknown_fields=True):
     """A change of a meter: omitted fields keep their value, null clears them (a kind: the fleet's default holds).
 
-    `since` is the instant from which the kind holds; null: always.
+    `since` is the instant from which the kind holds; null: always. `ratedPowerKw` is the most the device can deliver: a
+    charger its AC power, a vehicle what its battery takes at any charger, DC fast charging too.
     """
 
     energyReading: EnergyReading | UnsetType | None = UNSET
@@ -91,22 +118,37 @@ class VehicleChange(MeterChange, forbid_unknown_fields=True):
 
 
 class FleetDefaults(Struct):
-    """What kWh values of meters and of vehicles mean by default, at all times, in order.
+    """What kWh values of meters and of vehicles mean by default, at all times, in order; the most that devices without
+    a rated power of their own can deliver (null: not known).
 
     `closeByNextPlugIn`: a plugIn ends an assignment of its meter or vehicle whose plugOut was not reported.
     """
 
     meters: list[DeviceKind]
     vehicles: list[DeviceKind]
+    meterRatedPowerKw: float | None
+    vehicleRatedPowerKw: float | None
     closeByNextPlugIn: bool
 
 
-class DefaultChange(Struct, forbid_unknown_fields=True):
-    """What kWh values mean by default, from the instant `since` on; null: always."""
+class ChangedFleetDefaults(FleetDefaults):
+    """The defaults after a request: whether that changed them, of how many registers the steps are judged anew, and how
+    many registers still wait for that."""
 
-    energyReading: EnergyReading
-    registerModulusKwh: ModulusKwh | None = None
+    outcome: Literal["changed", "unchanged"]
+    registersJudged: int
+    registersWaiting: int
+    pending: bool
+
+
+class DefaultChange(Struct, forbid_unknown_fields=True):
+    """What kWh values mean by default, from the instant `since` on (null: always), and the rated power by default;
+    omitted fields keep their value."""
+
+    energyReading: EnergyReading | UnsetType = UNSET
+    registerModulusKwh: ModulusKwh | UnsetType | None = UNSET
     since: Instant | UnsetType | None = UNSET
+    ratedPowerKw: PowerKw | UnsetType | None = UNSET
 
 
 class FleetDefaultsChange(Struct, forbid_unknown_fields=True):

@@ -27,7 +27,7 @@ CapacityKwh = Annotated[float, Meta(gt=0, le=1e5, description="kWh", examples=[6
 ModulusKwh = Annotated[
     float, Meta(gt=0, le=1e9, description="kWh at which a register starts again at 0", examples=[100000])
 ]
-EnergyReading = Literal["interval", "register"]
+EnergyReading = Literal["interval", "register", "session"]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone", examples=["2026-11-20T08:00:00Z"])]
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -62,7 +62,7 @@ BEGIN
             $body$;
 
             COMMENT ON FUNCTION api.set_DEVICE_kind(text, text, float8, timestamptz) IS
-            'Stamped after an instant (null: all), the kWh values of a DEVICE are interval or register readings (null: what the fleet''s default says), the register''s modulus in kWh or null. Lists the DEVICE if it is not listed yet. Error 22023: no such kind, an instant in the future, a modulus without a register; 23514: a modulus or id out of range.';
+            'Stamped after an instant (null: all), the kWh values of a DEVICE are interval, register or session readings (null: what the fleet''s default says), the register''s modulus in kWh or null. Its steps are judged anew from then on. Lists the DEVICE if it is not listed yet. Error 22023: no such kind, an instant in the future, a modulus without a register; 23514: a modulus or id out of range.';
         $function$, 'DEVICE', device);
     END LOOP;
 END
@@ -72,12 +72,13 @@ $$;
 -- times and keeps those before.
 
 CREATE FUNCTION api.set_fleet_default(kind_of_device text, kind text, modulus_kwh float8, since timestamptz)
-RETURNS void
+RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     changes_at CONSTANT timestamptz := coalesce(since, '-infinity');
+    judged bigint;
 BEGIN
     PERFORM internal.one_of('kind_of_device', kind_of_device, ARRAY['meter', 'vehicle']);
     PERFORM internal.one_of('kind', kind, ARRAY['interval', 'register', 'session']);
@@ -103,10 +104,37 @@ BEGIN
         INSERT INTO telemetry.fleet_default (device_type, effective_from, energy_reading, register_modulus_kwh)
         VALUES (kind_of_device, changes_at, kind, modulus_kwh);
     END IF;
-    PERFORM internal.judge_fleet_anew(kind_of_device, changes_at);
+    judged := internal.judge_fleet_anew(kind_of_device, changes_at);
     PERFORM set_config('energy.judges_itself', '', true);
+    RETURN judged;
 END
 $$;
 
 COMMENT ON FUNCTION api.set_fleet_default(text, text, float8, timestamptz) IS
-'Stamped after an instant (null: all), kWh values of meters or of vehicles (kind_of_device) without a kind of their own are interval or register readings, the register''s modulus in kWh or null. Error 22023: no such kind of device or of reading, an instant in the future, a modulus without a register; 23514: a modulus out of range.';
+'Stamped after an instant (null: all), kWh values of meters or of vehicles (kind_of_device) without a kind of their own are interval, register or session readings, the register''s modulus in kWh or null. Their steps are judged anew from then on, those of a large fleet in the backlog; returns of how many devices. Error 22023: no such kind of device or of reading, an instant in the future, a modulus without a register; 23514: a modulus out of range.';
+
+-- What devices without a rated power of their own can deliver at most decides which steps of their registers are plain.
+
+CREATE FUNCTION api.set_fleet_rated_power(kind_of_device text, power_kw float8)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM internal.one_of('kind_of_device', kind_of_device, ARRAY['meter', 'vehicle']);
+    LOCK TABLE telemetry.fleet_rated_power IN SHARE ROW EXCLUSIVE MODE;
+    IF power_kw IS NOT DISTINCT FROM (
+        SELECT known.rated_power_kw FROM telemetry.fleet_rated_power AS known WHERE known.device_type = kind_of_device
+    ) THEN
+        RETURN 0;
+    END IF;
+    DELETE FROM telemetry.fleet_rated_power AS known WHERE known.device_type = kind_of_device;
+    IF power_kw IS NOT NULL THEN
+        INSERT INTO telemetry.fleet_rated_power (device_type, rated_power_kw) VALUES (kind_of_device, power_kw);
+    END IF;
+    RETURN internal.judge_unrated_anew(kind_of_device);
+END
+$$;
+
+COMMENT ON FUNCTION api.set_fleet_rated_power(text, float8) IS
+'The most, in kW, that meters or vehicles (kind_of_device) without a rated power of their own can deliver; null: not known, which counts as 1,000 kW. Their registers are judged anew, those of a large fleet in the backlog; returns how many. Error 22023: no such kind of device; 23514: a power out of range.';

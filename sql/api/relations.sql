@@ -9,7 +9,8 @@ BEGIN
         'device_kind', 'meter', 'vehicle',
         'live_meter_state', 'live_vehicle_state',
         'meter_telemetry_history', 'vehicle_telemetry_history',
-        'policy', 'policy_change'
+        'policy', 'policy_change',
+        'register_decision', 'register_decision_change'
     ] LOOP
         EXECUTE format('CREATE VIEW api.%I AS SELECT * FROM internal.%1$I', relation);
     END LOOP;

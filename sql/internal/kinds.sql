@@ -23,7 +23,7 @@ FROM (
 COMMENT ON VIEW internal.fleet_default_kind IS
 'What kWh values mean for devices without a kind of their own, for all time: interval where telemetry.fleet_default has no row.';
 COMMENT ON COLUMN internal.fleet_default_kind.device_type IS 'meter or vehicle.';
-COMMENT ON COLUMN internal.fleet_default_kind.energy_reading IS 'interval or register.';
+COMMENT ON COLUMN internal.fleet_default_kind.energy_reading IS 'interval, register or session.';
 COMMENT ON COLUMN internal.fleet_default_kind.register_modulus_kwh IS
 'Value at which registers roll over to zero, kWh; null: never.';
 COMMENT ON COLUMN internal.fleet_default_kind.kind_from IS 'From when it holds: of readings stamped after it; -infinity for the first.';
@@ -105,7 +105,7 @@ COMMENT ON VIEW internal.device_kind IS
 'What the kWh values of each device mean, for all time: one row a device and period. Devices are those listed and those with readings.';
 COMMENT ON COLUMN internal.device_kind.device_type IS 'meter or vehicle.';
 COMMENT ON COLUMN internal.device_kind.device_id IS 'The device, as it names itself.';
-COMMENT ON COLUMN internal.device_kind.energy_reading IS 'interval or register.';
+COMMENT ON COLUMN internal.device_kind.energy_reading IS 'interval, register or session.';
 COMMENT ON COLUMN internal.device_kind.register_modulus_kwh IS 'Value at which the register rolls over to zero, kWh; null: never.';
 COMMENT ON COLUMN internal.device_kind.is_fleet_default IS 'Whether it is the fleet''s default, because the device has no kind of its own.';
 COMMENT ON COLUMN internal.device_kind.kind_from IS 'From when it holds: of readings stamped after it; -infinity for the first.';

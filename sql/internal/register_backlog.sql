@@ -61,8 +61,18 @@ BEGIN
     );
     IF run.kind IS NOT NULL AND NOT waits THEN
         state := internal.register_state_before(kind_of_device, device, run.run_from, 'infinity', rules.still_for);
-        -- After a glitch that is left out, the next reading is compared with another value than the newest.
-        IF state.shown_kwh IS DISTINCT FROM state.last_kwh THEN
+        -- The reading after a glitch comes back from it, and an exchange may wait for its reading: what looks like a plain step
+        -- is an event.
+        IF EXISTS (
+            SELECT
+            FROM telemetry.register_decision AS decision
+            WHERE
+                decision.device_type = kind_of_device
+                AND decision.device_id = device
+                AND decision.kind IN ('glitch', 'exchange')
+                AND decision.decided_for > state.last_at
+        )
+        THEN
             state.flows_from := NULL;
         END IF;
     END IF;
@@ -172,60 +182,41 @@ BEGIN
     IF newest IS NULL OR judged_to >= newest THEN
         judged_to := 'infinity';
     END IF;
-    DELETE FROM telemetry.register_event AS known
-    WHERE
-        known.device_type = kind_of_device
-        AND known.device_id = device
-        AND known.recorded_at >= judged_from
-        AND known.recorded_at <= judged_to;
-    FOR run IN
-        SELECT *
-        FROM internal.register_runs(kind_of_device, device) AS known
-        WHERE known.run_to >= judged_from AND known.run_from < judged_to
-    LOOP
-        PERFORM internal.judge_stretch(
-            kind_of_device, device, run.kind, run.run_from,
-            greatest(judged_from, run.run_from), least(judged_to, run.run_to)
-        );
-    END LOOP;
+    -- Events of a history that is gone stay: there is nothing left to judge.
+    IF newest IS NOT NULL THEN
+        DELETE FROM telemetry.register_event AS known
+        WHERE
+            known.device_type = kind_of_device
+            AND known.device_id = device
+            AND known.recorded_at >= judged_from
+            AND known.recorded_at <= judged_to;
+        FOR run IN
+            SELECT *
+            FROM internal.register_runs(kind_of_device, device) AS known
+            WHERE known.run_to >= judged_from AND known.run_from < judged_to
+        LOOP
+            PERFORM internal.judge_stretch(
+                kind_of_device, device, run.kind, run.run_from,
+                greatest(judged_from, run.run_from), least(judged_to, run.run_to)
+            );
+        END LOOP;
+    END IF;
     IF judged_to < 'infinity' THEN
         UPDATE telemetry.register_backlog AS waiting
         SET judged_before = judged_to + interval '1 microsecond'
         WHERE waiting.device_type = kind_of_device AND waiting.device_id = device;
-        RETURN false;
+    ELSE
+        DELETE FROM telemetry.register_backlog AS waiting
+        WHERE waiting.device_type = kind_of_device AND waiting.device_id = device;
     END IF;
-    DELETE FROM telemetry.register_backlog AS waiting
-    WHERE waiting.device_type = kind_of_device AND waiting.device_id = device;
+    -- Also of one that still waits: its late readings are judged again from then on.
     PERFORM internal.keep_register_state(kind_of_device, device);
-    RETURN true;
+    RETURN judged_to = 'infinity';
 END
 $$;
 
 COMMENT ON FUNCTION internal.judge_part(text, text) IS
 'Judges a month of what waits of a device in the backlog; returns whether that was all.';
-
-CREATE FUNCTION api.judge_backlog(parts_at_most integer DEFAULT 1)
-RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    waiting record;
-BEGIN
-    FOR part IN 1..parts_at_most LOOP
-        SELECT known.device_type, known.device_id INTO waiting
-        FROM telemetry.register_backlog AS known
-        ORDER BY known.since, known.device_type, known.device_id
-        LIMIT 1;
-        EXIT WHEN NOT FOUND;
-        PERFORM internal.judge_part(waiting.device_type, waiting.device_id);
-    END LOOP;
-    RETURN (SELECT count(*) FROM telemetry.register_backlog);
-END
-$$;
-
-COMMENT ON FUNCTION api.judge_backlog(integer) IS
-'Judges so many parts, a month of a register each, of what waits in the backlog, and returns how many devices wait then. The service calls it every minute; call it again and again to have it done at once.';
 
 -- What the values of a device mean, or can be, has changed from an instant on, or an operator has decided about a step.
 
@@ -260,38 +251,150 @@ $$;
 COMMENT ON FUNCTION internal.judge_anew(text, text, timestamptz) IS
 'Judges a device''s readings from an instant on anew; what takes long is left to the backlog, and the answer is false.';
 
-CREATE FUNCTION internal.judge_fleet_anew(kind_of_device text, since timestamptz)
-RETURNS void
+-- Whatever changes for many devices at once: each that is a register at some time, or has events, is judged anew in the backlog.
+-- A small fleet is done at once. The live rows are locked first, and in order, as whoever adds readings does.
+
+CREATE FUNCTION internal.judge_devices_anew(kind_of_device text, devices text[], since timestamptz)
+RETURNS bigint
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    parts_left integer := 100;
+    until CONSTANT timestamptz := clock_timestamp() + interval '2 seconds';
+    registers CONSTANT text[] := ARRAY(
+        SELECT known.device_id
+        FROM internal.device_kind AS known
+        WHERE
+            known.device_type = kind_of_device
+            AND known.device_id = ANY (devices)
+            AND known.energy_reading <> 'interval'
+        UNION
+        SELECT known.device_id
+        FROM telemetry.register_event AS known
+        WHERE known.device_type = kind_of_device AND known.device_id = ANY (devices)
+        ORDER BY 1
+    );
+    device text;
 BEGIN
     IF kind_of_device = 'meter' THEN
-        PERFORM internal.add_to_backlog('meter', live.meter_id, since)
-        FROM telemetry.live_meter_state AS live
-        WHERE NOT EXISTS (
-            SELECT FROM telemetry.meter AS listed
-            WHERE listed.meter_id = live.meter_id AND listed.energy_reading IS NOT NULL
-        );
+        PERFORM FROM telemetry.live_meter_state AS live
+        WHERE live.meter_id = ANY (registers)
+        ORDER BY live.meter_id
+        FOR UPDATE;
         UPDATE telemetry.live_meter_state AS live
         SET register_flows_from = NULL
-        FROM telemetry.register_backlog AS waiting
-        WHERE waiting.device_type = 'meter' AND waiting.device_id = live.meter_id;
+        WHERE live.meter_id = ANY (registers);
     ELSE
-        PERFORM internal.add_to_backlog('vehicle', live.vehicle_id, since)
-        FROM telemetry.live_vehicle_state AS live
-        WHERE NOT EXISTS (
-            SELECT FROM telemetry.vehicle AS listed
-            WHERE listed.vehicle_id = live.vehicle_id AND listed.energy_reading IS NOT NULL
-        );
+        PERFORM FROM telemetry.live_vehicle_state AS live
+        WHERE live.vehicle_id = ANY (registers)
+        ORDER BY live.vehicle_id
+        FOR UPDATE;
         UPDATE telemetry.live_vehicle_state AS live
         SET register_flows_from = NULL
-        FROM telemetry.register_backlog AS waiting
-        WHERE waiting.device_type = 'vehicle' AND waiting.device_id = live.vehicle_id;
+        WHERE live.vehicle_id = ANY (registers);
     END IF;
-    -- A small fleet is done at once.
-    PERFORM api.judge_backlog(100);
+    PERFORM internal.add_to_backlog(kind_of_device, known.device_id, since)
+    FROM unnest(registers) AS known (device_id);
+    FOREACH device IN ARRAY registers LOOP
+        LOOP
+            IF parts_left = 0 OR clock_timestamp() > until THEN
+                RETURN cardinality(registers);
+            END IF;
+            parts_left := parts_left - 1;
+            EXIT WHEN internal.judge_part(kind_of_device, device);
+        END LOOP;
+    END LOOP;
+    RETURN cardinality(registers);
 END
 $$;
 
+COMMENT ON FUNCTION internal.judge_devices_anew(text, text[], timestamptz) IS
+'Judges the readings of meters or vehicles (kind_of_device) from an instant on anew, as far as they are or were registers: what takes long, in the backlog. Returns how many devices.';
+
+CREATE FUNCTION internal.judge_fleet_anew(kind_of_device text, since timestamptz)
+RETURNS bigint
+LANGUAGE sql
+AS $$
+    SELECT internal.judge_devices_anew(
+        kind_of_device,
+        ARRAY(
+            SELECT live.meter_id
+            FROM telemetry.live_meter_state AS live
+            LEFT JOIN telemetry.meter AS listed ON listed.meter_id = live.meter_id
+            WHERE kind_of_device = 'meter' AND listed.energy_reading IS NULL
+            UNION ALL
+            SELECT live.vehicle_id
+            FROM telemetry.live_vehicle_state AS live
+            LEFT JOIN telemetry.vehicle AS listed ON listed.vehicle_id = live.vehicle_id
+            WHERE kind_of_device = 'vehicle' AND listed.energy_reading IS NULL
+        ),
+        since
+    )
+$$;
+
 COMMENT ON FUNCTION internal.judge_fleet_anew(text, timestamptz) IS
-'Judges the readings of all meters or vehicles (kind_of_device) without a kind of their own anew from an instant on, in the backlog, its first parts at once.';
+'Judges the readings of all meters or vehicles (kind_of_device) without a kind of their own anew from an instant on. Returns how many are or were registers.';
+
+CREATE FUNCTION internal.judge_unrated_anew(kind_of_device text)
+RETURNS bigint
+LANGUAGE sql
+AS $$
+    SELECT internal.judge_devices_anew(
+        kind_of_device,
+        ARRAY(
+            SELECT live.meter_id
+            FROM telemetry.live_meter_state AS live
+            LEFT JOIN telemetry.meter AS listed ON listed.meter_id = live.meter_id
+            WHERE kind_of_device = 'meter' AND listed.rated_power_kw IS NULL
+            UNION ALL
+            SELECT live.vehicle_id
+            FROM telemetry.live_vehicle_state AS live
+            LEFT JOIN telemetry.vehicle AS listed ON listed.vehicle_id = live.vehicle_id
+            WHERE kind_of_device = 'vehicle' AND listed.rated_power_kw IS NULL
+        ),
+        '-infinity'
+    )
+$$;
+
+COMMENT ON FUNCTION internal.judge_unrated_anew(text) IS
+'Judges the readings of all meters or vehicles (kind_of_device) without a rated power of their own anew. Returns how many are or were registers.';
+
+CREATE FUNCTION internal.judged_since(kind_of_device text, device text, since timestamptz)
+RETURNS TABLE (readings bigint, events bigint, is_pending boolean)
+LANGUAGE plpgsql STABLE ROWS 1
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    judged_from CONSTANT timestamptz := coalesce(since, '-infinity');
+    judged_before timestamptz;
+BEGIN
+    SELECT waiting.judged_before INTO judged_before
+    FROM internal.register_backlog AS waiting
+    WHERE waiting.device_type = kind_of_device AND waiting.device_id = device;
+    is_pending := judged_before IS NOT NULL;
+    judged_before := coalesce(judged_before, 'infinity');
+    SELECT coalesce(sum(counted.readings), 0) INTO readings
+    FROM internal.register_runs(kind_of_device, device) AS run
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS readings
+        FROM internal.device_reading AS reading
+        WHERE
+            reading.device_type = kind_of_device
+            AND reading.device_id = device
+            AND reading.recorded_at > greatest(run.run_from, judged_from)
+            AND reading.recorded_at <= run.run_to
+            AND reading.recorded_at < judged_before
+    ) AS counted;
+    SELECT count(*) INTO events
+    FROM internal.register_event AS event
+    WHERE
+        event.device_type = kind_of_device
+        AND event.device_id = device
+        AND event.recorded_at > judged_from
+        AND event.recorded_at < judged_before;
+    RETURN NEXT;
+END
+$$;
+
+COMMENT ON FUNCTION internal.judged_since(text, text, timestamptz) IS
+'Of a meter or vehicle (kind_of_device) that was judged anew from an instant on (null: always): how many readings of a register, how many events, and whether later ones still wait.';

@@ -281,7 +281,10 @@ BEGIN
             point.at,
             point.kwh,
             kind_of_register,
-            CASE WHEN point.kwh < state.last_kwh THEN internal.register_modulus(kind_of_device, device, point.at) END,
+            CASE
+                WHEN point.kwh < state.last_kwh OR decided_kind = 'rollover'
+                    THEN internal.register_modulus(kind_of_device, device, point.at)
+            END,
             rules.power_kw,
             rules.still_for,
             rules.is_rated,
@@ -440,13 +443,18 @@ LANGUAGE sql STABLE
 AS $$
     SELECT *
     FROM internal.register_event AS known
-    WHERE known.device_type = kind_of_device AND known.device_id = device AND known.recorded_at <= instant
+    WHERE
+        known.device_type = kind_of_device
+        AND known.device_id = device
+        AND known.recorded_at <= instant
+        -- One says nothing of the state that it leaves as it was.
+        AND known.kind <> 'glitch'
     ORDER BY known.recorded_at DESC
     LIMIT 1
 $$;
 
 COMMENT ON FUNCTION internal.last_event(text, text, timestamptz) IS
-'The last event of a register at or before an instant. No row without one.';
+'The last event of a register at or before an instant, glitches aside. No row without one.';
 
 CREATE FUNCTION internal.settled_after(kind_of_device text, device text, settles_from timestamptz)
 RETURNS timestamptz
@@ -468,6 +476,16 @@ BEGIN
         reading.device_type = kind_of_device
         AND reading.device_id = device
         AND reading.recorded_at > settles_from
+        -- What operators left out settles nothing.
+        AND NOT EXISTS (
+            SELECT
+            FROM internal.register_decision AS decision
+            WHERE
+                decision.device_type = kind_of_device
+                AND decision.device_id = device
+                AND decision.decided_for = reading.recorded_at
+                AND decision.kind = 'glitch'
+        )
     ORDER BY reading.recorded_at
     OFFSET 2
     LIMIT 1;

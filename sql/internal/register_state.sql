@@ -79,10 +79,13 @@ AS $$
         CASE WHEN rated.power_kw IS NULL THEN interval '1 hour' ELSE interval '24 hours' END,
         rated.power_kw IS NOT NULL
     FROM (
-        SELECT CASE kind_of_device
-            WHEN 'meter' THEN (SELECT rated_power_kw FROM internal.meter WHERE meter_id = device)
-            ELSE (SELECT rated_power_kw FROM internal.vehicle WHERE vehicle_id = device)
-        END AS power_kw
+        SELECT coalesce(
+            CASE kind_of_device
+                WHEN 'meter' THEN (SELECT rated_power_kw FROM internal.meter WHERE meter_id = device)
+                ELSE (SELECT rated_power_kw FROM internal.vehicle WHERE vehicle_id = device)
+            END,
+            (SELECT rated_power_kw FROM internal.fleet_rated_power WHERE device_type = kind_of_device)
+        ) AS power_kw
     ) AS rated
 $$;
 
@@ -120,7 +123,8 @@ COMMENT ON FUNCTION internal.register_runs(text, text) IS
 'The times (run_from, run_to] in which a meter or vehicle (kind_of_device) is a register or a session counter (kind), in order.';
 
 -- What operators decided about steps from an instant on, each with the reading it is about: an announced exchange is about the
--- first reading at or after its instant. Where two are about one reading, the one of its very instant stands.
+-- first reading at or after its instant, once and for all: where that reading is gone, its event is still there, and no other
+-- reading takes its place. Where two are about one reading, the one of its very instant stands.
 
 CREATE FUNCTION internal.register_decisions(
     kind_of_device text, device text, decided_from timestamptz, decided_to timestamptz
@@ -155,6 +159,16 @@ BEGIN
         AND decision.device_id = device
         AND decision.decided_for <= decided_to
         AND about.recorded_at >= decided_from
+        AND NOT EXISTS (
+            SELECT
+            FROM internal.register_event AS known
+            WHERE
+                known.device_type = kind_of_device
+                AND known.device_id = device
+                AND known.recorded_at >= decision.decided_for
+                AND known.recorded_at < about.recorded_at
+                AND known.kind = 'exchange'
+        )
     ORDER BY about.recorded_at, about.recorded_at <> decision.decided_for, decision.decided_for;
 END
 $$;

@@ -34,7 +34,9 @@ FROM pg_class AS relation
 WHERE
     relation.relnamespace = 'telemetry'::regnamespace
     AND relation.relkind IN ('r', 'v')
-    AND relation.relname NOT IN ('installation', 'disk', 'upkeep_run', 'import_progress', 'policy_chunk');
+    AND relation.relname NOT IN (
+        'installation', 'disk', 'upkeep_run', 'judging_run', 'import_progress', 'policy_chunk', 'register_backlog'
+    );
 
 COMMENT ON VIEW internal.copied_relation IS
 'The relations of schema telemetry that a copy of the database holds, each with what it takes to write it.';

@@ -230,14 +230,26 @@ ORDER BY fleet.device_type, fleet.kind_from;
 LOCK TABLE telemetry.fleet_default IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: latest_fleet_default
-SELECT energy_reading, register_modulus_kwh
+SELECT energy_reading, register_modulus_kwh, nullif(effective_from, '-infinity') AS kind_from
 FROM telemetry.fleet_default
 WHERE device_type = %(device_type)s
 ORDER BY effective_from DESC
 LIMIT 1;
 
 -- name: set_fleet_default
-SELECT api.set_fleet_default(%(device_type)s, %(kind)s, %(modulus_kwh)s, %(since)s);
+SELECT api.set_fleet_default(%(device_type)s, %(kind)s, %(modulus_kwh)s, %(since)s) AS registers;
+
+-- name: fleet_rated_powers
+SELECT device_type, rated_power_kw FROM internal.fleet_rated_power;
+
+-- name: kept_fleet_rated_power
+SELECT rated_power_kw FROM telemetry.fleet_rated_power WHERE device_type = %(device_type)s;
+
+-- name: set_fleet_rated_power
+SELECT api.set_fleet_rated_power(%(device_type)s, %(power_kw)s) AS registers;
+
+-- name: judged_since
+SELECT readings, events, is_pending FROM internal.judged_since(%(device_type)s, %(device_id)s, %(since)s);
 
 -- name: plug_event_default
 SELECT internal.closes_by_next_plug_in() AS closes_by_next_plug_in;

@@ -44,6 +44,7 @@ WITH written (relation, rights) AS (
         ('telemetry.assignment', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.assignment_change', ARRAY['SELECT']),
         ('telemetry.fleet_default', ARRAY['SELECT', 'UPDATE']),
+        ('telemetry.fleet_rated_power', ARRAY['SELECT']),
         ('telemetry.meter', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.meter_kind_past', ARRAY['SELECT']),
         ('telemetry.meter_telemetry_history', ARRAY['INSERT', 'SELECT']),
@@ -65,7 +66,8 @@ lacking (wanted, object) AS (
         pronamespace IN ('api'::regnamespace, 'internal'::regnamespace)
         AND proname IN (
             'lock_assignments_of', 'plug_in', 'plug_out', 'hand_over', 'void_assignment', 'note_session_of_no_length',
-            'set_meter_kind', 'set_vehicle_kind', 'set_fleet_default', 'set_plug_event_default', 'upkeep'
+            'set_meter_kind', 'set_vehicle_kind', 'set_fleet_default', 'set_fleet_rated_power', 'set_plug_event_default',
+            'decide_step', 'withdraw_decision', 'judge_backlog', 'upkeep'
         )
         AND NOT has_function_privilege(oid, 'EXECUTE')
     UNION ALL

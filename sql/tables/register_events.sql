@@ -38,3 +38,23 @@ COMMENT ON COLUMN telemetry.register_backlog.judged_before IS 'Events before thi
 COMMENT ON COLUMN telemetry.register_backlog.since IS 'Since when it waits.';
 COMMENT ON COLUMN telemetry.register_backlog.is_judged_at_commit IS
 'Whether the transaction that added the row judges it before it commits.';
+
+COMMENT ON TABLE telemetry.register_decision_change IS
+'Every decision about a step of a register that was made, changed or withdrawn. Written by a trigger.';
+COMMENT ON COLUMN telemetry.register_decision_change.id IS 'Number, counted up.';
+COMMENT ON COLUMN telemetry.register_decision_change.device_type IS 'meter or vehicle.';
+COMMENT ON COLUMN telemetry.register_decision_change.device_id IS 'The device, as it names itself.';
+COMMENT ON COLUMN telemetry.register_decision_change.decided_for IS 'The instant that the decision is about.';
+COMMENT ON COLUMN telemetry.register_decision_change.changed_at IS 'When it was changed.';
+COMMENT ON COLUMN telemetry.register_decision_change.action IS 'decided, changed or withdrawn.';
+COMMENT ON COLUMN telemetry.register_decision_change.old_kind IS 'What was decided before; null: nothing.';
+COMMENT ON COLUMN telemetry.register_decision_change.old_first_kwh IS 'Of an exchange, the first value of the new meter as decided before, kWh.';
+COMMENT ON COLUMN telemetry.register_decision_change.new_kind IS 'What is decided since; null: nothing.';
+COMMENT ON COLUMN telemetry.register_decision_change.new_first_kwh IS 'Of an exchange, the first value of the new meter as decided since, kWh.';
+COMMENT ON COLUMN telemetry.register_decision_change.database_role IS 'The database role that changed it.';
+COMMENT ON COLUMN telemetry.register_decision_change.operator IS 'Who changed it, as the request says; null: the request does not.';
+COMMENT ON COLUMN telemetry.register_decision_change.reason IS 'Why, as the request says; null: the request does not.';
+
+COMMENT ON TABLE telemetry.judging_run IS 'One row, or none: when api.judge_backlog last judged a part.';
+COMMENT ON COLUMN telemetry.judging_run.is_the_only_row IS 'Always true; as the key, it keeps the table at one row.';
+COMMENT ON COLUMN telemetry.judging_run.judged_at IS 'When the newest part was judged.';

@@ -90,6 +90,8 @@ def _wanted(relation: str) -> str:
         return "read insert"
     if re.fullmatch(r"live_\w+_state|\w+_(hourly|daily)|policy\w*|installation|disk|assignment_change", relation):
         return "read"
+    if re.fullmatch(r"register_\w+|judging_run|fleet_rated_power", relation):
+        return "read"
     return "read insert update"
 
 
@@ -220,8 +222,11 @@ def test_functions_that_answer_read_views_and_no_table_behind_them(shared: Conne
 def test_each_table_and_rollup_has_its_view_with_the_same_columns(shared: Connection) -> None:
     columns = """
         SELECT table_name, column_name, data_type FROM information_schema.columns
-        WHERE table_schema = %s AND table_name <> 'installation'
-        AND NOT (table_name LIKE 'live\\_%%' AND column_name LIKE 'register\\_%%')
+        WHERE
+            table_schema = %s
+            AND table_name <> 'installation'
+            -- What judging the next reading needs is nobody else's.
+            AND NOT (table_name LIKE 'live%%' AND column_name LIKE 'register%%')
     """
     behind = set(shared.execute(columns, ["telemetry"]).fetchall())
     assert len(behind) > 50

@@ -76,6 +76,7 @@ def test_every_object_of_schema_api_has_an_example(fleet: Connection) -> None:
 BUCKETS = "Allowed: hour, day, window."
 ZONES = "Give a name of pg_timezone_names, for example Europe/Berlin, or UTC."
 KINDS = "Allowed: interval, register, session."
+DECISIONS = "Allowed: plain, reset, rollover, glitch, exchange."
 DEVICES = "Allowed: meter, vehicle."
 RELATIONS = (
     "meter_daily, meter_hourly, meter_telemetry_history, vehicle_daily, vehicle_hourly, vehicle_telemetry_history"
@@ -95,6 +96,10 @@ MISSPELT = [
     ("SELECT api.set_vehicle_kind('V-1', 'counter', NULL, NULL)", KINDS),
     ("SELECT api.set_fleet_default('meters', 'interval', NULL, NULL)", DEVICES),
     ("SELECT api.set_fleet_default('meter', NULL, NULL, NULL)", KINDS),
+    ("SELECT api.set_fleet_rated_power('meters', 22)", DEVICES),
+    ("SELECT * FROM api.decide_step('meters', 'M-1', now(), 'plain')", DEVICES),
+    ("SELECT * FROM api.decide_step('meter', 'M-1', now(), 'swapped')", DECISIONS),
+    ("SELECT * FROM api.withdraw_decision('metre', 'M-1', now())", DEVICES),
     ("SELECT * FROM api.policy_plan('{\"meter_hurly\": {}}')", f"Relations: {RELATIONS}"),
     ('SELECT * FROM api.policy_plan(\'{"meter_hourly": {"drop": "9 days"}}\')', SETTINGS),
     ("CALL api.set_policies('{\"meter_hurly\": {}}')", f"Relations: {RELATIONS}"),
@@ -107,7 +112,7 @@ CHOOSING = """
     FROM pg_proc AS routine
     WHERE
         routine.pronamespace = 'api'::regnamespace
-        AND ARRAY['bucket', 'timezone', 'kind', 'kind_of_device', 'relation', 'relations', 'wanted']
+        AND ARRAY['bucket', 'timezone', 'kind', 'kind_of_device', 'decision', 'relation', 'relations', 'wanted']
             && routine.proargnames[:routine.pronargs]
 """
 
