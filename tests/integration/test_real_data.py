@@ -273,7 +273,7 @@ def _minutes(charges: Sequence[Charge], shift: timedelta, kind: str) -> tuple[li
             counted[plug] += energy_ac
             delivered += energy_dc
             soc += (charge.soc_departure_pct - charge.soc_arrival_pct) * share / math.fsum(shares)
-            at = begins + i * MINUTE
+            at = begins + (i + 1) * MINUTE
             meters.append((plug, at, counted[plug] if kind == "register" else energy_ac, 400.0))
             vehicles.append(
                 (vehicle, at, soc, delivered if kind == "register" else energy_dc, 25.0 + 15.0 * (1 - share))
