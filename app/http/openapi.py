@@ -384,8 +384,8 @@ OPERATIONS = (
     Operation(
         "PUT",
         "/v1/fleet/defaults",
-        "Change what kWh values mean by default, from an instant on, what devices can deliver, or whether the next plugIn "
-        "closes what is open",
+        "Change what kWh values mean by default, from an instant on, what devices can deliver, or whether the next "
+        "plugIn closes what is open",
         ChangedFleetDefaults,
         FleetDefaultsChange,
         problems=(413, 422, 503),
