@@ -276,6 +276,7 @@ def _begins_earlier(since: datetime | UnsetType | None, holds_since: datetime | 
 async def _judged(
     connection: Connection, device_type: str, device_id: str, judged_from: datetime | None
 ) -> Judged | None:
+    await connection.execute(query("judge_now"))
     parameters = {"device_type": device_type, "device_id": device_id, "since": judged_from}
     [row] = await (await connection.execute(query("judged_since"), parameters)).fetchall()
     if not (row.readings or row.events or row.is_pending):

@@ -248,6 +248,10 @@ SELECT rated_power_kw FROM telemetry.fleet_rated_power WHERE device_type = %(dev
 -- name: set_fleet_rated_power
 SELECT api.set_fleet_rated_power(%(device_type)s, %(power_kw)s) AS registers;
 
+-- name: judge_now
+-- What the transaction would judge before it commits.
+SET CONSTRAINTS telemetry.judge_at_commit IMMEDIATE;
+
 -- name: judged_since
 SELECT readings, events, is_pending FROM internal.judged_since(%(device_type)s, %(device_id)s, %(since)s);
 
