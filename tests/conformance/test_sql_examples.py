@@ -52,6 +52,9 @@ def _charge_every_day(connection: Connection) -> None:
             charged = max(0, quarter - 3) * POWER_KW / 4 * RATIO / CAPACITY_KWH * 100
             meters.append(("M-101", at, energy, 230.0))
             vehicles.append(("V-202", at, 40 + charged, energy * RATIO, 25.0))
+    # A register with a value that no charger leads to.
+    register = enumerate((500.0, 502.0, 4000.0, 504.0))
+    meters += [("M-7", hours_ago(4) + number * timedelta(minutes=15), kwh, 230.0) for number, kwh in register]
     insert_meter_readings(connection, meters)
     insert_vehicle_readings(connection, vehicles)
     connection.execute("SELECT api.plug_in('M-101', 'V-202', '2020-01-01')")

@@ -167,7 +167,7 @@ def test_a_body_that_is_not_gzip_is_answered_with_what_to_do(service: Client) ->
             "/v1/meters/M-1",
             b'{"energyReading": "counter"}',
             "energyReading",
-            "energyReading must be interval or register, or null",
+            "energyReading must be interval, register or session, or null",
         ),
         (
             "PUT",
@@ -181,14 +181,15 @@ def test_a_body_that_is_not_gzip_is_answered_with_what_to_do(service: Client) ->
             "/v1/fleet/defaults",
             b'{"energyReading": 1}',
             "meters.energyReading",
-            "meters.energyReading must be interval or register",
+            "meters.energyReading must be interval, register or session",
         ),
         (
             "PUT",
             "/v1/fleet/defaults",
             b"[]",
             "meters",
-            "meters must be an object with the fields energyReading, registerModulusKwh, since, such as "
+            "meters must be an object with the fields energyReading, registerModulusKwh, since, "
+            "ratedPowerKw, such as "
             '{"energyReading": "interval"}',
         ),
     ],

@@ -38,7 +38,7 @@ def test_every_endpoint_is_listed(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     [table] = re.findall(r"^\| request \| answer \|\n(.*?)\n\n", text, re.DOTALL | re.MULTILINE)
     requests = " ".join(row.split(" | ")[0] for row in table.splitlines())
-    listed = {re.sub(r"{\w+}", "{id}", path) for path in re.findall(r"[ `](/[\w/.{}]*)", requests)}
+    listed = {re.sub(r"{\w+}", "{id}", path) for path in re.findall(r"[ `](/[\w/.{}-]*)", requests)}
     assert listed == {operation.path for operation in OPERATIONS}
 
 

@@ -91,6 +91,16 @@ EXAMPLES = (
     _get("/v1/vehicles/{id}", "V-202"),
     Example("PUT", "/v1/fleet/defaults", "/v1/fleet/defaults", {"meters": {"energyReading": "interval"}}),
     _get("/v1/fleet/defaults"),
+    _get("/v1/register-events", query="meterId=M-105"),
+    Example(
+        "PUT",
+        "/v1/register-decisions",
+        "/v1/register-decisions?reason=lightning",
+        {"meterId": "M-105", "at": "2026-11-20T06:30:00Z", "decision": "glitch"},
+    ),
+    _get("/v1/register-decisions", query="meterId=M-105"),
+    _get("/v1/register-decisions/changes", query="limit=1"),
+    Example("DELETE", "/v1/register-decisions", "/v1/register-decisions?meterId=M-105&at=2026-11-20T06:30:00Z"),
     Example(
         "POST",
         "/v1/ingest",
@@ -145,6 +155,11 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
             [meter, vehicle, FIRST],
         )
     rows = [("M-103", FIRST + 19 * DAY + i * 10 * MINUTE, 0.05, 230.0) for i in range(1, 13)]
+    insert_meter_readings(connection, rows)
+    # A register with a value that no charger leads to.
+    connection.execute("SELECT api.set_meter_kind('M-105', 'register', NULL, NULL)")
+    register = enumerate((842.0, 845.5, 9000.0, 846.0, 850.0))
+    rows = [("M-105", FIRST + 19 * DAY + timedelta(hours=6) + i * 15 * MINUTE, kwh, 230.0) for i, kwh in register]
     insert_meter_readings(connection, rows)
 
 
