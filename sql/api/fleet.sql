@@ -100,7 +100,7 @@ AS $$
         delivered.energy_dc_kwh,
         matched.energy_ac_kwh,
         matched.energy_dc_kwh,
-        matched.energy_dc_kwh / nullif(matched.energy_ac_kwh, 0),
+        internal.ratio(matched.energy_dc_kwh, matched.energy_ac_kwh),
         coalesce(drawn.meters, 0),
         coalesce(delivered.vehicles, 0),
         coalesce(matched.vehicles, 0),

@@ -82,8 +82,8 @@ AS $$
             day.device_id,
             sum(day.energy_ac_kwh) AS energy_ac_kwh,
             sum(day.energy_dc_kwh) AS energy_dc_kwh,
-            sum(day.energy_dc_kwh) / nullif(sum(day.energy_ac_kwh), 0) AS efficiency_ratio,
-            sum(day.power_sum_kw_kwh) / nullif(sum(day.energy_ac_kwh), 0) AS mean_power_kw,
+            internal.ratio(sum(day.energy_dc_kwh), sum(day.energy_ac_kwh)) AS efficiency_ratio,
+            internal.ratio(sum(day.power_sum_kw_kwh), sum(day.energy_ac_kwh)) AS mean_power_kw,
             sum(day.meter_readings)::bigint AS meter_readings,
             sum(day.vehicle_readings)::bigint AS vehicle_readings
         FROM device_day AS day
@@ -120,14 +120,14 @@ AS $$
             'unattributed', 'meter', grid.meter_id, 'unattributed',
             NULL,
             sum(grid.energy_ac_kwh), NULL, NULL,
-            sum(grid.power_sum_kw_kwh) / sum(grid.energy_ac_kwh),
+            internal.ratio(sum(grid.power_sum_kw_kwh), sum(grid.energy_ac_kwh)),
             NULL,
             sum(grid.energy_ac_kwh),
             sum(grid.readings)::bigint, NULL
         FROM grid
         WHERE grid.vehicle_id IS NULL
         GROUP BY grid.meter_id
-        HAVING sum(grid.energy_ac_kwh) > 0
+        HAVING sum(grid.energy_ac_kwh) >= 1e-9
     ),
     ranked AS (
         SELECT

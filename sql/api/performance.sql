@@ -31,7 +31,7 @@ AS $$
         OR EXISTS (SELECT FROM internal.vehicle AS listed WHERE listed.vehicle_id = vehicle),
         grid.energy_ac_kwh,
         battery.energy_dc_kwh,
-        battery.energy_dc_kwh / nullif(grid.energy_ac_kwh, 0),
+        internal.ratio(battery.energy_dc_kwh, grid.energy_ac_kwh),
         battery.battery_temp_mean_c,
         grid.meter_ids,
         grid.readings,

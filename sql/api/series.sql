@@ -109,7 +109,7 @@ AS $$
         slot.bucket_to,
         grid.energy_ac_kwh,
         battery.energy_dc_kwh,
-        battery.energy_dc_kwh / nullif(grid.energy_ac_kwh, 0),
+        internal.ratio(battery.energy_dc_kwh, grid.energy_ac_kwh),
         battery.battery_temp_sum_c / nullif(battery.readings, 0)::float8,
         coalesce(grid.readings, 0)::bigint,
         coalesce(battery.readings, 0)::bigint,

@@ -18,7 +18,7 @@ AS $$
         slot.bucket_to,
         sum(grid.energy_ac_kwh),
         sum(battery.energy_dc_kwh),
-        sum(battery.energy_dc_kwh) / nullif(sum(grid.energy_ac_kwh), 0),
+        internal.ratio(sum(battery.energy_dc_kwh), sum(grid.energy_ac_kwh)),
         sum(grid.readings)::bigint,
         sum(battery.readings)::bigint,
         sum(internal.seconds_elapsed(stretch.stretch_from, stretch.stretch_to))

@@ -176,7 +176,7 @@ def check_performance(
         assert rest[:4] == steps, (vehicle, window, rest, steps)
         assert rest[4] is False
         assert tuple(rest[5:7]) == reasons(len(feeds), grid, battery)
-        if grid.kwh and battery.kwh is not None:
+        if grid.kwh is not None and grid.kwh >= 1e-9 and battery.kwh is not None:
             assert ratio == pytest.approx(float(battery.kwh / grid.kwh), rel=1e-6, abs=1e-6)
         else:
             assert ratio is None
