@@ -10,21 +10,17 @@ from app.http.responses import json
 from app.http.service import service
 from app.registry import devices
 from app.wire.devices import FleetDefaultsChange, MeterChange, VehicleChange
-from app.wire.values import DeviceId
+from app.wire.values import DeviceId, Label
 
 
 async def list_meters(request: Request) -> Response:
     """A page of meters, and what their kWh values mean."""
-    settings, database, _, _ = service(request)
-    after = parameters.value(request, "after", DeviceId) or ""
-    return json(await devices.meters(database, after=after, limit=parameters.limit(request, settings.max_list_limit)))
+    return json(await devices.meters(service(request).database, _page(request, "site")))
 
 
 async def list_vehicles(request: Request) -> Response:
     """A page of vehicles, and what their kWh values mean."""
-    settings, database, _, _ = service(request)
-    after = parameters.value(request, "after", DeviceId) or ""
-    return json(await devices.vehicles(database, after=after, limit=parameters.limit(request, settings.max_list_limit)))
+    return json(await devices.vehicles(service(request).database, _page(request, "group")))
 
 
 async def meter(request: Request) -> Response:
@@ -64,6 +60,15 @@ async def set_fleet_defaults(request: Request) -> Response:
     operator = parameters.author(request).operator
     wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), FleetDefaultsChange)
     return json(await devices.set_fleet_defaults(database, wanted, operator))
+
+
+def _page(request: Request, place: str) -> devices.Page:
+    return devices.Page(
+        after=parameters.value(request, "after", DeviceId) or "",
+        limit=parameters.limit(request, service(request).settings.max_list_limit),
+        place=parameters.value(request, place, Label),
+        search=parameters.value(request, "search", Label),
+    )
 
 
 ROUTES = [

@@ -119,6 +119,10 @@ _CUT = (
 )
 _LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "default": 100}, "length of the list")
 _PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the previous page"), _LIMIT)
+_LABEL = {"type": "string", "minLength": 1, "maxLength": 100}
+_SITE = Parameter("site", _LABEL, "only meters of this site")
+_GROUP = Parameter("group", _LABEL, "only vehicles of this group")
+_SEARCH = Parameter("search", _LABEL, "only those whose id or name contains this text, in capitals or not")
 _LIVE = (
     *_PAGE,
     Parameter(
@@ -332,7 +336,7 @@ OPERATIONS = (
         None,
         200,
         (422, 503),
-        _PAGE,
+        (*_PAGE, _SITE, _SEARCH),
     ),
     Operation(
         "GET",
@@ -344,7 +348,7 @@ OPERATIONS = (
     Operation(
         "PUT",
         "/v1/meters/{id}",
-        "Register a meter or change it: interval, register or session from an instant on, its modulus, its power",
+        "Register a meter or change it: its name and site, its power; interval, register or session from an instant on",
         ChangedMeter,
         MeterChange,
         problems=(413, 422, 503),
@@ -357,7 +361,7 @@ OPERATIONS = (
         None,
         200,
         (422, 503),
-        _PAGE,
+        (*_PAGE, _GROUP, _SEARCH),
     ),
     Operation(
         "GET",
@@ -369,7 +373,7 @@ OPERATIONS = (
     Operation(
         "PUT",
         "/v1/vehicles/{id}",
-        "Register a vehicle or change it: as of a meter, and the capacity of its battery",
+        "Register a vehicle or change it: as of a meter, with a group, and the capacity of its battery",
         ChangedVehicle,
         VehicleChange,
         problems=(413, 422, 503),

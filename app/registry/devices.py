@@ -5,6 +5,7 @@ change at an instant; the time before keeps its kind.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +21,7 @@ from app.wire.devices import (
     ChangedMeter,
     ChangedVehicle,
     DefaultChange,
+    DeviceChange,
     DeviceKind,
     FleetDefaults,
     FleetDefaultsChange,
@@ -44,7 +46,25 @@ class Wanted(NamedTuple):
 
     device_type: DeviceType
     device_id: str
-    change: MeterChange
+    change: DeviceChange
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which devices to list: ids after `after`, at most `limit`.
+
+    `place` keeps the meters of a site, or the vehicles of a group; `search` those whose id or name contains a text,
+    whatever its case. None keeps all.
+    """
+
+    after: str = ""
+    limit: int = 100
+    place: str | None = None
+    search: str | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The query's parameters; one row more than the limit, to know whether there is a next page."""
+        return {"after": self.after, "row_limit": self.limit + 1, "place": self.place, "search": self.search}
 
 
 class _Kind(NamedTuple):
@@ -65,18 +85,21 @@ class _Done(NamedTuple):
         return "changed" if self.changed else "unchanged"
 
 
-async def meters(database: Database, *, after: str = "", limit: int = 100) -> Meters:
-    """A page of meters in order of id, empty where there are none after that. Raises :class:`DatabaseLost`."""
-    rows = await database.fetch_all("meters", {"after": after, "row_limit": limit + 1})
-    page = [Meter(row.meter_id, **_known(row)) for row in rows[:limit]]
-    return Meters(page, page[-1].meterId if len(rows) > limit else None)
+async def meters(database: Database, page: Page) -> Meters:
+    """A page of meters in order of id, empty where none fits. Raises :class:`DatabaseLost`."""
+    rows = await database.fetch_all("meters", page.parameters())
+    listed = [Meter(row.meter_id, row.name, row.site_name, **_known(row)) for row in rows[: page.limit]]
+    return Meters(listed, listed[-1].meterId if len(rows) > page.limit else None)
 
 
-async def vehicles(database: Database, *, after: str = "", limit: int = 100) -> Vehicles:
-    """A page of vehicles in order of id, empty where there are none after that. Raises :class:`DatabaseLost`."""
-    rows = await database.fetch_all("vehicles", {"after": after, "row_limit": limit + 1})
-    page = [Vehicle(row.vehicle_id, **_known(row), batteryCapacityKwh=row.battery_capacity_kwh) for row in rows[:limit]]
-    return Vehicles(page, page[-1].vehicleId if len(rows) > limit else None)
+async def vehicles(database: Database, page: Page) -> Vehicles:
+    """A page of vehicles in order of id, empty where none fits. Raises :class:`DatabaseLost`."""
+    rows = await database.fetch_all("vehicles", page.parameters())
+    listed = [
+        Vehicle(row.vehicle_id, row.name, row.group_name, **_known(row), batteryCapacityKwh=row.battery_capacity_kwh)
+        for row in rows[: page.limit]
+    ]
+    return Vehicles(listed, listed[-1].vehicleId if len(rows) > page.limit else None)
 
 
 async def meter(database: Database, meter_id: str) -> MeterDetails:
@@ -85,19 +108,8 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
     kinds = await _kinds(database, "meter", meter_id)
     if not kinds:
         raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
-    rows = await database.fetch_all("listed_meter", {"device_id": meter_id})
-    # None begins later than now, so the last one applies.
-    kind = kinds[-1]
-    return MeterDetails(
-        meter_id,
-        bool(rows),
-        kind.energyReading,
-        kind.registerModulusKwh,
-        kind.fleetDefault,
-        kind.from_,
-        rows[0].rated_power_kw if rows else None,
-        kinds,
-    )
+    [row] = await database.fetch_all("listed_meter", {"device_id": meter_id})
+    return MeterDetails(meter_id, row.name, row.site_name, **_properties(row, kinds), kinds=kinds)
 
 
 async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
@@ -106,18 +118,14 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
     kinds = await _kinds(database, "vehicle", vehicle_id)
     if not kinds:
         raise UnknownVehicle(f"vehicle {vehicle_id} has no reading and no assignment, and is not registered")
-    rows = await database.fetch_all("listed_vehicle", {"device_id": vehicle_id})
-    kind = kinds[-1]
+    [row] = await database.fetch_all("listed_vehicle", {"device_id": vehicle_id})
     return VehicleDetails(
         vehicle_id,
-        bool(rows),
-        kind.energyReading,
-        kind.registerModulusKwh,
-        kind.fleetDefault,
-        kind.from_,
-        rows[0].rated_power_kw if rows else None,
-        rows[0].battery_capacity_kwh if rows else None,
-        kinds,
+        row.name,
+        row.group_name,
+        **_properties(row, kinds),
+        batteryCapacityKwh=row.battery_capacity_kwh,
+        kinds=kinds,
     )
 
 
@@ -223,6 +231,19 @@ def _known(row: Any) -> dict[str, Any]:
     }
 
 
+def _properties(row: Any, kinds: Sequence[DeviceKind]) -> dict[str, Any]:
+    """Fields that a meter and a vehicle share. No kind begins later than now, so the last one applies."""
+    kind = kinds[-1]
+    return {
+        "listed": row.is_listed,
+        "energyReading": kind.energyReading,
+        "registerModulusKwh": kind.registerModulusKwh,
+        "fleetDefault": kind.fleetDefault,
+        "since": kind.from_,
+        "ratedPowerKw": row.rated_power_kw,
+    }
+
+
 def _kind(row: Any) -> DeviceKind:
     return DeviceKind(row.energy_reading, row.register_modulus_kwh, row.is_fleet_default, row.kind_from, row.kind_to)
 
@@ -251,6 +272,9 @@ async def _change(connection: Connection, wanted: Wanted) -> _Done:
     if kind_changes:
         await _set_kind(connection, query(f"set_{device_type}_kind"), kept_as, kind, since)
     given = {
+        "name": change.name,
+        "site_name": getattr(change, "site", UNSET),
+        "group_name": getattr(change, "group", UNSET),
         "rated_power_kw": change.ratedPowerKw,
         "battery_capacity_kwh": getattr(change, "batteryCapacityKwh", UNSET),
     }
@@ -330,7 +354,7 @@ async def _set_default_kind(
     return [done.registers]
 
 
-def _wanted_kind(current: _Kind, wanted: MeterChange) -> _Kind:
+def _wanted_kind(current: _Kind, wanted: DeviceChange) -> _Kind:
     """A device's new kind: omitted fields keep their value, a modulus as long as it is a register."""
     reading = current.energy_reading if isinstance(wanted.energyReading, UnsetType) else wanted.energyReading
     modulus = wanted.registerModulusKwh

@@ -55,22 +55,27 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "since": ("since",),
     "ratedPowerKw": ("ratedpowerkw", "powerkw"),
     "batteryCapacityKwh": ("batterycapacitykwh", "capacitykwh"),
+    "name": ("name",),
+    "site": ("site", "sitename"),
+    "group": ("group", "groupname"),
 }
 # Properties of devices.
-DEVICE_FIELDS = ("energyReading", "registerModulusKwh", "ratedPowerKw", "batteryCapacityKwh")
+DEVICE_FIELDS = ("energyReading", "registerModulusKwh", "ratedPowerKw", "name", "site", "group", "batteryCapacityKwh")
+_OF_EITHER = ("energyReading", "registerModulusKwh", "since", "ratedPowerKw", "name")
 FIELDS_OF: dict[str, tuple[str, ...]] = {
     "readings of meters": ("meterId", "kwhConsumedAc", "voltage", "timestamp"),
     "readings of vehicles": ("vehicleId", "soc", "kwhDeliveredDc", "batteryTemp", "timestamp"),
     "assignments": ("meterId", "vehicleId", "from", "to"),
-    "meters": ("meterId", "energyReading", "registerModulusKwh", "since", "ratedPowerKw"),
-    "vehicles": ("vehicleId", *DEVICE_FIELDS, "since"),
+    "meters": ("meterId", *_OF_EITHER, "site"),
+    "vehicles": ("vehicleId", *_OF_EITHER, "group", "batteryCapacityKwh"),
 }
 KIND_OF: dict[str, Kind] = {"assignments": "assignments", "meters": "devices", "vehicles": "devices"}
 OPTIONAL = ("to", "since", *DEVICE_FIELDS)
+_OF_READINGS = ("timestamp", "kwhConsumedAc", "voltage", "soc", "kwhDeliveredDc", "batteryTemp")
 OF_VEHICLES = ("soc", "kwhDeliveredDc", "batteryTemp")
 OPTION_OF = {"meterId": "--meter", "vehicleId": "--vehicle"}
 INSTANTS = ("timestamp", "from", "to")
-TEXTS = (*INSTANTS, *OPTION_OF, "energyReading", "since")
+TEXTS = (*INSTANTS, *OPTION_OF, "energyReading", "since", "name", "site", "group")
 
 
 class Line(NamedTuple):
@@ -220,8 +225,9 @@ class ImportFile:
                 positions[name] = plain.index(alias)
         if "from" in positions:
             what = "assignments"
-        elif "timestamp" not in positions and not positions.keys().isdisjoint(DEVICE_FIELDS):
-            what = "vehicles" if {"vehicleId", "batteryCapacityKwh"} & {*positions, *self._constants} else "meters"
+        elif positions.keys().isdisjoint(_OF_READINGS) and not positions.keys().isdisjoint(DEVICE_FIELDS):
+            is_of_vehicles = {"vehicleId", "group", "batteryCapacityKwh"} & {*positions, *self._constants}
+            what = "vehicles" if is_of_vehicles else "meters"
         elif "vehicleId" in self._constants or "soc" in positions or "batteryTemp" in positions:
             what = "readings of vehicles"
         else:

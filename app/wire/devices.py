@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from app.wire.values import CapacityKwh, EnergyReading, Instant, ModulusKwh, PowerKw
+from app.wire.values import CapacityKwh, EnergyReading, Instant, Label, ModulusKwh, PowerKw
 
 
 class DeviceKind(Struct):
@@ -24,9 +24,12 @@ class DeviceKind(Struct):
 
 
 class Meter(Struct):
-    """A known meter, and what its kWh values mean now, since when (null: always). `listed`: it is registered."""
+    """A known meter, what people call it, and the site where it stands; what its kWh values mean now, since when (null:
+    always). `listed`: it is registered."""
 
     meterId: str
+    name: str | None
+    site: str | None
     listed: bool
     energyReading: EnergyReading
     registerModulusKwh: float | None
@@ -36,9 +39,12 @@ class Meter(Struct):
 
 
 class Vehicle(Struct):
-    """A known vehicle, and what its kWh values mean now, since when (null: always). `listed`: it is registered."""
+    """A known vehicle, what people call it, and its group; what its kWh values mean now, since when (null: always).
+    `listed`: it is registered."""
 
     vehicleId: str
+    name: str | None
+    group: str | None
     listed: bool
     energyReading: EnergyReading
     registerModulusKwh: float | None
@@ -98,8 +104,8 @@ class Vehicles(Struct):
     next: str | None
 
 
-class MeterChange(Struct, forbid_unknown_fields=True):
-    """A change of a meter: omitted fields keep their value, null clears them (a kind: the fleet's default holds).
+class DeviceChange(Struct, forbid_unknown_fields=True):
+    """A change of a device: omitted fields keep their value, null clears them (a kind: the fleet's default holds).
 
     `since` is the instant from which the kind holds; null: always. `ratedPowerKw` is the most the device can deliver: a
     charger its AC power, a vehicle what its battery takes at any charger, DC fast charging too.
@@ -109,11 +115,19 @@ class MeterChange(Struct, forbid_unknown_fields=True):
     registerModulusKwh: ModulusKwh | UnsetType | None = UNSET
     since: Instant | UnsetType | None = UNSET
     ratedPowerKw: PowerKw | UnsetType | None = UNSET
+    name: Label | UnsetType | None = UNSET
 
 
-class VehicleChange(MeterChange, forbid_unknown_fields=True):
-    """A change of a vehicle: as of a meter, and the usable capacity of its battery."""
+class MeterChange(DeviceChange, forbid_unknown_fields=True):
+    """A change of a meter: as of any device, and the site where it stands."""
 
+    site: Label | UnsetType | None = UNSET
+
+
+class VehicleChange(DeviceChange, forbid_unknown_fields=True):
+    """A change of a vehicle: as of any device, its group, and the usable capacity of its battery."""
+
+    group: Label | UnsetType | None = UNSET
     batteryCapacityKwh: CapacityKwh | UnsetType | None = UNSET
 
 

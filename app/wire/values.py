@@ -27,6 +27,14 @@ CapacityKwh = Annotated[float, Meta(gt=0, le=1e5, description="kWh", examples=[6
 ModulusKwh = Annotated[
     float, Meta(gt=0, le=1e9, description="kWh at which a register starts again at 0", examples=[100000])
 ]
+Label = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?$(?!\n)",
+        description="a line of 1 to 100 characters, without spaces at its ends",
+        examples=["Depot North"],
+    ),
+]
 EnergyReading = Literal["interval", "register", "session"]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone", examples=["2026-11-20T08:00:00Z"])]
 

@@ -4,10 +4,16 @@ CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 
 CREATE TABLE telemetry.meter (
     meter_id text COLLATE "C" NOT NULL,
+    name text,
+    site_name text,
     energy_reading text NOT NULL DEFAULT 'interval',
     register_modulus_kwh float8,
     rated_power_kw float8,
     CONSTRAINT meter_key PRIMARY KEY (meter_id),
+    CONSTRAINT name_is_a_line_of_100_characters CHECK (name ~ '^[^\u0001-\u001f\u007f]{1,100}$' AND name = btrim(name)),
+    CONSTRAINT site_name_is_a_line_of_100_characters CHECK (
+        site_name ~ '^[^\u0001-\u001f\u007f]{1,100}$' AND site_name = btrim(site_name)
+    ),
     CONSTRAINT meter_id_is_well_formed CHECK (meter_id ~ '^[A-Za-z0-9._:-]{1,64}$'),
     CONSTRAINT energy_reading_is_interval_or_register CHECK (energy_reading IN ('interval', 'register')),
     CONSTRAINT register_modulus_kwh_is_positive CHECK (register_modulus_kwh > 0 AND register_modulus_kwh <= 1e9),
@@ -16,11 +22,17 @@ CREATE TABLE telemetry.meter (
 
 CREATE TABLE telemetry.vehicle (
     vehicle_id text COLLATE "C" NOT NULL,
+    name text,
+    group_name text,
     energy_reading text NOT NULL DEFAULT 'interval',
     register_modulus_kwh float8,
     rated_power_kw float8,
     battery_capacity_kwh float8,
     CONSTRAINT vehicle_key PRIMARY KEY (vehicle_id),
+    CONSTRAINT name_is_a_line_of_100_characters CHECK (name ~ '^[^\u0001-\u001f\u007f]{1,100}$' AND name = btrim(name)),
+    CONSTRAINT group_name_is_a_line_of_100_characters CHECK (
+        group_name ~ '^[^\u0001-\u001f\u007f]{1,100}$' AND group_name = btrim(group_name)
+    ),
     CONSTRAINT vehicle_id_is_well_formed CHECK (vehicle_id ~ '^[A-Za-z0-9._:-]{1,64}$'),
     CONSTRAINT energy_reading_is_interval_or_register CHECK (energy_reading IN ('interval', 'register')),
     CONSTRAINT register_modulus_kwh_is_positive CHECK (register_modulus_kwh > 0 AND register_modulus_kwh <= 1e9),

@@ -1,6 +1,6 @@
 -- name: meters
 -- The first ids of each: devices listed, with readings, and with assignments. The recursion finds each assigned id once.
-WITH RECURSIVE assigned (meter_id, place) AS (
+WITH RECURSIVE assigned (meter_id, found) AS (
     (
         SELECT earliest.meter_id, 1
         FROM api.assignment AS earliest
@@ -9,7 +9,7 @@ WITH RECURSIVE assigned (meter_id, place) AS (
         LIMIT 1
     )
     UNION ALL
-    SELECT following.meter_id, assigned.place + 1
+    SELECT following.meter_id, assigned.found + 1
     FROM assigned
     CROSS JOIN LATERAL (
         SELECT other.meter_id
@@ -18,10 +18,12 @@ WITH RECURSIVE assigned (meter_id, place) AS (
         ORDER BY other.meter_id
         LIMIT 1
     ) AS following
-    WHERE assigned.place < %(row_limit)s
+    WHERE assigned.found < %(row_limit)s OR %(search)s::text IS NOT NULL
 )
 SELECT
     page.meter_id,
+    listed.name,
+    listed.site_name,
     listed.meter_id IS NOT NULL AS is_listed,
     coalesce(listed.energy_reading, fleet.energy_reading) AS energy_reading,
     CASE
@@ -41,7 +43,13 @@ FROM (
     (
         SELECT one.meter_id
         FROM api.meter AS one
-        WHERE one.meter_id > %(after)s
+        WHERE
+            one.meter_id > %(after)s
+            AND (%(place)s::text IS NULL OR one.site_name = %(place)s)
+            AND (
+                %(search)s::text IS NULL
+                OR position(lower(%(search)s) IN lower(concat_ws(chr(10), one.meter_id, one.name))) > 0
+            )
         ORDER BY one.meter_id
         LIMIT %(row_limit)s
     )
@@ -49,13 +57,19 @@ FROM (
     (
         SELECT live.meter_id
         FROM api.live_meter_state AS live
-        WHERE live.meter_id > %(after)s
+        WHERE
+            live.meter_id > %(after)s
+            AND %(place)s::text IS NULL
+            AND (%(search)s::text IS NULL OR position(lower(%(search)s) IN lower(live.meter_id)) > 0)
         ORDER BY live.meter_id
         LIMIT %(row_limit)s
     )
     UNION
     SELECT assigned.meter_id
     FROM assigned
+    WHERE
+        %(place)s::text IS NULL
+        AND (%(search)s::text IS NULL OR position(lower(%(search)s) IN lower(assigned.meter_id)) > 0)
     ORDER BY meter_id
     LIMIT %(row_limit)s
 ) AS page
@@ -67,7 +81,7 @@ ORDER BY page.meter_id;
 
 -- name: vehicles
 -- The first ids of each: devices listed, with readings, and with assignments. The recursion finds each assigned id once.
-WITH RECURSIVE assigned (vehicle_id, place) AS (
+WITH RECURSIVE assigned (vehicle_id, found) AS (
     (
         SELECT earliest.vehicle_id, 1
         FROM api.assignment AS earliest
@@ -76,7 +90,7 @@ WITH RECURSIVE assigned (vehicle_id, place) AS (
         LIMIT 1
     )
     UNION ALL
-    SELECT following.vehicle_id, assigned.place + 1
+    SELECT following.vehicle_id, assigned.found + 1
     FROM assigned
     CROSS JOIN LATERAL (
         SELECT other.vehicle_id
@@ -85,10 +99,12 @@ WITH RECURSIVE assigned (vehicle_id, place) AS (
         ORDER BY other.vehicle_id
         LIMIT 1
     ) AS following
-    WHERE assigned.place < %(row_limit)s
+    WHERE assigned.found < %(row_limit)s OR %(search)s::text IS NOT NULL
 )
 SELECT
     page.vehicle_id,
+    listed.name,
+    listed.group_name,
     listed.vehicle_id IS NOT NULL AS is_listed,
     coalesce(listed.energy_reading, fleet.energy_reading) AS energy_reading,
     CASE
@@ -109,7 +125,13 @@ FROM (
     (
         SELECT one.vehicle_id
         FROM api.vehicle AS one
-        WHERE one.vehicle_id > %(after)s
+        WHERE
+            one.vehicle_id > %(after)s
+            AND (%(place)s::text IS NULL OR one.group_name = %(place)s)
+            AND (
+                %(search)s::text IS NULL
+                OR position(lower(%(search)s) IN lower(concat_ws(chr(10), one.vehicle_id, one.name))) > 0
+            )
         ORDER BY one.vehicle_id
         LIMIT %(row_limit)s
     )
@@ -117,13 +139,19 @@ FROM (
     (
         SELECT live.vehicle_id
         FROM api.live_vehicle_state AS live
-        WHERE live.vehicle_id > %(after)s
+        WHERE
+            live.vehicle_id > %(after)s
+            AND %(place)s::text IS NULL
+            AND (%(search)s::text IS NULL OR position(lower(%(search)s) IN lower(live.vehicle_id)) > 0)
         ORDER BY live.vehicle_id
         LIMIT %(row_limit)s
     )
     UNION
     SELECT assigned.vehicle_id
     FROM assigned
+    WHERE
+        %(place)s::text IS NULL
+        AND (%(search)s::text IS NULL OR position(lower(%(search)s) IN lower(assigned.vehicle_id)) > 0)
     ORDER BY vehicle_id
     LIMIT %(row_limit)s
 ) AS page
@@ -165,10 +193,19 @@ FROM (
 ORDER BY kind.kind_from;
 
 -- name: listed_meter
-SELECT rated_power_kw FROM api.meter WHERE meter_id = %(device_id)s;
+SELECT listed.meter_id IS NOT NULL AS is_listed, listed.name, listed.site_name, listed.rated_power_kw
+FROM (VALUES (%(device_id)s)) AS asked (meter_id)
+LEFT JOIN api.meter AS listed USING (meter_id);
 
 -- name: listed_vehicle
-SELECT rated_power_kw, battery_capacity_kwh FROM api.vehicle WHERE vehicle_id = %(device_id)s;
+SELECT
+    listed.vehicle_id IS NOT NULL AS is_listed,
+    listed.name,
+    listed.group_name,
+    listed.rated_power_kw,
+    listed.battery_capacity_kwh
+FROM (VALUES (%(device_id)s)) AS asked (vehicle_id)
+LEFT JOIN api.vehicle AS listed USING (vehicle_id);
 
 -- name: list_meter
 INSERT INTO telemetry.meter (meter_id) VALUES (%(device_id)s) ON CONFLICT DO NOTHING;
@@ -181,6 +218,8 @@ SELECT
     energy_reading,
     register_modulus_kwh,
     (SELECT max(past.until) FROM telemetry.meter_kind_past AS past WHERE past.meter_id = listed.meter_id) AS kind_from,
+    name,
+    site_name,
     rated_power_kw
 FROM telemetry.meter AS listed
 WHERE meter_id = %(device_id)s
@@ -191,6 +230,8 @@ SELECT
     energy_reading,
     register_modulus_kwh,
     (SELECT max(past.until) FROM telemetry.vehicle_kind_past AS past WHERE past.vehicle_id = listed.vehicle_id) AS kind_from,
+    name,
+    group_name,
     rated_power_kw,
     battery_capacity_kwh
 FROM telemetry.vehicle AS listed
@@ -205,12 +246,17 @@ SELECT api.set_vehicle_kind(%(device_id)s, %(kind)s, %(modulus_kwh)s, %(since)s)
 
 -- name: change_meter
 UPDATE telemetry.meter
-SET rated_power_kw = %(rated_power_kw)s
+SET
+    name = %(name)s,
+    site_name = %(site_name)s,
+    rated_power_kw = %(rated_power_kw)s
 WHERE meter_id = %(device_id)s;
 
 -- name: change_vehicle
 UPDATE telemetry.vehicle
 SET
+    name = %(name)s,
+    group_name = %(group_name)s,
     rated_power_kw = %(rated_power_kw)s,
     battery_capacity_kwh = %(battery_capacity_kwh)s
 WHERE vehicle_id = %(device_id)s;

@@ -3,6 +3,8 @@
 COMMENT ON TABLE telemetry.meter IS
 'Properties of meters; readings of a meter are accepted even if it is not listed.';
 COMMENT ON COLUMN telemetry.meter.meter_id IS 'The meter, as it names itself.';
+COMMENT ON COLUMN telemetry.meter.name IS 'What people call it.';
+COMMENT ON COLUMN telemetry.meter.site_name IS 'The site where it stands: meters of one site have the same text.';
 COMMENT ON COLUMN telemetry.meter.energy_reading IS
 'What a kWh value means from the newest row of meter_kind_past on: interval (since the previous reading), register (an ever-growing counter), session (a counter that begins anew with each session), or null: the fleet''s default.';
 COMMENT ON COLUMN telemetry.meter.register_modulus_kwh IS 'Value at which a register rolls over to zero, kWh; null: never.';
@@ -20,6 +22,8 @@ COMMENT ON COLUMN telemetry.meter_kind_past.register_modulus_kwh IS
 COMMENT ON TABLE telemetry.vehicle IS
 'Properties of vehicles; readings of a vehicle are accepted even if it is not listed.';
 COMMENT ON COLUMN telemetry.vehicle.vehicle_id IS 'The vehicle, as it names itself.';
+COMMENT ON COLUMN telemetry.vehicle.name IS 'What people call it.';
+COMMENT ON COLUMN telemetry.vehicle.group_name IS 'The group it belongs to: vehicles of one group have the same text.';
 COMMENT ON COLUMN telemetry.vehicle.energy_reading IS
 'What a kWh value means from the newest row of vehicle_kind_past on: interval (since the previous reading), register (an ever-growing counter), session (a counter that begins anew with each session), or null: the fleet''s default.';
 COMMENT ON COLUMN telemetry.vehicle.register_modulus_kwh IS

@@ -79,6 +79,8 @@ def test_a_device_heard_of_reads_intervals_and_is_not_listed(client: Client, kin
     kinds = answered.pop("kinds")
     expected = {
         f"{kind}Id": "D-1",
+        "name": None,
+        ("site" if kind == "meter" else "group"): None,
         "listed": False,
         "energyReading": "interval",
         "registerModulusKwh": None,
@@ -206,6 +208,12 @@ NO_DEVICE: list[tuple[Any, str | None]] = [
     ({"ratedPowerKw": 1e6}, None),
     ({"ratedPowerKw": "11"}, None),
     ({"power": 11}, None),
+    ({"name": ""}, "name"),
+    ({"name": " Golf"}, "name"),
+    ({"name": "Golf\n"}, "name"),
+    ({"name": "Go\tlf"}, "name"),
+    ({"name": "G" * 101}, "name"),
+    ({"name": 5}, "name"),
     ([], None),
     (5, None),
     (None, None),
@@ -231,6 +239,46 @@ def test_a_device_that_is_not_json_is_malformed_and_an_id_of_no_device_is_422(cl
     refused(client.request("PUT", f"/v1/{kind}s/a%20b", b"{}", headers), "id")
     answer = client.request("PUT", f"/v1/{kind}s/D-1", b"{}", {"Content-Type": "text/csv"})
     assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_meter_stands_at_a_site_and_a_vehicle_belongs_to_a_group(client: Client, kind: str) -> None:
+    place, other = ("site", "group") if kind == "meter" else ("group", "site")
+    answered = put(client, kind, {"name": "Säule 7 \u2013 Tor", place: "Depot North", "ratedPowerKw": 11})
+    assert (answered["name"], answered[place]) == ("Säule 7 \u2013 Tor", "Depot North")
+    answered = put(client, kind, {"name": None})
+    assert (answered["name"], answered[place], answered["ratedPowerKw"]) == (None, "Depot North", 11)
+    assert client.put(f"/v1/{kind}s/D-1", {place: "Depot North"}).json["outcome"] == "unchanged"
+    refused(client.put(f"/v1/{kind}s/D-1", {other: "Depot North"}), other)
+    refused(client.put(f"/v1/{kind}s/D-1", {place: "Depot North "}), place)
+    assert put(client, kind, {place: None})[place] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, ["A-1", "B-2", "C-3", "D-4"]),
+        ({"place": "North"}, ["A-1", "B-2"]),
+        ({"place": "north"}, []),
+        ({"search": "golf"}, ["A-1", "C-3"]),
+        ({"search": "b-"}, ["B-2"]),
+        ({"search": "-"}, ["A-1", "B-2", "C-3", "D-4"]),
+        ({"search": "d-4"}, ["D-4"]),
+        ({"search": "%"}, ["B-2"]),
+        ({"search": "golf", "place": "North"}, ["A-1"]),
+        ({"search": "golf", "after": "A-1"}, ["C-3"]),
+        ({"place": "North", "limit": 1}, ["A-1"]),
+    ],
+)
+def test_devices_are_found_by_place_and_by_a_part_of_id_or_name(
+    client: Client, kind: str, asked: dict[str, Any], found: list[str]
+) -> None:
+    place = "site" if kind == "meter" else "group"
+    put(client, kind, {"name": "Golf 1", place: "North"}, "A-1")
+    put(client, kind, {"name": "100 % Zoe", place: "North"}, "B-2")
+    put(client, kind, {"name": "the GOLF", place: "South"}, "C-3")
+    client.ingest(meter_reading("D-4") if kind == "meter" else vehicle_reading("D-4"))
+    listed = client.get(f"/v1/{kind}s", **{place if name == "place" else name: value for name, value in asked.items()})
+    assert [one[f"{kind}Id"] for one in listed.json[f"{kind}s"]] == found
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8, 9])

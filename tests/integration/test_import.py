@@ -228,6 +228,17 @@ def test_devices_come_as_csv_or_as_lines_of_json(database: Connection, tmp_path:
     assert _rows(database, LISTED_VEHICLES) == expected
 
 
+def test_devices_come_with_names_sites_and_groups(database: Connection, tmp_path: Path) -> None:
+    meters, vehicles = tmp_path / "meters.csv", tmp_path / "vehicles.csv"
+    meters.write_bytes(_csv("charger,name,site", "M-1,Gate 7,Depot North", "M-2,,Depot South", f"M-3,{'x' * 101},"))
+    vehicles.write_bytes(_csv("vehicle,group,name", "V-1,Vans,2024"))
+    assert _counts(_import(database, meters)) == "2 kept, 0 there already, 0 conflicts, 1 bad"
+    assert _counts(_import(database, vehicles)) == "1 kept, 0 there already, 0 conflicts, 0 bad"
+    listed = _rows(database, "SELECT meter_id, name, site_name FROM telemetry.meter ORDER BY meter_id")
+    assert listed == [("M-1", "Gate 7", "Depot North"), ("M-2", None, "Depot South")]
+    assert _rows(database, "SELECT vehicle_id, name, group_name FROM telemetry.vehicle") == [("V-1", "2024", "Vans")]
+
+
 def test_one_device_of_a_file_may_be_named_on_the_command_line(database: Connection, tmp_path: Path) -> None:
     path = tmp_path / "meter.csv"
     path.write_bytes(_csv("rated_power_kw", "22"))
