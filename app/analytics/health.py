@@ -9,7 +9,7 @@ from app.analytics.rounding import (
     TEMPERATURE_DIGITS,
     rounded,
 )
-from app.analytics.sides import coverage, reading_counts, total_energy
+from app.analytics.sides import both_energies, coverage, reading_counts
 from app.db.pool import Database
 from app.errors import UnknownMeter, UnknownVehicle
 from app.wire.energy import Window
@@ -138,7 +138,7 @@ def _charger_reason(*, has_fed: bool, has_days: bool, recent_ratio: float | None
 def _day(row: Any) -> ChargerDay:
     return ChargerDay(
         window=Window(row.day_from, row.day_to),
-        totalEnergy=total_energy(row),
+        totalEnergy=both_energies(row),
         efficiencyRatio=rounded(row.efficiency_ratio, RATIO_DIGITS),
         readings=reading_counts(row),
         coverage=coverage(row),

@@ -35,6 +35,7 @@ async def meter_energy(database: Database, meter_id: str, window: Window) -> Met
         readings=drawn.readings,
         coverage=rounded(drawn.coverage, RATIO_DIGITS),
         resets=drawn.resets,
+        spannedKwh=round(drawn.spanned_ac_kwh, ENERGY_DIGITS),
         estimated=drawn.is_estimated,
         reason=drawn.energy_ac_reason,
         vehicles=[_fed(row) for row in rows if row.vehicle_id is not None],
@@ -46,5 +47,7 @@ def _fed(row: Any) -> FedVehicle:
         row.vehicle_id,
         round(row.fed_seconds / 60, MINUTES_DIGITS),
         rounded(row.fed_energy_ac_kwh, ENERGY_DIGITS),
+        rounded(row.fed_energy_dc_kwh, ENERGY_DIGITS),
+        rounded(row.fed_efficiency_ratio, RATIO_DIGITS),
         row.fed_readings,
     )

@@ -3,12 +3,26 @@
 from typing import Any
 
 from app.analytics.rounding import ENERGY_DIGITS, RATIO_DIGITS, rounded
-from app.wire.energy import Coverage, ReadingCounts, TotalEnergy
+from app.wire.energy import BothEnergies, Coverage, ReadingCounts, SpannedEnergy, TotalEnergy
+
+
+def both_energies(row: Any) -> BothEnergies:
+    """The energies of a row with `energy_ac_kwh` and `energy_dc_kwh`."""
+    return BothEnergies(rounded(row.energy_ac_kwh, ENERGY_DIGITS), rounded(row.energy_dc_kwh, ENERGY_DIGITS))
 
 
 def total_energy(row: Any) -> TotalEnergy:
-    """The energies of a row with `energy_ac_kwh` and `energy_dc_kwh`."""
-    return TotalEnergy(rounded(row.energy_ac_kwh, ENERGY_DIGITS), rounded(row.energy_dc_kwh, ENERGY_DIGITS))
+    """The energies of a row that has `energy_dc_elsewhere_kwh` too."""
+    return TotalEnergy(
+        rounded(row.energy_ac_kwh, ENERGY_DIGITS),
+        rounded(row.energy_dc_kwh, ENERGY_DIGITS),
+        rounded(row.energy_dc_elsewhere_kwh, ENERGY_DIGITS),
+    )
+
+
+def spanned(row: Any) -> SpannedEnergy:
+    """The energies of a row with `spanned_ac_kwh` and `spanned_dc_kwh`."""
+    return SpannedEnergy(round(row.spanned_ac_kwh, ENERGY_DIGITS), round(row.spanned_dc_kwh, ENERGY_DIGITS))
 
 
 def reading_counts(row: Any) -> ReadingCounts:

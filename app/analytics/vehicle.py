@@ -7,14 +7,14 @@ from typing import Any
 
 from app.analytics.buckets import Cut, cut_size
 from app.analytics.rounding import ENERGY_DIGITS, PART_DIGITS, RATIO_DIGITS, TEMPERATURE_DIGITS, rounded
-from app.analytics.sides import coverage, reading_counts, total_energy
+from app.analytics.sides import coverage, reading_counts, spanned, total_energy
 from app.db.pool import Database
 from app.errors import UnknownVehicle
 from app.wire.energy import Reasons, SideCounts, Window
-from app.wire.explanation import EnergyPart, ExplainedFeed, ExplainedVehicle, Explanation, RegisterStep
+from app.wire.explanation import EnergyPart, ExplainedStretch, Explanation, RegisterStep
 from app.wire.performance import Performance, VehicleBucket, VehicleSeries
 
-_SIDE = attrgetter("device_type", "device_id", "assignment_id", "feed_from", "feed_to")
+_SIDE = attrgetter("device_type", "meter_id", "assignment_id", "feed_from", "feed_to")
 
 
 async def vehicle_performance(database: Database, vehicle_id: str, window: Window) -> Performance:
@@ -39,19 +39,19 @@ async def vehicle_explanation(database: Database, vehicle_id: str, window: Windo
         "vehicle_explanation", {"vehicle_id": vehicle_id, "window_from": window.from_, "window_to": window.to}
     )
     performance = _performance(vehicle_id, window, rows[0])
-    feeds: list[ExplainedFeed] = []
-    vehicle = ExplainedVehicle(0, None, [])
+    stretches: dict[str, list[ExplainedStretch]] = {"meter": [], "vehicle": []}
     for side, of_side in groupby(rows, key=_SIDE):
-        device_type, device_id, assignment_id, feed_from, feed_to = side
+        device_type, meter_id, assignment_id, begins, ends = side
         parts = [_part(row) for row in of_side if row.bucket_start is not None]
         energies = [part.energyKwh for part in parts if part.energyKwh is not None]
         energy = round(math.fsum(energies), ENERGY_DIGITS) if energies else None
-        made_of = (sum(part.readings for part in parts), energy, parts)
-        if device_type == "vehicle":
-            vehicle = ExplainedVehicle(*made_of)
-        else:
-            feeds.append(ExplainedFeed(device_id, assignment_id, Window(feed_from, feed_to), *made_of))
-    return Explanation(performance, feeds, vehicle)
+        readings = sum(part.readings for part in parts)
+        # Time without a reading in which no meter fed the vehicle explains nothing.
+        if meter_id is not None or parts:
+            stretches[device_type].append(
+                ExplainedStretch(meter_id, assignment_id, Window(begins, ends), readings, energy, parts)
+            )
+    return Explanation(performance, stretches["meter"], stretches["vehicle"])
 
 
 def _performance(vehicle_id: str, window: Window, row: Any) -> Performance:
@@ -68,6 +68,7 @@ def _performance(vehicle_id: str, window: Window, row: Any) -> Performance:
         coverage=coverage(row),
         resets=SideCounts(row.meter_resets, row.vehicle_resets),
         rollovers=SideCounts(row.meter_rollovers, row.vehicle_rollovers),
+        spannedKwh=spanned(row),
         estimated=row.is_estimated,
         reasons=_reasons(row),
     )
@@ -115,6 +116,7 @@ def _bucket(row: Any) -> VehicleBucket:
         avgBatteryTemp=rounded(row.battery_temp_mean_c, TEMPERATURE_DIGITS),
         readings=reading_counts(row),
         coverage=coverage(row),
+        spannedKwh=spanned(row),
         estimated=row.is_estimated,
         reasons=_reasons(row),
     )

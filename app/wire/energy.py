@@ -16,11 +16,25 @@ class Window(Struct):
     to: datetime
 
 
-class TotalEnergy(Struct):
+class BothEnergies(Struct):
     """Energy on both sides, kWh to 6 decimals; null where it is not known."""
 
     acConsumedKwh: float | None
     dcDeliveredKwh: float | None
+
+
+class TotalEnergy(BothEnergies):
+    """Energy on both sides; of the DC energy, what arrived while no meter fed the vehicle: it is not in the ratio."""
+
+    dcElsewhereKwh: float | None
+
+
+class SpannedEnergy(Struct):
+    """Energy (kWh) of readings whose time since the device's previous reading has an edge of an assignment within it:
+    a part of it belongs to the other side of the edge."""
+
+    ac: float
+    dc: float
 
 
 class ReadingCounts(Struct):
@@ -47,13 +61,14 @@ class SideCounts(Struct):
     vehicle: int
 
 
-Reason = Literal["no_assignment", "no_readings", "baseline_missing", "data_fault", "no_energy"]
+Reason = Literal["no_assignment", "no_readings", "elsewhere_only", "baseline_missing", "data_fault", "no_energy"]
 
 
 class Reasons(Struct):
     """Why a figure is null, or what is wrong with one that is given; null otherwise.
 
-    `baseline_missing`: a register's first reading: what it counted before is not known. `data_fault`:
+    `elsewhere_only`: the vehicle sent readings, none of them while a meter fed it. `baseline_missing`: a register's
+    first reading: what it counted before is not known. `data_fault`:
     more energy reached the battery than came from the grid. `no_energy`: neither moved, so there is no ratio.
     """
 

@@ -41,10 +41,11 @@ class EnergyPart(Struct):
     steps: list[RegisterStep]
 
 
-class ExplainedFeed(Struct):
-    """A meter that fed the vehicle: by which assignment (null: it has the vehicle's id), and when in the window."""
+class ExplainedStretch(Struct):
+    """A part of the window: a meter that fed the vehicle, by which assignment (null: it has the vehicle's id), and the
+    readings that belong to it. Without a meter: what arrived elsewhere."""
 
-    meterId: str
+    meterId: str | None
     assignmentId: int | None
     window: Window
     readings: int
@@ -52,17 +53,13 @@ class ExplainedFeed(Struct):
     parts: list[EnergyPart]
 
 
-class ExplainedVehicle(Struct):
-    """The vehicle's own side."""
-
-    readings: int
-    energyKwh: float | None
-    parts: list[EnergyPart]
-
-
 class Explanation(Struct):
-    """A vehicle's performance and what it is made of: readings and energies of the parts add up to its figures."""
+    """A vehicle's performance and what it is made of: readings and energies of the parts add up to its figures.
+
+    `grid`: the meters' side, AC. `battery`: the vehicle's side, DC; its stretches with a meter are those of the ratio.
+    One may end up to 15 minutes after its assignment: the first reading after the plug is out belongs to it.
+    """
 
     performance: Performance
-    feeds: list[ExplainedFeed]
-    vehicle: ExplainedVehicle
+    grid: list[ExplainedStretch]
+    battery: list[ExplainedStretch]

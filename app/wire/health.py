@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.wire.energy import Coverage, ReadingCounts, TotalEnergy, Window
+from app.wire.energy import BothEnergies, Coverage, ReadingCounts, Window
 
 HealthReason = Literal[
     "no_readings", "too_few_stretches", "uncertain", "too_few_months", "no_assignment", "too_few_days", "data_fault"
@@ -75,7 +75,7 @@ class ChargerDay(Struct):
     """A day (UTC) with readings of a meter and of a vehicle that it fed."""
 
     window: Window
-    totalEnergy: TotalEnergy
+    totalEnergy: BothEnergies
     efficiencyRatio: float | None
     readings: ReadingCounts
     coverage: Coverage

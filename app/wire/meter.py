@@ -14,16 +14,22 @@ class Voltage(Struct):
 
 
 class FedVehicle(Struct):
-    """A vehicle that a meter fed: for how long, up to now, and the energy that the meter drew meanwhile."""
+    """A vehicle that a meter fed: for how long, up to now, the energy that the meter drew meanwhile, what of it reached
+    the battery, and the ratio of the two."""
 
     vehicleId: str
     minutes: float
     acConsumedKwh: float | None
+    dcDeliveredKwh: float | None
+    efficiencyRatio: float | None
     readings: int
 
 
 class MeterEnergy(Struct):
-    """One meter's energy over a window, and the vehicles it fed; attributed and unattributed energy add up to it."""
+    """One meter's energy over a window, and the vehicles it fed; attributed and unattributed energy add up to it.
+
+    `spannedKwh`: energy of readings whose time since the previous one has an edge of an assignment within it.
+    """
 
     meterId: str
     window: Window
@@ -34,6 +40,7 @@ class MeterEnergy(Struct):
     readings: int
     coverage: float | None
     resets: int
+    spannedKwh: float
     estimated: bool
     reason: Reason | None
     vehicles: list[FedVehicle]

@@ -2,14 +2,24 @@
 
 from msgspec import Struct
 
-from app.wire.energy import Bucket, Coverage, ReadingCounts, Reasons, SideCounts, TotalEnergy, Window
+from app.wire.energy import (
+    Bucket,
+    Coverage,
+    ReadingCounts,
+    Reasons,
+    SideCounts,
+    SpannedEnergy,
+    TotalEnergy,
+    Window,
+)
 
 
 class Performance(Struct):
-    """A vehicle's energy over a window; the ratio is DC / AC, null where AC is null or 0.
+    """A vehicle's energy over a window; the ratio is the DC that arrived while a meter fed it over AC, null where AC is
+    null or 0.
 
-    Registers that were reset or rolled over are counted; `estimated`: an energy is based on hours whose readings are no
-    longer kept.
+    Registers that were reset or rolled over are counted; `estimated`: an energy is based on parts of hours whose
+    readings are no longer kept, or on readings that span the begin or end of an assignment.
     """
 
     vehicleId: str
@@ -22,6 +32,7 @@ class Performance(Struct):
     coverage: Coverage
     resets: SideCounts
     rollovers: SideCounts
+    spannedKwh: SpannedEnergy
     estimated: bool
     reasons: Reasons
 
@@ -35,6 +46,7 @@ class VehicleBucket(Struct):
     avgBatteryTemp: float | None
     readings: ReadingCounts
     coverage: Coverage
+    spannedKwh: SpannedEnergy
     estimated: bool
     reasons: Reasons
 

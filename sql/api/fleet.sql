@@ -1,5 +1,5 @@
 -- The fleet's energy on both sides, bucket by bucket. The ratio covers vehicles with readings on both sides in the
--- bucket: a vehicle whose telemetry is down is no loss, and a charge at another operator's meter no gain.
+-- bucket, while meters fed them: a vehicle whose telemetry is down is no loss, and a charge at another operator's meter no gain.
 
 CREATE FUNCTION api.fleet_energy(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (
@@ -9,6 +9,7 @@ RETURNS TABLE (
     energy_ac_attributed_kwh float8,
     energy_ac_unattributed_kwh float8,
     energy_dc_kwh float8,
+    energy_dc_elsewhere_kwh float8,
     matched_energy_ac_kwh float8,
     matched_energy_dc_kwh float8,
     efficiency_ratio float8,
@@ -30,13 +31,23 @@ SET enable_mergejoin = off
 AS $$
     WITH grid AS MATERIALIZED (
         SELECT
-            fed.bucket_from, fed.meter_id, fed.vehicle_id, fed.readings, fed.energy_ac_kwh, fed.is_estimated
-        FROM internal.fleet_grid(window_from, window_to, bucket, timezone) AS fed
+            drew.bucket_from,
+            drew.device_id AS meter_id,
+            drew.counterpart_id AS vehicle_id,
+            drew.readings,
+            drew.energy_kwh AS energy_ac_kwh,
+            drew.is_estimated
+        FROM internal.fleet_energies('meter', window_from, window_to, bucket, timezone) AS drew
     ),
     battery AS MATERIALIZED (
         SELECT
-            charged.bucket_from, charged.vehicle_id, charged.readings, charged.energy_dc_kwh, charged.is_estimated
-        FROM internal.fleet_battery(window_from, window_to, bucket, timezone) AS charged
+            charged.bucket_from,
+            charged.device_id AS vehicle_id,
+            charged.counterpart_id AS meter_id,
+            charged.readings,
+            charged.energy_kwh AS energy_dc_kwh,
+            charged.is_estimated
+        FROM internal.fleet_energies('vehicle', window_from, window_to, bucket, timezone) AS charged
     ),
     drawn AS (
         SELECT
@@ -47,7 +58,7 @@ AS $$
                 AS attributed_kwh,
             CASE WHEN count(by_meter.energy_ac_kwh) > 0 THEN coalesce(sum(by_meter.unattributed_kwh), 0) END
                 AS unattributed_kwh,
-            sum(by_meter.readings)::bigint AS readings,
+            sum(by_meter.readings) AS readings,
             count(*) AS meters,
             bool_or(by_meter.is_estimated) AS is_estimated
         FROM (
@@ -68,28 +79,33 @@ AS $$
         SELECT
             battery.bucket_from,
             sum(battery.energy_dc_kwh) AS energy_dc_kwh,
-            sum(battery.readings)::bigint AS readings,
-            count(*) AS vehicles,
+            sum(battery.energy_dc_kwh) FILTER (WHERE battery.meter_id IS NOT NULL) AS fed_energy_dc_kwh,
+            sum(battery.readings) AS readings,
+            sum(battery.readings) FILTER (WHERE battery.meter_id IS NOT NULL) AS fed_readings,
+            count(DISTINCT battery.vehicle_id) AS vehicles,
             bool_or(battery.is_estimated) AS is_estimated
         FROM battery
         GROUP BY battery.bucket_from
     ),
+    -- Like with like: both sides of the vehicles that sent readings while meters fed them, and whose meters did too.
     matched AS (
         SELECT
-            both_sides.bucket_from,
-            sum(both_sides.energy_ac_kwh) AS energy_ac_kwh,
-            sum(both_sides.energy_dc_kwh) AS energy_dc_kwh,
+            fed.bucket_from,
+            sum(fed.energy_ac_kwh) AS energy_ac_kwh,
+            sum(charged.energy_dc_kwh) AS energy_dc_kwh,
             count(*) AS vehicles
         FROM (
-            SELECT
-                grid.bucket_from,
-                sum(grid.energy_ac_kwh) AS energy_ac_kwh,
-                min(battery.energy_dc_kwh) AS energy_dc_kwh
+            SELECT grid.bucket_from, grid.vehicle_id, sum(grid.energy_ac_kwh) AS energy_ac_kwh
             FROM grid
-            JOIN battery ON battery.vehicle_id = grid.vehicle_id AND battery.bucket_from = grid.bucket_from
             GROUP BY grid.bucket_from, grid.vehicle_id
-        ) AS both_sides
-        GROUP BY both_sides.bucket_from
+        ) AS fed
+        JOIN (
+            SELECT battery.bucket_from, battery.vehicle_id, sum(battery.energy_dc_kwh) AS energy_dc_kwh
+            FROM battery
+            WHERE battery.meter_id IS NOT NULL
+            GROUP BY battery.bucket_from, battery.vehicle_id
+        ) AS charged ON charged.vehicle_id = fed.vehicle_id AND charged.bucket_from = fed.bucket_from
+        GROUP BY fed.bucket_from
     )
     SELECT
         slot.bucket_from,
@@ -98,14 +114,17 @@ AS $$
         drawn.attributed_kwh,
         drawn.unattributed_kwh,
         delivered.energy_dc_kwh,
+        internal.elsewhere(
+            delivered.readings, delivered.energy_dc_kwh, delivered.fed_readings, delivered.fed_energy_dc_kwh
+        ),
         matched.energy_ac_kwh,
         matched.energy_dc_kwh,
         internal.ratio(matched.energy_dc_kwh, matched.energy_ac_kwh),
         coalesce(drawn.meters, 0),
         coalesce(delivered.vehicles, 0),
         coalesce(matched.vehicles, 0),
-        coalesce(drawn.readings, 0),
-        coalesce(delivered.readings, 0),
+        round(coalesce(drawn.readings, 0))::bigint,
+        round(coalesce(delivered.readings, 0))::bigint,
         internal.coverage(
             coalesce(drawn.readings, 0), expected.meters * internal.seconds_elapsed(slot.bucket_from, slot.bucket_to)
         ),
@@ -150,4 +169,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.fleet_energy(timestamptz, timestamptz, text, text) IS
-'The fleet in (window_from, window_to], a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides (matched). Null where nothing is known, and the reasons why.';
+'The fleet in (window_from, window_to], a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy, of it what arrived elsewhere (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides while meters fed them (matched). Null where nothing is known, and the reasons why.';

@@ -1,6 +1,6 @@
 -- Where energy is lost: vehicles and meters whose ratio is below a threshold, those whose ratio cannot be (above 1), and
--- meters that fed nobody. A vehicle's ratio is that of api.vehicle_performance; a meter's is of the vehicles it fed, while
--- it fed them. A device with a silent side has no ratio and is not listed.
+-- meters that fed nobody. A vehicle's ratio is that of api.vehicle_performance, of what arrived while meters
+-- fed it; a meter's is of the vehicles it fed, while it fed them. A device with a silent side has no ratio and is not listed.
 --
 -- Without a threshold it is 0.85, or the lowest ratio that is normal for the device's power where that is higher: so a
 -- bad fast charger is listed even if it loses no more than a slow socket does. since is the first of the days (UTC) in a
@@ -33,19 +33,36 @@ SET work_mem = '32MB'
 SET enable_mergejoin = off
 AS $$
     WITH grid AS MATERIALIZED (
-        SELECT fed.bucket_from, fed.meter_id, fed.vehicle_id, fed.readings, fed.energy_ac_kwh, fed.power_sum_kw_kwh
-        FROM internal.fleet_grid(window_from, window_to, 'day', 'UTC') AS fed
+        SELECT
+            drew.bucket_from,
+            drew.device_id AS meter_id,
+            drew.counterpart_id AS vehicle_id,
+            drew.readings,
+            drew.energy_kwh AS energy_ac_kwh,
+            drew.power_sum_kw_kwh
+        FROM internal.fleet_energies('meter', window_from, window_to, 'day', 'UTC') AS drew
+    ),
+    -- What arrived while meters fed the vehicles.
+    battery AS MATERIALIZED (
+        SELECT
+            charged.bucket_from,
+            charged.device_id AS vehicle_id,
+            charged.counterpart_id AS meter_id,
+            charged.readings,
+            charged.energy_kwh AS energy_dc_kwh
+        FROM internal.fleet_energies('vehicle', window_from, window_to, 'day', 'UTC') AS charged
+        WHERE charged.counterpart_id IS NOT NULL
     ),
     device_day AS MATERIALIZED (
         SELECT
             'vehicle' AS device_type,
-            coalesce(drawn.vehicle_id, battery.vehicle_id) AS device_id,
-            coalesce(drawn.bucket_from, battery.bucket_from) AS bucket_from,
+            coalesce(drawn.vehicle_id, delivered.vehicle_id) AS device_id,
+            coalesce(drawn.bucket_from, delivered.bucket_from) AS bucket_from,
             drawn.energy_ac_kwh,
-            battery.energy_dc_kwh,
+            delivered.energy_dc_kwh,
             drawn.power_sum_kw_kwh,
             drawn.readings AS meter_readings,
-            battery.readings AS vehicle_readings
+            delivered.readings AS vehicle_readings
         FROM (
             SELECT
                 grid.vehicle_id,
@@ -57,8 +74,16 @@ AS $$
             WHERE grid.vehicle_id IS NOT NULL
             GROUP BY grid.vehicle_id, grid.bucket_from
         ) AS drawn
-        FULL JOIN internal.fleet_battery(window_from, window_to, 'day', 'UTC') AS battery
-            ON battery.vehicle_id = drawn.vehicle_id AND battery.bucket_from = drawn.bucket_from
+        FULL JOIN (
+            SELECT
+                battery.vehicle_id,
+                battery.bucket_from,
+                sum(battery.readings) AS readings,
+                sum(battery.energy_dc_kwh) AS energy_dc_kwh
+            FROM battery
+            GROUP BY battery.vehicle_id, battery.bucket_from
+        ) AS delivered
+            ON delivered.vehicle_id = drawn.vehicle_id AND delivered.bucket_from = drawn.bucket_from
         UNION ALL
         SELECT
             'meter',
@@ -70,7 +95,7 @@ AS $$
             sum(grid.readings),
             sum(battery.readings)
         FROM grid
-        JOIN internal.fleet_fed_battery(window_from, window_to, 'day', 'UTC') AS battery
+        JOIN battery
             ON battery.meter_id = grid.meter_id
             AND battery.vehicle_id = grid.vehicle_id
             AND battery.bucket_from = grid.bucket_from
@@ -84,8 +109,8 @@ AS $$
             sum(day.energy_dc_kwh) AS energy_dc_kwh,
             internal.ratio(sum(day.energy_dc_kwh), sum(day.energy_ac_kwh)) AS efficiency_ratio,
             internal.ratio(sum(day.power_sum_kw_kwh), sum(day.energy_ac_kwh)) AS mean_power_kw,
-            sum(day.meter_readings)::bigint AS meter_readings,
-            sum(day.vehicle_readings)::bigint AS vehicle_readings
+            round(sum(day.meter_readings))::bigint AS meter_readings,
+            round(sum(day.vehicle_readings))::bigint AS vehicle_readings
         FROM device_day AS day
         GROUP BY day.device_type, day.device_id
     ),
@@ -123,7 +148,7 @@ AS $$
             internal.ratio(sum(grid.power_sum_kw_kwh), sum(grid.energy_ac_kwh)),
             NULL,
             sum(grid.energy_ac_kwh),
-            sum(grid.readings)::bigint, NULL
+            round(sum(grid.readings))::bigint, NULL
         FROM grid
         WHERE grid.vehicle_id IS NULL
         GROUP BY grid.meter_id
@@ -168,13 +193,7 @@ AS $$
         coalesce(ranked.vehicle_readings, 0),
         internal.coverage(ranked.meter_readings, fed.seconds),
         CASE
-            WHEN ranked.list <> 'unattributed' THEN internal.coverage(
-                ranked.vehicle_readings,
-                CASE ranked.device_type
-                    WHEN 'meter' THEN fed.seconds
-                    ELSE internal.seconds_elapsed(window_from, window_to)
-                END
-            )
+            WHEN ranked.list <> 'unattributed' THEN internal.coverage(ranked.vehicle_readings, fed.seconds)
         END,
         ranked.listed_devices,
         ranked.listed_kwh

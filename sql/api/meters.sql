@@ -10,6 +10,7 @@ RETURNS TABLE (
     voltage_max_v float4,
     coverage float8,
     resets integer,
+    spanned_ac_kwh float8,
     is_estimated boolean,
     energy_ac_reason text
 )
@@ -19,51 +20,28 @@ AS $$
         EXISTS (SELECT FROM internal.live_meter_state AS live WHERE live.meter_id = meter)
         OR EXISTS (SELECT FROM internal.assignment WHERE assignment.meter_id = meter)
         OR EXISTS (SELECT FROM internal.meter AS listed WHERE listed.meter_id = meter),
-        drawn.readings,
+        round(drawn.readings)::bigint,
         drawn.energy_ac_kwh,
-        seen.voltage_mean_v,
-        seen.voltage_min_v,
-        seen.voltage_max_v,
+        drawn.voltage_sum_v / nullif(drawn.readings, 0),
+        drawn.voltage_min_v,
+        drawn.voltage_max_v,
         internal.coverage(drawn.readings, internal.seconds_elapsed(window_from, window_to)),
         drawn.resets,
-        drawn.is_estimated,
+        spanned.energy_ac_kwh,
+        drawn.is_estimated OR spanned.energy_ac_kwh >= 1e-9,
         CASE
             WHEN drawn.readings = 0 THEN 'no_readings'
             WHEN drawn.baselines > 0 THEN 'baseline_missing'
         END
     FROM internal.meter_window(meter, window_from, window_to, window_from, window_to) AS drawn
     CROSS JOIN (
-        SELECT
-            sum(piece.voltage_sum_v) / nullif(sum(piece.readings), 0)::float8 AS voltage_mean_v,
-            min(piece.voltage_min_v) AS voltage_min_v,
-            max(piece.voltage_max_v) AS voltage_max_v
-        FROM (
-            SELECT hourly.readings, hourly.voltage_sum_v, hourly.voltage_min_v, hourly.voltage_max_v
-            FROM internal.meter_hourly AS hourly
-            WHERE
-                hourly.meter_id = meter
-                AND hourly.bucket_start > internal.hour_ceiling(window_from)
-                AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
-            UNION ALL
-            SELECT 1, history.voltage_v, history.voltage_v, history.voltage_v
-            FROM internal.meter_telemetry_history AS history
-            WHERE
-                history.meter_id = meter
-                AND history.recorded_at > window_from
-                AND history.recorded_at <= least(window_to, internal.hour_ceiling(window_from))
-            UNION ALL
-            SELECT 1, history.voltage_v, history.voltage_v, history.voltage_v
-            FROM internal.meter_telemetry_history AS history
-            WHERE
-                history.meter_id = meter
-                AND history.recorded_at > greatest(internal.hour_floor(window_to), internal.hour_ceiling(window_from))
-                AND history.recorded_at <= window_to
-        ) AS piece
-    ) AS seen
+        SELECT coalesce(sum(step.energy_kwh), 0) AS energy_ac_kwh
+        FROM internal.spanned_readings('meter', meter, window_from, window_to) AS step
+    ) AS spanned
 $$;
 
 COMMENT ON FUNCTION api.meter_energy(text, timestamptz, timestamptz) IS
-'Whether a meter ever sent a reading, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in (window_from, window_to], and whether the energy is estimated; null where nothing is known, and the reason why.';
+'Whether a meter ever sent a reading, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in (window_from, window_to], the energy of steps across an edge of an assignment (spanned_ac_kwh), and whether the energy is estimated; null where nothing is known, and the reason why.';
 
 -- The vehicles that a meter fed within a window, and its energy for each.
 
@@ -72,20 +50,31 @@ RETURNS TABLE (
     vehicle_id text,
     fed_seconds float8,
     readings bigint,
-    energy_ac_kwh float8
+    energy_ac_kwh float8,
+    energy_dc_kwh float8,
+    efficiency_ratio float8
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 AS $$
     SELECT
         feed.vehicle_id,
         sum(internal.seconds_elapsed(feed.feed_from, feed.feed_to)),
-        sum(fed.readings)::bigint,
-        sum(fed.energy_ac_kwh)
+        round(sum(fed.readings))::bigint,
+        sum(fed.energy_ac_kwh),
+        sum(charged.energy_dc_kwh),
+        internal.ratio(sum(charged.energy_dc_kwh), sum(fed.energy_ac_kwh))
     FROM internal.meter_feeds(meter, window_from, window_to) AS feed
     CROSS JOIN LATERAL internal.meter_window(meter, feed.feed_from, feed.feed_to, window_from, window_to) AS fed
+    CROSS JOIN LATERAL internal.vehicle_window(
+        feed.vehicle_id,
+        feed.feed_from,
+        internal.stay_end(feed.vehicle_id, feed.feed_to, window_to),
+        window_from,
+        window_to
+    ) AS charged
     GROUP BY feed.vehicle_id
     ORDER BY min(feed.feed_from)
 $$;
 
 COMMENT ON FUNCTION api.meter_vehicles(text, timestamptz, timestamptz) IS
-'Vehicles that a meter fed in (window_from, window_to], in the order in which they came: for how many seconds, with how many of its readings, and its energy meanwhile (kWh, null without a reading).';
+'Vehicles that a meter fed in (window_from, window_to], in the order in which they came: for how many seconds, with how many of its readings, its energy meanwhile, what of it reached the battery (kWh, null without a reading), and the ratio of the two.';

@@ -14,12 +14,15 @@ RETURNS TABLE (
     bucket_to timestamptz,
     energy_ac_kwh float8,
     energy_dc_kwh float8,
+    energy_dc_elsewhere_kwh float8,
     efficiency_ratio float8,
     battery_temp_mean_c float8,
     meter_readings bigint,
     vehicle_readings bigint,
     meter_coverage float8,
     vehicle_coverage float8,
+    spanned_ac_kwh float8,
+    spanned_dc_kwh float8,
     is_estimated boolean,
     energy_ac_reason text,
     energy_dc_reason text,
@@ -46,11 +49,6 @@ AS $$
         FROM stretch
         CROSS JOIN LATERAL internal.whole_hours(stretch.stretch_from, stretch.stretch_to) AS whole
     ),
-    slot_hour AS MATERIALIZED (
-        SELECT slot.bucket_from, whole.bucket_start
-        FROM slot
-        CROSS JOIN LATERAL internal.whole_hours(slot.bucket_from, slot.bucket_to) AS whole
-    ),
     meter AS MATERIALIZED (
         SELECT DISTINCT stretch.meter_id
         FROM stretch
@@ -70,7 +68,7 @@ AS $$
         FROM internal.hours_of_vehicle(vehicle, window_from, window_to) AS hourly
     ),
     grid_piece AS (
-        SELECT stretch_hour.bucket_from, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated
+        SELECT stretch_hour.bucket_from, hourly.readings::float8 AS readings, hourly.energy_ac_kwh, hourly.is_estimated
         FROM meter_hour AS hourly
         JOIN stretch_hour
             ON stretch_hour.meter_id = hourly.meter_id AND stretch_hour.bucket_start = hourly.bucket_start
@@ -78,29 +76,49 @@ AS $$
         SELECT stretch.bucket_from, fed.readings, fed.energy_ac_kwh, fed.is_estimated
         FROM stretch
         CROSS JOIN LATERAL internal.cut_hours(stretch.stretch_from, stretch.stretch_to) AS cut
-        CROSS JOIN LATERAL internal.meter_cut(
+        CROSS JOIN LATERAL internal.meter_window(
             stretch.meter_id, cut.cut_from, cut.cut_to, window_from, window_to
         ) AS fed
     ),
+    stay AS MATERIALIZED (
+        SELECT
+            slot.bucket_from,
+            greatest(slot.bucket_from, known.stay_from) AS stay_from,
+            least(slot.bucket_to, known.stay_to) AS stay_to
+        FROM slot
+        JOIN internal.vehicle_stays(vehicle, window_from, window_to) AS known
+            ON known.stay_from < slot.bucket_to AND known.stay_to > slot.bucket_from
+    ),
+    -- What a bucket's battery got, and of it what belongs to charges.
+    span AS MATERIALIZED (
+        SELECT slot.bucket_from, slot.bucket_from AS span_from, slot.bucket_to AS span_to, false AS is_stay
+        FROM slot
+        UNION ALL
+        SELECT stay.bucket_from, stay.stay_from, stay.stay_to, true
+        FROM stay
+    ),
     battery_piece AS (
         SELECT
-            slot_hour.bucket_from,
-            hourly.readings,
+            span.bucket_from,
+            span.is_stay,
+            hourly.readings::float8 AS readings,
             hourly.energy_dc_kwh,
             hourly.battery_temp_sum_c,
             hourly.is_estimated
-        FROM vehicle_hour AS hourly
-        JOIN slot_hour ON slot_hour.bucket_start = hourly.bucket_start
+        FROM span
+        CROSS JOIN LATERAL internal.whole_hours(span.span_from, span.span_to) AS whole
+        JOIN vehicle_hour AS hourly ON hourly.bucket_start = whole.bucket_start
         UNION ALL
         SELECT
-            slot.bucket_from,
+            span.bucket_from,
+            span.is_stay,
             charged.readings,
             charged.energy_dc_kwh,
             charged.battery_temp_sum_c,
             charged.is_estimated
-        FROM slot
-        CROSS JOIN LATERAL internal.cut_hours(slot.bucket_from, slot.bucket_to) AS cut
-        CROSS JOIN LATERAL internal.vehicle_cut(
+        FROM span
+        CROSS JOIN LATERAL internal.cut_hours(span.span_from, span.span_to) AS cut
+        CROSS JOIN LATERAL internal.vehicle_window(
             vehicle, cut.cut_from, cut.cut_to, window_from, window_to
         ) AS charged
     )
@@ -109,16 +127,27 @@ AS $$
         slot.bucket_to,
         grid.energy_ac_kwh,
         battery.energy_dc_kwh,
-        internal.ratio(battery.energy_dc_kwh, grid.energy_ac_kwh),
-        battery.battery_temp_sum_c / nullif(battery.readings, 0)::float8,
-        coalesce(grid.readings, 0)::bigint,
-        coalesce(battery.readings, 0)::bigint,
+        internal.elsewhere(battery.readings, battery.energy_dc_kwh, battery.fed_readings, battery.fed_energy_dc_kwh),
+        internal.ratio(battery.fed_energy_dc_kwh, grid.energy_ac_kwh),
+        battery.battery_temp_sum_c / nullif(battery.readings, 0),
+        round(coalesce(grid.readings, 0))::bigint,
+        round(coalesce(battery.readings, 0))::bigint,
         internal.coverage(coalesce(grid.readings, 0), fed.seconds),
         internal.coverage(coalesce(battery.readings, 0), internal.seconds_elapsed(slot.bucket_from, slot.bucket_to)),
-        coalesce(grid.is_estimated, false) OR coalesce(battery.is_estimated, false),
+        coalesce(spanned.energy_ac_kwh, 0),
+        coalesce(spanned.energy_dc_kwh, 0),
+        coalesce(grid.is_estimated, false)
+        OR coalesce(battery.is_estimated, false)
+        OR coalesce(greatest(spanned.energy_ac_kwh, spanned.energy_dc_kwh) >= 1e-9, false),
         reason.energy_ac,
         reason.energy_dc,
-        internal.ratio_reason(grid.energy_ac_kwh, battery.energy_dc_kwh, reason.energy_ac, reason.energy_dc)
+        internal.ratio_reason(
+            grid.energy_ac_kwh,
+            battery.fed_energy_dc_kwh,
+            reason.energy_ac,
+            CASE WHEN battery.energy_dc_kwh IS NULL THEN reason.energy_dc
+                WHEN battery.fed_readings > 0 AND battery.fed_energy_dc_kwh IS NULL THEN 'baseline_missing' END
+        )
     FROM slot
     LEFT JOIN (
         SELECT
@@ -139,13 +168,24 @@ AS $$
     LEFT JOIN (
         SELECT
             battery_piece.bucket_from,
-            sum(battery_piece.readings) AS readings,
-            sum(battery_piece.energy_dc_kwh) AS energy_dc_kwh,
-            sum(battery_piece.battery_temp_sum_c) AS battery_temp_sum_c,
+            sum(battery_piece.readings) FILTER (WHERE NOT battery_piece.is_stay) AS readings,
+            sum(battery_piece.energy_dc_kwh) FILTER (WHERE NOT battery_piece.is_stay) AS energy_dc_kwh,
+            sum(battery_piece.battery_temp_sum_c) FILTER (WHERE NOT battery_piece.is_stay) AS battery_temp_sum_c,
+            sum(battery_piece.readings) FILTER (WHERE battery_piece.is_stay) AS fed_readings,
+            sum(battery_piece.energy_dc_kwh) FILTER (WHERE battery_piece.is_stay) AS fed_energy_dc_kwh,
             bool_or(battery_piece.is_estimated) AS is_estimated
         FROM battery_piece
         GROUP BY battery_piece.bucket_from
     ) AS battery ON battery.bucket_from = slot.bucket_from
+    LEFT JOIN (
+        SELECT
+            within.bucket_from,
+            coalesce(sum(step.energy_kwh) FILTER (WHERE step.device_type = 'meter'), 0) AS energy_ac_kwh,
+            coalesce(sum(step.energy_kwh) FILTER (WHERE step.device_type = 'vehicle'), 0) AS energy_dc_kwh
+        FROM internal.vehicle_spanned(vehicle, window_from, window_to) AS step
+        JOIN slot AS within ON step.recorded_at > within.bucket_from AND step.recorded_at <= within.bucket_to
+        GROUP BY within.bucket_from
+    ) AS spanned ON spanned.bucket_from = slot.bucket_from
     CROSS JOIN LATERAL (
         SELECT
             CASE

@@ -19,8 +19,8 @@ AS $$
         sum(grid.energy_ac_kwh),
         sum(battery.energy_dc_kwh),
         internal.ratio(sum(battery.energy_dc_kwh), sum(grid.energy_ac_kwh)),
-        sum(grid.readings)::bigint,
-        sum(battery.readings)::bigint,
+        round(sum(grid.readings))::bigint,
+        round(sum(battery.readings))::bigint,
         sum(internal.seconds_elapsed(stretch.stretch_from, stretch.stretch_to))
     FROM internal.buckets(window_from, window_to, 'day', 'UTC') AS slot
     JOIN internal.meter_feeds(meter, window_from, window_to) AS feed
@@ -33,7 +33,13 @@ AS $$
     CROSS JOIN LATERAL internal.meter_window(
         meter, stretch.stretch_from, stretch.stretch_to, window_from, window_to
     ) AS grid
-    CROSS JOIN LATERAL internal.vehicle_window(feed.vehicle_id, stretch.stretch_from, stretch.stretch_to) AS battery
+    CROSS JOIN LATERAL internal.vehicle_window(
+        feed.vehicle_id,
+        stretch.stretch_from,
+        least(slot.bucket_to, internal.stay_end(feed.vehicle_id, feed.feed_to, window_to)),
+        window_from,
+        window_to
+    ) AS battery
     WHERE grid.readings > 0 AND battery.readings > 0
     GROUP BY slot.bucket_from, slot.bucket_to
 $$;

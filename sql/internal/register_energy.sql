@@ -76,17 +76,24 @@ $$;
 COMMENT ON FUNCTION internal.register_window(text, text, timestamptz, timestamptz) IS
 'Energy (kWh; null where nothing is known) of a meter or vehicle (kind_of_device) that is a register at some time, in (window_from, window_to]; its baselines (first readings, which count nothing), resets and rollovers there, and whether it is estimated. No row for a device that was never a register.';
 
--- Energy of registers at instants: what internal.register_hours adds up by hour, for callers to whom an hour can belong to
--- several. Whole hours stand at their first reading; an hour to split has its readings one by one.
+-- Energy of registers, piece by piece, for callers to whom an hour can belong to several. An hour to take apart has its readings
+-- one by one, each with the microsecond that it is stamped in; whole, it is an hour whose history is gone.
 
-CREATE FUNCTION internal.register_moments(
+CREATE FUNCTION internal.register_pieces(
     kind_of_device text,
-    moments_from timestamptz,
-    moments_to timestamptz,
+    pieces_from timestamptz,
+    pieces_to timestamptz,
     apart_device_ids text[],
     apart_buckets timestamptz[]
 )
-RETURNS TABLE (device_id text, instant timestamptz, energy_kwh float8, is_estimated boolean)
+RETURNS TABLE (
+    device_id text,
+    bucket_start timestamptz,
+    piece_from timestamptz,
+    piece_to timestamptz,
+    energy_kwh float8,
+    is_estimated boolean
+)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10000
 SET search_path = pg_catalog
 AS $$
@@ -96,12 +103,12 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    SELECT piece.device_id, piece.first_recorded_at, piece.energy_kwh, piece.is_estimated
+    SELECT piece.device_id, piece.bucket_start, piece.piece_from, piece.piece_to, piece.energy_kwh, piece.is_estimated
     FROM internal.energy_pieces(
-        kind_of_device, moments_from, moments_to, NULL, apart_device_ids, apart_buckets
+        kind_of_device, pieces_from, pieces_to, NULL, apart_device_ids, apart_buckets
     ) AS piece;
 END
 $$;
 
-COMMENT ON FUNCTION internal.register_moments(text, timestamptz, timestamptz, text[], timestamptz[]) IS
-'Energy (kWh; null where nothing is known) in (moments_from, moments_to] of meters or vehicles (kind_of_device) that are registers at some time of it, by device and instant of a reading; whole hours stand at their first reading, but for the hours of devices to split. Whether it is estimated.';
+COMMENT ON FUNCTION internal.register_pieces(text, timestamptz, timestamptz, text[], timestamptz[]) IS
+'Energy (kWh; null where nothing is known) in (pieces_from, pieces_to] of meters or vehicles (kind_of_device) that are registers at some time of it, by device and piece of time: whole hours, and those of devices to take apart reading by reading while the history is kept. Whether it is estimated.';

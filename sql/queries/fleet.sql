@@ -4,6 +4,7 @@ SELECT
     bucket_to,
     energy_ac_kwh,
     energy_dc_kwh,
+    energy_dc_elsewhere_kwh,
     energy_ac_attributed_kwh,
     energy_ac_unattributed_kwh,
     efficiency_ratio,

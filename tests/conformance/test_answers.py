@@ -105,7 +105,16 @@ def test_a_meter_of_which_nothing_is_known_has_nulls_and_a_reason(client: Client
     answered = ask(client, "meters/M-1", hours_ago(10), hours_ago(8))
     assert (answered["acConsumedKwh"], answered["acUnattributedKwh"], answered["reason"]) == (None, None, "no_readings")
     assert answered["voltage"] == {"mean": None, "min": None, "max": None}
-    assert answered["vehicles"] == [{"vehicleId": "V-1", "minutes": 120.0, "acConsumedKwh": None, "readings": 0}]
+    assert answered["vehicles"] == [
+        {
+            "vehicleId": "V-1",
+            "minutes": 120.0,
+            "acConsumedKwh": None,
+            "dcDeliveredKwh": None,
+            "efficiencyRatio": None,
+            "readings": 0,
+        }
+    ]
     for path in ("meters/M-9", "health/meters/M-9"):
         assert client.get(f"/v1/analytics/{path}").json["code"] == "unknown_meter"
 
@@ -141,6 +150,7 @@ def test_the_fleet_is_the_sum_of_its_devices_cut_hours_and_sessions_included(
         (fleet["acAttributedKwh"], [one["totalEnergy"]["acConsumedKwh"] for one in vehicles]),
         (fleet["acUnattributedKwh"], [one["acUnattributedKwh"] for one in meters]),
         (fleet["totalEnergy"]["dcDeliveredKwh"], [one["totalEnergy"]["dcDeliveredKwh"] for one in vehicles]),
+        (fleet["totalEnergy"]["dcElsewhereKwh"], [one["totalEnergy"]["dcElsewhereKwh"] for one in vehicles]),
         (fleet["readings"]["meter"], [one["readings"] for one in meters]),
         (fleet["readings"]["vehicle"], [one["readings"]["vehicle"] for one in vehicles]),
     ):
@@ -149,7 +159,9 @@ def test_the_fleet_is_the_sum_of_its_devices_cut_hours_and_sessions_included(
     assert 0 < len(matched) < len(vehicles)
     assert fleet["matched"]["vehicles"] == len(matched)
     assert fleet["efficiencyRatio"] == pytest.approx(
-        sum(one["dcDeliveredKwh"] for one in matched) / sum(one["acConsumedKwh"] for one in matched), abs=1e-4
+        sum(one["dcDeliveredKwh"] - one["dcElsewhereKwh"] for one in matched)
+        / sum(one["acConsumedKwh"] for one in matched),
+        abs=1e-4,
     )
     assert fleet["seen"] == {"meters": 6, "vehicles": sum(1 for one in vehicles if one["readings"]["vehicle"])}
 
@@ -205,7 +217,7 @@ def test_no_kwh_is_given_to_two_vehicles_where_meters_and_vehicles_share_ids(
             ]
             series = ask(client, f"performance/{name}/series", *window, bucket="hour", timezone="UTC")["buckets"]
             hours = [one["totalEnergy"]["acConsumedKwh"] for one in series]
-            feeds = ask(client, f"performance/{name}/explain", *window)["feeds"]
+            feeds = ask(client, f"performance/{name}/explain", *window)["grid"]
             for answered in (shares, hours, [feed["energyKwh"] for feed in feeds]):
                 known = [one for one in answered if one is not None]
                 assert (sum(known) if known else None) == (None if energy is None else pytest.approx(energy, abs=1e-5))
@@ -252,7 +264,7 @@ def test_a_fleet_of_registers_answers_as_the_same_fleet_of_intervals(client: Cli
 
 def test_an_empty_fleet_has_nulls_and_reasons(client: Client) -> None:
     answered = ask(client, "fleet", hours_ago(30), hours_ago(6))
-    assert answered["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": None}
+    assert answered["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": None, "dcElsewhereKwh": None}
     assert set(answered["reasons"].values()) == {"no_readings"}
     assert (answered["coverage"], answered["seen"]) == ({"meter": None, "vehicle": None}, {"meters": 0, "vehicles": 0})
     losses = ask(client, "losses", hours_ago(30), hours_ago(6))

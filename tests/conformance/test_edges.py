@@ -71,7 +71,11 @@ def test_the_quarter_hours_of_a_day_stamped_at_their_ends_belong_to_it(client: C
         assert [one["readings"] for one in series["buckets"]] == [
             {"meter": count, "vehicle": count} for count in (0, 96, 0)
         ]
-        assert series["buckets"][1]["totalEnergy"] == {"acConsumedKwh": 24.0, "dcDeliveredKwh": 19.2}
+        assert series["buckets"][1]["totalEnergy"] == {
+            "acConsumedKwh": 24.0,
+            "dcDeliveredKwh": 19.2,
+            "dcElsewhereKwh": 0.0,
+        }
     for rollup, buckets in (
         ("hourly", [(midnight + HOUR * hour, 4) for hour in range(24)]),
         ("daily", [(midnight, 96)]),
@@ -99,7 +103,7 @@ def test_a_vehicles_reading_stamped_at_plug_out_is_of_the_session(
     refresh(connection, day())
     for vehicle, since, until, ac_kwh in (("a", begins, ends, 10.0), ("b", ends, ends + HOUR, 9.0)):
         session = ask(client, f"performance/{vehicle}", since, until)
-        assert session["totalEnergy"] == {"acConsumedKwh": ac_kwh, "dcDeliveredKwh": 8.0}
+        assert session["totalEnergy"] == {"acConsumedKwh": ac_kwh, "dcDeliveredKwh": 8.0, "dcElsewhereKwh": 0.0}
         assert session["readings"] == {"meter": 1, "vehicle": 1}
     losses = ask(client, "losses", begins - HOUR, ends + 3 * HOUR, below="1.0")
     assert [(one["acConsumedKwh"], one["dcDeliveredKwh"]) for one in losses["meters"]["listed"]] == [(19.0, 16.0)]
@@ -128,7 +132,8 @@ def test_a_reading_on_an_edge_of_buckets_belongs_to_the_one_that_ends(
         for zone in ("UTC",) if bucket == "day" else ("UTC", "Europe/Berlin"):
             buckets = ask(client, path, *window, bucket=bucket, timezone=zone)["buckets"]
             assert [one["totalEnergy"] for one in buckets] == [
-                {"acConsumedKwh": kwh * devices, "dcDeliveredKwh": kwh * devices} for kwh in (0.375, 0.5)
+                {"acConsumedKwh": kwh * devices, "dcDeliveredKwh": kwh * devices, "dcElsewhereKwh": 0.0}
+                for kwh in (0.375, 0.5)
             ]
             assert [one["readings"]["meter"] for one in buckets] == [2 * devices, devices]
 
@@ -143,4 +148,4 @@ def test_a_kind_holds_for_readings_stamped_after_its_instant(client: Client, con
         connection.execute(f"SELECT api.set_{kind}_kind('D-1', 'register', NULL, %s)", [at])
     refresh(connection, day())
     told = ask(client, "performance/D-1", at - 2 * HOUR, at + 2 * HOUR)
-    assert told["totalEnergy"] == {"acConsumedKwh": 6.0, "dcDeliveredKwh": 6.0}
+    assert told["totalEnergy"] == {"acConsumedKwh": 6.0, "dcDeliveredKwh": 6.0, "dcElsewhereKwh": 0.0}

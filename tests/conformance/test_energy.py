@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, namedtuple_row
 
 from app.db import migrate
 from app.db.queries import query
@@ -106,11 +106,7 @@ class Expected:
 
     def stretches(self, begins: datetime, ends: datetime) -> list[Stretch]:
         """Whom each meter fed in (begins, ends], of those heard from and those assigned."""
-        start = month_starts()
-        assignments = [
-            oracle.Assignment(meter, vehicle, start + since, None if until is None else start + until)
-            for meter, vehicle, since, until in self.world.assignments
-        ]
+        assignments = self.assigned()
         heard = {meter for meter, counts in self.meters.items() if counts}
         return oracle.stretches(sorted(heard | {one.meter for one in assignments}), assignments, begins, ends)
 
@@ -132,6 +128,53 @@ class Expected:
                     result.add(one)
         return result
 
+    def fed(self, vehicle: str, begins: datetime, ends: datetime, meter: str | None = None) -> oracle.Total:
+        """What reached a vehicle while meters fed it, or while one did."""
+        start = month_starts()
+        # Reports may be late by so much: what happened before the window matters, and nothing after it.
+        feeds = self.feeds(vehicle, min(begins, start) - DAY, ends)
+        stays = [(one.begins, one.ends) for one in feeds if meter in (None, one.meter)]
+        # Asked of one meter, its feeds in the window.
+        if meter is not None:
+            stays = [stay for stay in stays if stay[1] > begins]
+        counts = self.vehicles.get(vehicle, [])
+        every = oracle.belongs(counts, [(one.begins, one.ends) for one in feeds])
+        result = oracle.Total()
+        for one, anywhere, here in zip(counts, every, oracle.belongs(counts, stays), strict=True):
+            if begins < one.at <= ends and anywhere and here:
+                result.add(one)
+        return result
+
+    def assigned(self) -> list[oracle.Assignment]:
+        """The assignments of the world."""
+        start = month_starts()
+        return [
+            oracle.Assignment(meter, vehicle, start + since, None if until is None else start + until)
+            for meter, vehicle, since, until in self.world.assignments
+        ]
+
+    def spanned(self, vehicle: str, begins: datetime, ends: datetime) -> tuple[Fraction, Fraction]:
+        """Energies of readings that span an edge of an assignment: of the meters that fed a vehicle, and its own."""
+
+        def edges(of: Iterable[oracle.Assignment]) -> list[datetime]:
+            return [edge for one in of for edge in (one.begins, one.ends) if edge is not None]
+
+        assigned = self.assigned()
+        ac = sum(
+            (
+                spanned_kwh(
+                    self.meters.get(feed.meter, []),
+                    edges(one for one in assigned if one.meter == feed.meter),
+                    feed.begins,
+                    feed.ends,
+                )
+                for feed in self.feeds(vehicle, begins, ends)
+            ),
+            Fraction(0),
+        )
+        own = edges(one for one in assigned if one.vehicle == vehicle)
+        return ac, spanned_kwh(self.vehicles.get(vehicle, []), own, begins, ends)
+
 
 def reasons(feeds: int, grid: oracle.Total, battery: oracle.Total) -> tuple[str | None, str | None]:
     """Why the two energies are not known, or what is wrong with them."""
@@ -151,35 +194,109 @@ def same_kwh(answered: float | None, exact: Any) -> bool:
     return bool(abs(Fraction(answered) - exact) <= TOLERANCE_KWH)
 
 
+def near(answered: float, exact: Any) -> bool:
+    """Equal to a billionth of a kWh."""
+    return bool(abs(Fraction(answered) - exact) <= TOLERANCE_KWH)
+
+
 def check_performance(
     connection: Connection, expected: Expected, prefix: str, window: tuple[datetime, datetime]
 ) -> None:
     """Hold the performance of every vehicle in a window to the oracle."""
     begins, ends = window
     for vehicle in expected.vehicles:
-        [row] = connection.execute(
-            query("vehicle_performance"),
+        [row] = ask(
+            connection,
+            "vehicle_performance",
             {"vehicle_id": prefix + vehicle, "window_from": begins, "window_to": ends},
-        ).fetchall()
+        )
         feeds = expected.feeds(vehicle, begins, ends)
         grid = expected.grid(vehicle, begins, ends)
         battery = oracle.total(expected.vehicles.get(vehicle, []), begins, ends)
-        _, ac, dc, ratio, _, meters, meter_readings, vehicle_readings, coverage, _, *rest = row
-        assert same_kwh(ac, grid.kwh), (vehicle, window, ac, grid)
-        assert same_kwh(dc, battery.kwh), (vehicle, window, dc, battery)
-        assert meters == sorted({prefix + feed.meter for feed in feeds})
-        assert (meter_readings, vehicle_readings) == (grid.readings, battery.readings)
-        fed = sum((feed.ends - feed.begins for feed in feeds), timedelta(0))
+        fed = expected.fed(vehicle, begins, ends)
+        at = (vehicle, window, row, grid, battery, fed)
+        assert same_kwh(row.energy_ac_kwh, grid.kwh), at
+        assert same_kwh(row.energy_dc_kwh, battery.kwh), at
+        elsewhere = None if battery.kwh is None else battery.kwh - (fed.kwh or 0)
+        assert same_kwh(row.energy_dc_elsewhere_kwh, elsewhere), at
+        assert row.meter_ids == sorted({prefix + feed.meter for feed in feeds})
+        assert (row.meter_readings, row.vehicle_readings) == (grid.readings, battery.readings)
+        seconds = sum((feed.ends - feed.begins for feed in feeds), timedelta(0))
         if ends <= hours_ago(0):  # no reading is expected of the time to come
-            assert coverage == (pytest.approx(min(1.0, grid.readings * MINUTE / fed)) if fed else None)
-        steps = [side.steps.get(step, 0) for step in ("reset", "rollover") for side in (grid, battery)]
-        assert rest[:4] == steps, (vehicle, window, rest, steps)
-        assert rest[4] is False
-        assert tuple(rest[5:7]) == reasons(len(feeds), grid, battery)
-        if grid.kwh is not None and grid.kwh >= 1e-9 and battery.kwh is not None:
-            assert ratio == pytest.approx(float(battery.kwh / grid.kwh), rel=1e-6, abs=1e-6)
+            share = pytest.approx(min(1.0, grid.readings * MINUTE / seconds)) if seconds else None
+            assert row.meter_coverage == share
+        steps = (row.meter_resets, row.vehicle_resets, row.meter_rollovers, row.vehicle_rollovers)
+        assert steps == tuple(side.steps.get(step, 0) for step in ("reset", "rollover") for side in (grid, battery)), at
+        spanned = expected.spanned(vehicle, begins, ends)
+        assert near(row.spanned_ac_kwh, spanned[0]), (*at, spanned)
+        assert near(row.spanned_dc_kwh, spanned[1]), (*at, spanned)
+        assert row.is_estimated is (max(row.spanned_ac_kwh, row.spanned_dc_kwh) >= 1e-9)
+        assert (row.energy_ac_reason, row.energy_dc_reason) == reasons(len(feeds), grid, battery)
+        if grid.kwh is not None and battery.kwh is not None and fed.readings == 0:
+            assert row.efficiency_reason == "elsewhere_only", at
+        if grid.kwh is not None and grid.kwh >= 1e-9 and fed.kwh is not None:
+            assert row.efficiency_ratio == pytest.approx(float(fed.kwh / grid.kwh), rel=1e-6, abs=1e-6), at
         else:
-            assert ratio is None
+            assert row.efficiency_ratio is None, at
+
+
+def ask(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Any]:
+    """The rows of a named query, by name of their columns."""
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        return cursor.execute(query(name), parameters).fetchall()
+
+
+def check_series(connection: Connection, expected: Expected, prefix: str, window: tuple[datetime, datetime]) -> None:
+    """Hold the days of every vehicle in a window to the oracle, in a zone whose days begin within an hour of UTC."""
+    for vehicle in expected.vehicles:
+        parameters = {"window_from": window[0], "window_to": window[1], "bucket": "day", "timezone": "Asia/Kolkata"}
+        for row in ask(connection, "vehicle_series", {"vehicle_id": prefix + vehicle, **parameters}):
+            bucket = (row.bucket_from, row.bucket_to)
+            grid = expected.grid(vehicle, *bucket)
+            battery = oracle.total(expected.vehicles.get(vehicle, []), *bucket)
+            fed = expected.fed(vehicle, *bucket)
+            at = (vehicle, window, row, grid, battery, fed)
+            assert same_kwh(row.energy_ac_kwh, grid.kwh), at
+            assert same_kwh(row.energy_dc_kwh, battery.kwh), at
+            elsewhere = None if battery.kwh is None else battery.kwh - (fed.kwh or 0)
+            assert same_kwh(row.energy_dc_elsewhere_kwh, elsewhere), at
+            spanned = expected.spanned(vehicle, *bucket)
+            assert near(row.spanned_ac_kwh, spanned[0]), (*at, spanned)
+            assert near(row.spanned_dc_kwh, spanned[1]), (*at, spanned)
+            if grid.kwh is not None and grid.kwh >= 1e-9 and fed.kwh is not None:
+                assert row.efficiency_ratio == pytest.approx(float(fed.kwh / grid.kwh), rel=1e-6, abs=1e-6), at
+            else:
+                assert row.efficiency_ratio is None, at
+
+
+def check_meters(connection: Connection, expected: Expected, prefix: str, window: tuple[datetime, datetime]) -> None:
+    """Hold every meter's energy in a window, and what reached the vehicles it fed, to the oracle."""
+    begins, ends = window
+    for meter, counts in expected.meters.items():
+        rows = ask(connection, "meter_energy", {"meter_id": prefix + meter, "window_from": begins, "window_to": ends})
+        drawn = oracle.total(counts, begins, ends)
+        edges = [edge for one in expected.assigned() if one.meter == meter for edge in (one.begins, one.ends) if edge]
+        assert same_kwh(rows[0].energy_ac_kwh, drawn.kwh)
+        assert near(rows[0].spanned_ac_kwh, spanned_kwh(counts, edges, begins, ends)), (meter, window, rows)
+        for row in rows:
+            if row.vehicle_id is not None:
+                vehicle = row.vehicle_id.removeprefix(prefix)
+                fed = expected.fed(vehicle, begins, ends, meter)
+                assert same_kwh(row.fed_energy_dc_kwh, fed.kwh), (meter, window, row, fed)
+
+
+def spanned_kwh(
+    counts: Sequence[oracle.Counted], edges: Iterable[datetime], begins: datetime, ends: datetime
+) -> Fraction:
+    """Energy of the readings of (begins, ends] whose time since the reading before has an edge within it."""
+    return sum(
+        (
+            one.kwh
+            for one, spans in zip(counts, oracle.spans(counts, edges), strict=True)
+            if spans and begins < one.at <= ends and one.kwh is not None
+        ),
+        Fraction(0),
+    )
 
 
 HOURS = {
@@ -407,6 +524,8 @@ def check_answers(connection: Connection, prefix: str, world: World) -> None:
     for since, until in world.windows:
         window = (month_starts() + since, month_starts() + until)
         check_performance(connection, expected, prefix, window)
+        check_series(connection, expected, prefix, window)
+        check_meters(connection, expected, prefix, window)
         check_feeds(connection, expected, prefix, window)
         check_hours(connection, expected, prefix, window)
 

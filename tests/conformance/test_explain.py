@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.rows import TupleRow
 
 from tests.support.readings import hours_ago, meter_reading, vehicle_reading
@@ -45,24 +46,30 @@ def decimals(side: Any) -> tuple[int, int]:
 def check_adds_up(answered: Any, performance: Any) -> None:
     """Counts, energies and steps of the parts are those of the answer."""
     assert answered["performance"] == performance
-    feeds, vehicle = answered["feeds"], answered["vehicle"]
-    parts = [part for feed in feeds for part in feed["parts"]]
-    for whole, part in map(decimals, (*feeds, vehicle)):
+    grid, battery = answered["grid"], answered["battery"]
+    parts = [part for feed in grid for part in feed["parts"]]
+    own = [part for stay in battery for part in stay["parts"]]
+    for whole, part in map(decimals, (*grid, *battery)):
         assert whole <= 6
         assert part <= 9
-    assert sorted({feed["meterId"] for feed in feeds}) == performance["meters"]
-    assert summed([part["energyKwh"] for part in parts]) == performance["totalEnergy"]["acConsumedKwh"]
-    assert summed([part["energyKwh"] for part in vehicle["parts"]]) == performance["totalEnergy"]["dcDeliveredKwh"]
-    for side in (*feeds, vehicle):
+    assert sorted({feed["meterId"] for feed in grid}) == performance["meters"]
+    energy = performance["totalEnergy"]
+    assert summed([part["energyKwh"] for part in parts]) == energy["acConsumedKwh"]
+    assert summed([part["energyKwh"] for part in own]) == energy["dcDeliveredKwh"]
+    elsewhere = [part["energyKwh"] for stay in battery if stay["meterId"] is None for part in stay["parts"]]
+    if own:
+        assert (summed(elsewhere) or 0) == pytest.approx(energy["dcElsewhereKwh"], abs=2e-6)
+    for side in (*grid, *battery):
         assert sum(part["readings"] for part in side["parts"]) == side["readings"]
         assert summed([part["energyKwh"] for part in side["parts"]]) == summed([side["energyKwh"]])
         assert instants(side["parts"], "firstReading") == sorted(instants(side["parts"], "firstReading"))
-    assert sum(feed["readings"] for feed in feeds) == performance["readings"]["meter"]
-    assert vehicle["readings"] == performance["readings"]["vehicle"]
+    assert [sum(one["readings"] for one in side) for side in (grid, battery)] == [
+        performance["readings"][kind] for kind in ("meter", "vehicle")
+    ]
     for step in ("reset", "rollover"):
-        assert [
-            sum(one["step"] == step for part in side for one in part["steps"]) for side in (parts, vehicle["parts"])
-        ] == [performance[f"{step}s"][kind] for kind in ("meter", "vehicle")]
+        assert [sum(one["step"] == step for part in side for one in part["steps"]) for side in (parts, own)] == [
+            performance[f"{step}s"][kind] for kind in ("meter", "vehicle")
+        ]
 
 
 def test_counts_energies_and_steps_add_up_to_the_answer(client: Client, connection: Connection) -> None:
@@ -92,7 +99,7 @@ def test_counts_energies_and_steps_add_up_to_the_answer(client: Client, connecti
     answered = ask(client, "/explain", window)
     check_adds_up(answered, ask(client, "", window))
 
-    first, second = answered["feeds"]
+    first, second = answered["grid"]
     assert [(feed["meterId"], feed["assignmentId"]) for feed in (first, second)] == [("M-1", ids[0]), ("M-2", ids[1])]
     edges = [datetime.fromisoformat(feed["window"][end]) for feed in (first, second) for end in ("from", "to")]
     assert edges == [window[0], handed_over, handed_over, window[1]]
@@ -100,7 +107,8 @@ def test_counts_energies_and_steps_add_up_to_the_answer(client: Client, connecti
     assert {part["source"] for part in second["parts"]} == {"cut_hour", "rollup"}
     steps = [(step["step"], step["registerKwh"]) for part in second["parts"] for step in part["steps"]]
     assert steps == [("reset", 0.0)]
-    [rollover] = [step for part in answered["vehicle"]["parts"] for step in part["steps"] if step["step"] != "baseline"]
+    own = [part for stay in answered["battery"] for part in stay["parts"]]
+    [rollover] = [step for part in own for step in part["steps"] if step["step"] != "baseline"]
     assert (rollover["step"], rollover["beforeKwh"], rollover["registerKwh"]) == ("rollover", 999.9, 0.2)
     assert datetime.fromisoformat(rollover["timestamp"]) == every[34]
     # Windows within an hour, of one reading, and without any.
@@ -115,8 +123,8 @@ def test_a_feed_without_readings_is_named_and_one_of_the_same_id_has_no_assignme
     window = (start - HOUR, start + HOUR)
     answered = ask(client, "/explain", window)
     check_adds_up(answered, ask(client, "", window))
-    [feed] = answered["feeds"]
+    [feed] = answered["grid"]
     assert (feed["meterId"], feed["assignmentId"], feed["energyKwh"]) == ("V-1", None, 2.5)
     assert client.post("/v1/assignments", {"meterId": "M-9", "vehicleId": "V-1", "from": start}).status == 201
-    [feed] = ask(client, "/explain", window)["feeds"]
+    [feed] = ask(client, "/explain", window)["grid"]
     assert (feed["meterId"], feed["readings"], feed["energyKwh"], feed["parts"]) == ("M-9", 0, None, [])

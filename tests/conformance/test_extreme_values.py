@@ -171,6 +171,7 @@ def test_energies_below_the_smallest_are_zero_in_figures(client: Client, begins:
                 assert answered["totalEnergy"] == {
                     "acConsumedKwh": round(ac_kwh, 6),
                     "dcDeliveredKwh": round(dc_kwh, 6),
+                    "dcElsewhereKwh": 0.0,
                 }
                 ratio = pytest.approx(dc_kwh / ac_kwh, rel=1e-9, abs=1e-4) if ac_kwh else None
                 assert answered["efficiencyRatio"] == ratio

@@ -178,9 +178,12 @@ def test_a_database_with_devices_listed_keeps_what_was_declared_of_them(
             earlier.setattr(migrate, name, lambda _: None)
         migrate.migrate(fresh_database, server.profile)
     with psycopg.connect(fresh_database, autocommit=True, options="-c timezone=UTC") as connection:
-        connection.execute("INSERT INTO telemetry.meter VALUES ('M-1', 'register', 100)")
-        connection.execute("INSERT INTO telemetry.meter VALUES ('M-2')")
-        connection.execute("INSERT INTO telemetry.vehicle VALUES ('V-1', 'register')")
+        connection.execute(
+            "INSERT INTO telemetry.meter (meter_id, energy_reading, register_modulus_kwh) "
+            "VALUES ('M-1', 'register', 100)"
+        )
+        connection.execute("INSERT INTO telemetry.meter (meter_id) VALUES ('M-2')")
+        connection.execute("INSERT INTO telemetry.vehicle (vehicle_id, energy_reading) VALUES ('V-1', 'register')")
         assert "0006_energy_kinds" in migrate.migrate(fresh_database).applied
         assert kinds(connection, "meter", "M-1") == [("register", 100, EVER, hours_ago(0))]
         assert kinds(connection, "meter", "M-2") == [("interval", None, EVER, hours_ago(0))]

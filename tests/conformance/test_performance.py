@@ -5,7 +5,9 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from itertools import count
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -56,6 +58,7 @@ class Figures:
 
     energy_ac_kwh: float | None
     energy_dc_kwh: float | None
+    elsewhere_kwh: float | None
     ratio: float | None
     battery_temp_mean_c: float | None
     meters: list[str]
@@ -85,10 +88,18 @@ def expected(world: World, vehicle_id: str, begins: datetime, ends: datetime) ->
     ]
     ac = sum(grid) if grid else None
     dc = sum(reading["kwhDeliveredDc"] for reading in battery) if battery else None
+    # What arrived while a meter fed the vehicle; the first reading after plug-out may be of a charge before begins.
+    own = sorted((one for one in world.readings if one.get("vehicleId") == vehicle_id), key=itemgetter("timestamp"))
+    counts = [oracle.Counted(one["timestamp"], Fraction(one["kwhDeliveredDc"]), "") for one in own]
+    stays = oracle.stretches(heard, assignments, begins - DAY, ends)
+    within = oracle.belongs(counts, [(one.begins, one.ends) for one in stays if one.vehicle == vehicle_id])
+    fed = [one for one, arrived in zip(own, within, strict=True) if arrived and begins < one["timestamp"] <= ends]
+    dc_fed = sum(reading["kwhDeliveredDc"] for reading in fed) if fed else None
     return Figures(
         energy_ac_kwh=ac,
         energy_dc_kwh=dc,
-        ratio=None if dc is None or not ac else dc / ac,
+        elsewhere_kwh=None if dc is None else dc - (dc_fed or 0),
+        ratio=None if dc_fed is None or not ac else dc_fed / ac,
         battery_temp_mean_c=(
             sum(_as_float4(reading["batteryTemp"]) for reading in battery) / len(battery) if battery else None
         ),
@@ -121,6 +132,7 @@ def check(client: Client, world: World, vehicle_id: str, begins: datetime, ends:
     for name, figure, exact_figure, digits in (
         ("acConsumedKwh", answered["totalEnergy"]["acConsumedKwh"], exact.energy_ac_kwh, 6),
         ("dcDeliveredKwh", answered["totalEnergy"]["dcDeliveredKwh"], exact.energy_dc_kwh, 6),
+        ("dcElsewhereKwh", answered["totalEnergy"]["dcElsewhereKwh"], exact.elsewhere_kwh, 6),
         ("efficiencyRatio", answered["efficiencyRatio"], exact.ratio, 4),
         ("avgBatteryTemp", answered["avgBatteryTemp"], exact.battery_temp_mean_c, 2),
     ):
@@ -152,7 +164,7 @@ def test_the_two_readings_of_the_mission_give_its_figures(client: Client) -> Non
     assert set(window) == {"from", "to"}
     assert figures == {
         "vehicleId": "V-202",
-        "totalEnergy": {"acConsumedKwh": 12.4, "dcDeliveredKwh": 10.8},
+        "totalEnergy": {"acConsumedKwh": 12.4, "dcDeliveredKwh": 10.8, "dcElsewhereKwh": 0.0},
         "efficiencyRatio": 0.871,
         "avgBatteryTemp": 34.2,
         "meters": ["M-101"],
@@ -161,6 +173,7 @@ def test_the_two_readings_of_the_mission_give_its_figures(client: Client) -> Non
         "coverage": {"meter": pytest.approx(1 / 65, abs=1e-3), "vehicle": round(1 / 1440, 4)},
         "resets": {"meter": 0, "vehicle": 0},
         "rollovers": {"meter": 0, "vehicle": 0},
+        "spannedKwh": {"ac": 0.0, "dc": 0.0},
         "estimated": False,
         "reasons": REASONS,
     }
@@ -440,7 +453,7 @@ def test_what_is_not_known_is_null_and_never_zero(client: Client) -> None:
     at = minutes_ago(30)
     client.ingest(vehicle_reading("V-1", at, kwhDeliveredDc=1.5, batteryTemp=20))
     answered = ask(client, "V-1", at - MINUTE, at)
-    assert answered["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": 1.5}
+    assert answered["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": 1.5, "dcElsewhereKwh": 1.5}
     assert answered["reasons"] == REASONS | {"acConsumedKwh": "no_assignment", "efficiencyRatio": "no_assignment"}
     assert answered["coverage"] == {"meter": None, "vehicle": 1.0}
     assert (answered["efficiencyRatio"], answered["meters"], answered["readings"]) == (
@@ -451,7 +464,7 @@ def test_what_is_not_known_is_null_and_never_zero(client: Client) -> None:
     client.ingest(meter_reading("M-2", at, kwhConsumedAc=2))
     client.post("/v1/assignments", {"meterId": "M-2", "vehicleId": "V-2", "from": at - MINUTE})
     answered = ask(client, "V-2", at - MINUTE, at)
-    assert answered["totalEnergy"] == {"acConsumedKwh": 2.0, "dcDeliveredKwh": None}
+    assert answered["totalEnergy"] == {"acConsumedKwh": 2.0, "dcDeliveredKwh": None, "dcElsewhereKwh": None}
     assert (answered["efficiencyRatio"], answered["avgBatteryTemp"]) == (None, None)
     assert answered["reasons"] == dict.fromkeys(REASONS, "no_readings") | {"acConsumedKwh": None}
     assert answered["coverage"] == {"meter": 1.0, "vehicle": 0.0}
@@ -462,7 +475,7 @@ def test_an_energy_of_zero_is_zero_and_the_ratio_to_it_is_null(client: Client) -
     at = minutes_ago(30)
     client.ingest(meter_reading("V-1", at, kwhConsumedAc=0), vehicle_reading("V-1", at, kwhDeliveredDc=0))
     answered = ask(client, "V-1", at - MINUTE, at)
-    assert answered["totalEnergy"] == {"acConsumedKwh": 0.0, "dcDeliveredKwh": 0.0}
+    assert answered["totalEnergy"] == {"acConsumedKwh": 0.0, "dcDeliveredKwh": 0.0, "dcElsewhereKwh": 0.0}
     assert (answered["efficiencyRatio"], answered["reasons"]) == (None, REASONS | {"efficiencyRatio": "no_energy"})
     client.ingest(
         meter_reading("V-1", at + MINUTE, kwhConsumedAc=1), vehicle_reading("V-1", at + MINUTE, kwhDeliveredDc=0)
@@ -497,7 +510,7 @@ def test_a_vehicle_known_but_silent_in_the_window_is_200_with_nulls(
     del figures["window"]
     assert figures == {
         "vehicleId": "V-1",
-        "totalEnergy": {"acConsumedKwh": None, "dcDeliveredKwh": None},
+        "totalEnergy": {"acConsumedKwh": None, "dcDeliveredKwh": None, "dcElsewhereKwh": None},
         "efficiencyRatio": None,
         "avgBatteryTemp": None,
         "meters": [],
@@ -505,6 +518,7 @@ def test_a_vehicle_known_but_silent_in_the_window_is_200_with_nulls(
         "coverage": {"meter": None, "vehicle": 0.0},
         "resets": {"meter": 0, "vehicle": 0},
         "rollovers": {"meter": 0, "vehicle": 0},
+        "spannedKwh": {"ac": 0.0, "dc": 0.0},
         "estimated": False,
         "reasons": {
             "acConsumedKwh": "no_assignment",

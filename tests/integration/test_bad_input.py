@@ -819,7 +819,7 @@ def test_windows_at_the_ends_of_time_are_answered(client: Client) -> None:
     ):
         answer = client.get("/v1/analytics/performance/V-1", from_=begins, to=ends)
         assert answer.status == 200, answer.body
-        assert answer.json["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": None}
+        assert answer.json["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": None, "dcElsewhereKwh": None}
         assert answer.json["window"] == {"from": begins, "to": ends}
 
 

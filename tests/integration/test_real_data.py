@@ -191,7 +191,7 @@ def test_charging_sessions_are_assignments_of_a_vehicle_to_a_plug(
         )
         assert answer.status == 200, answer.body
         assert answer.json["meters"] == [session.plug]
-        assert answer.json["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": None}
+        assert answer.json["totalEnergy"] == {"acConsumedKwh": None, "dcDeliveredKwh": None, "dcElsewhereKwh": None}
     assert client.get("/v1/analytics/performance/no-such-session").status == 404
 
 

@@ -4,10 +4,10 @@ It scans everything and adds exactly (fractions), knows nothing of rollups, hour
 it judges. The rules of registers are in registers.py.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Literal, NamedTuple
@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 from tests.support.registers import Rules, events
 
 EVER = datetime(1, 1, 1, tzinfo=UTC)
+LATE_REPORT = timedelta(minutes=15)
+"""A vehicle's reading may come so long after its charge, and still belong to it."""
 
 
 class Reading(NamedTuple):
@@ -136,4 +138,27 @@ def stretches(
         edges = {edge for one in assignments if one.meter == meter for edge in (one.begins, one.ends) if edge}
         cuts = sorted({begins, ends, *(edge for edge in edges if begins < edge < ends)})
         result += [Stretch(meter, fed(meter, start, assignments), start, end) for start, end in pairwise(cuts)]
+    return result
+
+
+def belongs(counts: Sequence[Counted], stays: Sequence[tuple[datetime, datetime]]) -> list[bool]:
+    """Whether each reading of a vehicle, in order of time, arrived in one of the times `(begins, ends]` in which meters
+    fed it: it is stamped within one, or within 15 minutes after one, and the time since the reading before reaches into
+    that."""
+    before = EVER
+    result: list[bool] = []
+    for one in counts:
+        result.append(
+            any(begins < one.at <= ends for begins, ends in stays)
+            or any(ends < one.at <= ends + LATE_REPORT and before < ends for _, ends in stays)
+        )
+        before = one.at
+    return result
+
+
+def spans(counts: Sequence[Counted], edges: Iterable[datetime]) -> list[bool]:
+    """Whether the time since the reading before has an edge of an assignment within it, for each reading in order."""
+    known = sorted(edges)
+    result = [False] * min(1, len(counts))
+    result += [bisect_right(known, before.at) < bisect_left(known, after.at) for before, after in pairwise(counts)]
     return result
