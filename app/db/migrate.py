@@ -374,6 +374,8 @@ def _apply(connection: psycopg.Connection[TupleRow], profile: Profile) -> list[s
         connection.execute("SET LOCAL client_min_messages = warning")
         _keep_vacuum_away(connection)
         connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        if pending:
+            _keep_writers_away(connection)
         _put_aside(connection, drop=bool(pending))
         backend.apply_migrations_only(pending)
         is_new = _scalar(connection, "SELECT count(*) FROM telemetry.installation") == 0
@@ -416,6 +418,21 @@ def _keep_vacuum_away(connection: psycopg.Connection[TupleRow]) -> None:
     )
     if tables:
         connection.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
+
+
+def _keep_writers_away(connection: psycopg.Connection[TupleRow]) -> None:
+    """Take a lock on the histories that lets readings wait before they have a lock of their own.
+
+    Triggers read the schemas that are dropped next. A writer that came in between would wait for these, and the
+    migration for the writer's lock on its history.
+    """
+    histories = _scalar(
+        connection,
+        "SELECT string_agg(format('telemetry.%I', relname), ', ' ORDER BY relname) FROM pg_catalog.pg_class "
+        "WHERE relnamespace = 'telemetry'::regnamespace AND relkind = 'r' AND relname LIKE '%\\_history'",
+    )
+    if histories:
+        connection.execute(f"LOCK TABLE {histories} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _put_aside(connection: psycopg.Connection[TupleRow], *, drop: bool) -> None:
