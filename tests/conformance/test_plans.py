@@ -348,15 +348,15 @@ def test_a_window_touches_as_many_chunks_however_long_the_history(stages: dict[s
     assert len(touched) >= 2
     assert len(set(touched.values())) == 1, touched
     days = (WINDOWS[window][0] - WINDOWS[window][1]) / (24 * 60)
-    # Both ends of a window read a meter's history, and a vehicle's, as a whole and while it was fed; the first reading after
-    # a charge is looked up. Each goes through the chunks that a window can touch.
+    # Both ends of a window read a meter's history, and a vehicle's, as a whole and while it was fed; the first reading
+    # after a charge is looked up. Each goes through the chunks that a window can touch.
     assert max(touched.values()) <= 7 * (days + 2)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_of_the_history_only_cut_hours_are_read(stages: dict[str, Stage], window: str) -> None:
-    # Cut are the two ends of the window for the vehicle, and for both sides of each assignment within it, whose end also
-    # asks for one reading more; and the last two hours may not be in a continuous aggregate yet.
+    # Cut are the two ends of the window for the vehicle, and for both sides of each assignment within it, whose end
+    # also asks for one reading more; and the last two hours may not be in a continuous aggregate yet.
     stage = stages["forty_days"]
     answer = stage.chosen[window]
     read = sum(
