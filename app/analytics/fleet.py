@@ -8,7 +8,7 @@ from app.analytics.sides import coverage, reading_counts, total_energy
 from app.db.pool import Database
 from app.errors import InvalidParameter
 from app.wire.energy import Window
-from app.wire.fleet import Fleet, FleetReasons, FleetSeries, Matched, Seen
+from app.wire.fleet import AtFault, Fleet, FleetReasons, FleetSeries, Matched, Seen
 
 # A series of the fleet adds up every device's rows by bucket.
 MAX_FLEET_BUCKETS = 7 * 24 + 1
@@ -63,8 +63,10 @@ def _fleet(row: Any) -> Fleet:
             rounded(row.matched_energy_dc_kwh, ENERGY_DIGITS),
         ),
         seen=Seen(row.meters_seen, row.vehicles_seen),
+        atFault=AtFault(row.meters_at_fault, row.vehicles_at_fault),
         readings=reading_counts(row),
         coverage=coverage(row),
         estimated=row.is_estimated,
+        pending=row.is_pending,
         reasons=FleetReasons(row.energy_ac_reason, row.energy_dc_reason, row.efficiency_reason),
     )

@@ -56,6 +56,7 @@ async def battery(database: Database, vehicle_id: str, window: Window) -> Batter
         maxBatteryTemp=rounded(condition.battery_temp_max_c, TEMPERATURE_DIGITS),
         readings=condition.readings,
         coverage=rounded(condition.coverage, RATIO_DIGITS),
+        pending=condition.is_pending,
     )
 
 
@@ -121,6 +122,7 @@ async def charger(database: Database, meter_id: str, window: Window) -> ChargerH
             rounded(found.trend_error_per_30_days, RATIO_DIGITS),
             reason if trend is None else None,
         ),
+        pending=found.is_pending,
         days=days,
     )
 

@@ -18,11 +18,13 @@ async def losses(database: Database, window: Window, below: float | None, limit:
     rows = await database.fetch_all("losses", parameters)
     lists: dict[str, list[Any]] = {}
     for row in rows:
+        # None: nothing is listed.
         lists.setdefault(row.list, []).append(row)
     unattributed = lists.get("unattributed", [])
     return Losses(
         window=window,
         below=below,
+        pending=rows[0].is_pending,
         vehicles=_losses(lists.get("vehicles", [])),
         meters=_losses(lists.get("meters", [])),
         dataFaults=_losses(lists.get("data_faults", [])),
@@ -43,12 +45,13 @@ def _loss(row: Any) -> Loss:
         type=row.device_type,
         id=row.device_id,
         verdict=row.verdict,
-        acConsumedKwh=round(row.energy_ac_kwh, ENERGY_DIGITS),
-        dcDeliveredKwh=round(row.energy_dc_kwh, ENERGY_DIGITS),
-        efficiencyRatio=round(row.efficiency_ratio, RATIO_DIGITS),
+        cause=row.cause,
+        acConsumedKwh=rounded(row.energy_ac_kwh, ENERGY_DIGITS),
+        dcDeliveredKwh=rounded(row.energy_dc_kwh, ENERGY_DIGITS),
+        efficiencyRatio=rounded(row.efficiency_ratio, RATIO_DIGITS),
         meanChargingPowerKw=rounded(row.mean_power_kw, POWER_DIGITS),
         expectedRatio=rounded(row.expected_ratio, RATIO_DIGITS),
-        lostKwh=round(row.lost_kwh, ENERGY_DIGITS),
+        lostKwh=rounded(row.lost_kwh, ENERGY_DIGITS),
         lostBeyondExpectedKwh=rounded(row.lost_beyond_expected_kwh, ENERGY_DIGITS),
         since=row.since,
         readings=reading_counts(row),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.analytics.rounding import ENERGY_DIGITS, MINUTES_DIGITS, RATIO_DIGITS, VOLTAGE_DIGITS, rounded
+from app.analytics.sides import faults
 from app.db.pool import Database
 from app.errors import UnknownMeter
 from app.wire.energy import Window
@@ -37,7 +38,9 @@ async def meter_energy(database: Database, meter_id: str, window: Window) -> Met
         resets=drawn.resets,
         spannedKwh=round(drawn.spanned_ac_kwh, ENERGY_DIGITS),
         estimated=drawn.is_estimated,
+        pending=drawn.is_pending,
         reason=drawn.energy_ac_reason,
+        faults=faults(drawn),
         vehicles=[_fed(row) for row in rows if row.vehicle_id is not None],
     )
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from msgspec import convert
+
 from app.analytics.rounding import ENERGY_DIGITS, RATIO_DIGITS, rounded
-from app.wire.energy import BothEnergies, Coverage, ReadingCounts, SpannedEnergy, TotalEnergy
+from app.wire.energy import BothEnergies, Coverage, Fault, ReadingCounts, SpannedEnergy, TotalEnergy
 
 
 def both_energies(row: Any) -> BothEnergies:
@@ -28,6 +30,11 @@ def spanned(row: Any) -> SpannedEnergy:
 def reading_counts(row: Any) -> ReadingCounts:
     """The counts of a row with `meter_readings` and `vehicle_readings`."""
     return ReadingCounts(row.meter_readings, row.vehicle_readings)
+
+
+def faults(row: Any) -> list[Fault]:
+    """What is wrong with the data, of a row with `faults`."""
+    return convert(row.faults, list[Fault])
 
 
 def coverage(row: Any) -> Coverage:

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.analytics.buckets import Cut, cut_size
 from app.analytics.rounding import ENERGY_DIGITS, PART_DIGITS, RATIO_DIGITS, TEMPERATURE_DIGITS, rounded
-from app.analytics.sides import coverage, reading_counts, spanned, total_energy
+from app.analytics.sides import coverage, faults, reading_counts, spanned, total_energy
 from app.db.pool import Database
 from app.errors import UnknownVehicle
 from app.wire.energy import Reasons, SideCounts, Window
@@ -70,7 +70,9 @@ def _performance(vehicle_id: str, window: Window, row: Any) -> Performance:
         rollovers=SideCounts(row.meter_rollovers, row.vehicle_rollovers),
         spannedKwh=spanned(row),
         estimated=row.is_estimated,
+        pending=row.is_pending,
         reasons=_reasons(row),
+        faults=faults(row),
     )
 
 
@@ -118,5 +120,6 @@ def _bucket(row: Any) -> VehicleBucket:
         coverage=coverage(row),
         spannedKwh=spanned(row),
         estimated=row.is_estimated,
+        pending=row.is_pending,
         reasons=_reasons(row),
     )

@@ -61,7 +61,45 @@ class SideCounts(Struct):
     vehicle: int
 
 
-Reason = Literal["no_assignment", "no_readings", "elsewhere_only", "baseline_missing", "data_fault", "no_energy"]
+Reason = Literal[
+    "no_assignment",
+    "no_readings",
+    "elsewhere_only",
+    "baseline_missing",
+    "data_fault",
+    "implausible_power",
+    "unsteady_register",
+    "no_energy",
+]
+
+FaultCode = Literal["implausible_power", "unsteady_register", "ratio_above_one"]
+Cause = Literal["wh_as_kwh", "undeclared_register", "two_sources", "ac_dc_swapped", "unknown"]
+
+
+class FaultyReading(Struct):
+    """A reading with more energy than the device can deliver in the seconds since its previous one (null: none within
+    a day)."""
+
+    timestamp: datetime
+    kwh: float
+    secondsSincePrevious: float | None
+    mostKwh: float
+
+
+class Fault(Struct):
+    """What is wrong with the data of a device, and the likely cause.
+
+    `implausible_power`: energy that the device cannot deliver in the time. `unsteady_register`: more than 10 events
+    within 24 hours. `ratio_above_one`: more reached the battery than came from the grid. `readings` show it, of a
+    register its events; `examples` are the first three.
+    """
+
+    code: FaultCode
+    deviceType: Literal["meter", "vehicle"]
+    deviceId: str
+    cause: Cause
+    readings: int
+    examples: list[FaultyReading]
 
 
 class Reasons(Struct):
@@ -69,7 +107,8 @@ class Reasons(Struct):
 
     `elsewhere_only`: the vehicle sent readings, none of them while a meter fed it. `baseline_missing`: a register's
     first reading: what it counted before is not known. `data_fault`:
-    more energy reached the battery than came from the grid. `no_energy`: neither moved, so there is no ratio.
+    more energy reached the battery than came from the grid. `implausible_power`, `unsteady_register`: the data of a
+    device is at fault, see `faults`. `no_energy`: neither moved, so there is no ratio.
     """
 
     acConsumedKwh: Reason | None

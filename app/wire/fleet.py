@@ -20,6 +20,13 @@ class Seen(Struct):
     vehicles: int
 
 
+class AtFault(Struct):
+    """Devices whose data is at fault (implausible power, an unsteady register): their vehicles are not matched."""
+
+    meters: int
+    vehicles: int
+
+
 class FleetReasons(Struct):
     """Why a figure of the fleet is null, or what is wrong with one that is given; null where nothing is."""
 
@@ -43,9 +50,11 @@ class Fleet(Struct):
     efficiencyRatio: float | None
     matched: Matched
     seen: Seen
+    atFault: AtFault
     readings: ReadingCounts
     coverage: Coverage
     estimated: bool
+    pending: bool
     reasons: FleetReasons
 
 

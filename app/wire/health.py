@@ -69,6 +69,7 @@ class BatteryHealth(Struct):
     maxBatteryTemp: float | None
     readings: int
     coverage: float | None
+    pending: bool
 
 
 class ChargerDay(Struct):
@@ -103,4 +104,5 @@ class ChargerHealth(Struct):
     reason: HealthReason | None
     change: Change | None
     trend: Trend
+    pending: bool
     days: list[ChargerDay]

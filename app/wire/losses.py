@@ -5,29 +5,31 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.wire.energy import Coverage, ReadingCounts, Window
+from app.wire.energy import Cause, Coverage, ReadingCounts, Window
 
-Verdict = Literal["abnormal_loss", "normal_for_power", "data_fault"]
+Verdict = Literal["abnormal_loss", "normal_for_power", "data_fault", "implausible_power", "unsteady_register"]
 
 
 class Loss(Struct):
     """A device that loses energy, or whose readings contradict each other.
 
     `abnormal_loss`: less arrives than is normal for the power it charges with; `normal_for_power`: below the threshold,
-    but a socket this slow loses that much; `data_fault`: more arrived than was drawn. The power is a mean of hours,
-    weighted by energy, kW to 2 decimals. `since` is where the days below the threshold begin that reach to the last day
-    known, no earlier than the window; null where that day is not below.
+    but a socket this slow loses that much; `data_fault`: more arrived than was drawn; `implausible_power`: energy that
+    the device cannot deliver, `unsteady_register`: no register, both without a ratio. `cause` is the likely one of a
+    fault. The power is a mean of hours, weighted by energy, kW to 2 decimals. `since` is where the days below the
+    threshold begin that reach to the last day known, no earlier than the window; null where that day is not below.
     """
 
     type: Literal["vehicle", "meter"]
     id: str
     verdict: Verdict
-    acConsumedKwh: float
-    dcDeliveredKwh: float
-    efficiencyRatio: float
+    cause: Cause | None
+    acConsumedKwh: float | None
+    dcDeliveredKwh: float | None
+    efficiencyRatio: float | None
     meanChargingPowerKw: float | None
     expectedRatio: float | None
-    lostKwh: float
+    lostKwh: float | None
     lostBeyondExpectedKwh: float | None
     since: datetime | None
     readings: ReadingCounts
@@ -68,6 +70,7 @@ class Losses(Struct):
 
     window: Window
     below: float | None
+    pending: bool
     vehicles: LossList
     meters: LossList
     dataFaults: LossList

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from app.wire.energy import Reason, Window
+from app.wire.energy import Fault, Reason, Window
 
 
 class Voltage(Struct):
@@ -42,5 +42,7 @@ class MeterEnergy(Struct):
     resets: int
     spannedKwh: float
     estimated: bool
+    pending: bool
     reason: Reason | None
+    faults: list[Fault]
     vehicles: list[FedVehicle]

@@ -5,6 +5,7 @@ from msgspec import Struct
 from app.wire.energy import (
     Bucket,
     Coverage,
+    Fault,
     ReadingCounts,
     Reasons,
     SideCounts,
@@ -34,7 +35,9 @@ class Performance(Struct):
     rollovers: SideCounts
     spannedKwh: SpannedEnergy
     estimated: bool
+    pending: bool
     reasons: Reasons
+    faults: list[Fault]
 
 
 class VehicleBucket(Struct):
@@ -48,6 +51,7 @@ class VehicleBucket(Struct):
     coverage: Coverage
     spannedKwh: SpannedEnergy
     estimated: bool
+    pending: bool
     reasons: Reasons
 
 

@@ -168,7 +168,8 @@ RETURNS TABLE (
     readings bigint,
     coverage float8,
     hours_hot float8,
-    battery_temp_max_c float4
+    battery_temp_max_c float4,
+    is_pending boolean
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -186,9 +187,10 @@ AS $$
                 ELSE (hourly.battery_temp_max_c - 40) / (hourly.battery_temp_max_c - hourly.battery_temp_min_c)
             END::float8
         ),
-        max(hourly.battery_temp_max_c)
+        max(hourly.battery_temp_max_c),
+        internal.is_pending('vehicle', vehicle, window_from, window_to)
     FROM internal.hours_of_vehicle(vehicle, window_from, window_to) AS hourly
 $$;
 
 COMMENT ON FUNCTION api.vehicle_condition(text, timestamptz, timestamptz) IS
-'Whether a vehicle ever sent a reading, its battery''s capacity as listed (kWh), and of the whole hours of (window_from, window_to]: readings, coverage, hours above 40 degrees C, highest battery temperature (degrees C; null without a reading).';
+'Whether a vehicle ever sent a reading, its battery''s capacity as listed (kWh), and of the whole hours of (window_from, window_to]: readings, coverage, hours above 40 degrees C, highest battery temperature (degrees C; null without a reading); whether late readings may be missing yet (is_pending).';

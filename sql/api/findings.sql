@@ -327,6 +327,35 @@ AS $$
             UNION ALL
             SELECT 'vehicle', count(*) FROM internal.live_vehicle_state
         ) AS fleet USING (device_type)
+        -- What answers call faults of data, of the last 24 hours
+        UNION ALL
+        SELECT
+            'warning',
+            fault.device_type || 's',
+            format(
+                CASE fault.code
+                    WHEN 'implausible_power' THEN '%s sent energy that a device of its power cannot deliver, %s'
+                    ELSE '%s: more than 10 events of a register within 24 hours, %s'
+                END,
+                internal.first_of(array_agg(fault.device_id ORDER BY fault.device_id)),
+                CASE fault.cause
+                    WHEN 'wh_as_kwh' THEN 'as if it sent Wh as kWh'
+                    WHEN 'undeclared_register' THEN 'as if it were a register that is not declared'
+                    WHEN 'two_sources' THEN 'as if two sources had one id'
+                    ELSE 'and no cause is known'
+                END
+            ),
+            CASE fault.cause
+                WHEN 'wh_as_kwh' THEN 'Let it send kWh; its readings so far count a thousandfold.'
+                WHEN 'undeclared_register' THEN format(
+                    'SELECT api.set_%s_kind(%L, ''register'', NULL, NULL); or PUT /v1/%ss/%s {"energyReading": "register", "since": null}',
+                    fault.device_type, min(fault.device_id), fault.device_type, min(fault.device_id)
+                )
+                WHEN 'two_sources' THEN 'Give each source an id of its own.'
+                ELSE 'See faults in GET /v1/analytics/meters/{id} or /v1/analytics/performance/{id}; a rated power decides what a device can deliver.'
+            END
+        FROM internal.fleet_faults(now() - interval '24 hours', now(), 'window', 'UTC') AS fault
+        GROUP BY fault.device_type, fault.code, fault.cause
         UNION ALL
         SELECT
             'note',

@@ -16,11 +16,14 @@ RETURNS TABLE (
     meters_seen bigint,
     vehicles_seen bigint,
     vehicles_matched bigint,
+    meters_at_fault bigint,
+    vehicles_at_fault bigint,
     meter_readings bigint,
     vehicle_readings bigint,
     meter_coverage float8,
     vehicle_coverage float8,
     is_estimated boolean,
+    is_pending boolean,
     energy_ac_reason text,
     energy_dc_reason text,
     efficiency_reason text
@@ -48,6 +51,10 @@ AS $$
             charged.energy_kwh AS energy_dc_kwh,
             charged.is_estimated
         FROM internal.fleet_energies('vehicle', window_from, window_to, bucket, timezone) AS charged
+    ),
+    fault AS MATERIALIZED (
+        SELECT DISTINCT found.bucket_from, found.device_type, found.device_id
+        FROM internal.fleet_faults(window_from, window_to, bucket, timezone) AS found
     ),
     drawn AS (
         SELECT
@@ -87,7 +94,8 @@ AS $$
         FROM battery
         GROUP BY battery.bucket_from
     ),
-    -- Like with like: both sides of the vehicles that sent readings while meters fed them, and whose meters did too.
+    -- Like with like: both sides of the vehicles that sent readings while meters fed them, and whose meters did too. What is
+    -- at fault says nothing about losses.
     matched AS (
         SELECT
             fed.bucket_from,
@@ -97,12 +105,26 @@ AS $$
         FROM (
             SELECT grid.bucket_from, grid.vehicle_id, sum(grid.energy_ac_kwh) AS energy_ac_kwh
             FROM grid
+            LEFT JOIN fault
+                ON fault.bucket_from = grid.bucket_from
+                AND fault.device_type = 'meter'
+                AND fault.device_id = grid.meter_id
             GROUP BY grid.bucket_from, grid.vehicle_id
+            HAVING count(fault.device_id) = 0
         ) AS fed
         JOIN (
             SELECT battery.bucket_from, battery.vehicle_id, sum(battery.energy_dc_kwh) AS energy_dc_kwh
             FROM battery
-            WHERE battery.meter_id IS NOT NULL
+            WHERE
+                battery.meter_id IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT
+                    FROM fault
+                    WHERE
+                        fault.bucket_from = battery.bucket_from
+                        AND fault.device_type = 'vehicle'
+                        AND fault.device_id = battery.vehicle_id
+                )
             GROUP BY battery.bucket_from, battery.vehicle_id
         ) AS charged ON charged.vehicle_id = fed.vehicle_id AND charged.bucket_from = fed.bucket_from
         GROUP BY fed.bucket_from
@@ -123,6 +145,8 @@ AS $$
         coalesce(drawn.meters, 0),
         coalesce(delivered.vehicles, 0),
         coalesce(matched.vehicles, 0),
+        coalesce(at_fault.meters, 0),
+        coalesce(at_fault.vehicles, 0),
         round(coalesce(drawn.readings, 0))::bigint,
         round(coalesce(delivered.readings, 0))::bigint,
         internal.coverage(
@@ -132,6 +156,7 @@ AS $$
             coalesce(delivered.readings, 0), expected.vehicles * internal.seconds_elapsed(slot.bucket_from, slot.bucket_to)
         ),
         coalesce(drawn.is_estimated, false) OR coalesce(delivered.is_estimated, false),
+        internal.is_fleet_pending(slot.bucket_from, slot.bucket_to),
         reason.energy_ac,
         reason.energy_dc,
         internal.ratio_reason(
@@ -140,6 +165,7 @@ AS $$
             CASE
                 WHEN drawn.energy_ac_kwh IS NULL OR delivered.energy_dc_kwh IS NULL
                     THEN coalesce(reason.energy_ac, reason.energy_dc)
+                WHEN matched.energy_ac_kwh IS NULL AND at_fault.bucket_from IS NOT NULL THEN 'implausible_power'
                 WHEN matched.energy_ac_kwh IS NULL THEN 'no_assignment'
             END,
             NULL
@@ -148,6 +174,14 @@ AS $$
     LEFT JOIN drawn ON drawn.bucket_from = slot.bucket_from
     LEFT JOIN delivered ON delivered.bucket_from = slot.bucket_from
     LEFT JOIN matched ON matched.bucket_from = slot.bucket_from
+    LEFT JOIN (
+        SELECT
+            fault.bucket_from,
+            count(*) FILTER (WHERE fault.device_type = 'meter') AS meters,
+            count(*) FILTER (WHERE fault.device_type = 'vehicle') AS vehicles
+        FROM fault
+        GROUP BY fault.bucket_from
+    ) AS at_fault ON at_fault.bucket_from = slot.bucket_from
     -- Devices with readings since the window began; coverage leaves out those that fell silent before it.
     CROSS JOIN (
         SELECT
@@ -169,4 +203,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.fleet_energy(timestamptz, timestamptz, text, text) IS
-'The fleet in (window_from, window_to], a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy, of it what arrived elsewhere (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides while meters fed them (matched). Null where nothing is known, and the reasons why.';
+'The fleet in (window_from, window_to], a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy, of it what arrived elsewhere (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides while meters fed them (matched), without those whose data is at fault (at_fault). Null where nothing is known, and the reasons why.';

@@ -1,5 +1,5 @@
--- Where energy is lost: vehicles and meters whose ratio is below a threshold, those whose ratio cannot be (above 1), and
--- meters that fed nobody. A vehicle's ratio is that of api.vehicle_performance, of what arrived while meters
+-- Where energy is lost: vehicles and meters whose ratio is below a threshold, those whose data is at fault (a ratio above 1,
+-- power that no device has), and meters that fed nobody. A vehicle's ratio is that of api.vehicle_performance, of what arrived while meters
 -- fed it; a meter's is of the vehicles it fed, while it fed them. A device with a silent side has no ratio and is not listed.
 --
 -- Without a threshold it is 0.85, or the lowest ratio that is normal for the device's power where that is higher: so a
@@ -13,6 +13,7 @@ RETURNS TABLE (
     device_type text,
     device_id text,
     verdict text,
+    cause text,
     energy_ac_kwh float8,
     energy_dc_kwh float8,
     efficiency_ratio float8,
@@ -32,7 +33,12 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 SET work_mem = '32MB'
 SET enable_mergejoin = off
 AS $$
-    WITH grid AS MATERIALIZED (
+    WITH fault AS MATERIALIZED (
+        SELECT found.device_type, found.device_id, min(found.code) AS code, min(found.cause) AS cause
+        FROM internal.fleet_faults(window_from, window_to, 'window', 'UTC') AS found
+        GROUP BY found.device_type, found.device_id
+    ),
+    grid AS MATERIALIZED (
         SELECT
             drew.bucket_from,
             drew.device_id AS meter_id,
@@ -52,6 +58,17 @@ AS $$
             charged.energy_kwh AS energy_dc_kwh
         FROM internal.fleet_energies('vehicle', window_from, window_to, 'day', 'UTC') AS charged
         WHERE charged.counterpart_id IS NOT NULL
+    ),
+    -- Vehicles whose ratio nobody knows, since their data is at fault, or that of a meter that fed them.
+    unknown AS MATERIALIZED (
+        SELECT found.device_id AS vehicle_id
+        FROM fault AS found
+        WHERE found.device_type = 'vehicle'
+        UNION
+        SELECT grid.vehicle_id
+        FROM fault AS found
+        JOIN grid ON grid.meter_id = found.device_id
+        WHERE found.device_type = 'meter' AND grid.vehicle_id IS NOT NULL
     ),
     device_day AS MATERIALIZED (
         SELECT
@@ -84,6 +101,10 @@ AS $$
             GROUP BY battery.vehicle_id, battery.bucket_from
         ) AS delivered
             ON delivered.vehicle_id = drawn.vehicle_id AND delivered.bucket_from = drawn.bucket_from
+        WHERE
+            NOT EXISTS (
+                SELECT FROM unknown WHERE unknown.vehicle_id = coalesce(drawn.vehicle_id, delivered.vehicle_id)
+            )
         UNION ALL
         SELECT
             'meter',
@@ -99,6 +120,12 @@ AS $$
             ON battery.meter_id = grid.meter_id
             AND battery.vehicle_id = grid.vehicle_id
             AND battery.bucket_from = grid.bucket_from
+        WHERE
+            NOT EXISTS (
+                SELECT
+                FROM fault
+                WHERE (fault.device_type, fault.device_id) IN (('meter', grid.meter_id), ('vehicle', grid.vehicle_id))
+            )
         GROUP BY grid.meter_id, grid.bucket_from
     ),
     device AS (
@@ -124,6 +151,9 @@ AS $$
                 WHEN device.efficiency_ratio < normal.lowest_ratio THEN 'abnormal_loss'
                 ELSE 'normal_for_power'
             END AS verdict,
+            CASE
+                WHEN device.efficiency_ratio > 1 THEN internal.cause_of_ratio(device.efficiency_ratio, device.mean_power_kw)
+            END AS cause,
             coalesce(below, greatest(0.85, normal.lowest_ratio)) AS threshold,
             device.energy_ac_kwh,
             device.energy_dc_kwh,
@@ -142,7 +172,33 @@ AS $$
         WHERE device.efficiency_ratio IS NOT NULL
         UNION ALL
         SELECT
-            'unattributed', 'meter', grid.meter_id, 'unattributed',
+            'data_faults', fault.device_type, fault.device_id, fault.code, fault.cause,
+            NULL,
+            energy.ac_kwh, energy.dc_kwh, NULL,
+            NULL,
+            NULL,
+            NULL,
+            energy.meter_readings, energy.vehicle_readings
+        FROM fault
+        CROSS JOIN LATERAL (
+            SELECT
+                sum(side.ac_kwh) AS ac_kwh,
+                sum(side.dc_kwh) AS dc_kwh,
+                round(coalesce(sum(side.meter_readings), 0))::bigint AS meter_readings,
+                round(coalesce(sum(side.vehicle_readings), 0))::bigint AS vehicle_readings
+            FROM (
+                SELECT grid.energy_ac_kwh AS ac_kwh, NULL::float8 AS dc_kwh, grid.readings AS meter_readings, 0 AS vehicle_readings
+                FROM grid
+                WHERE CASE fault.device_type WHEN 'meter' THEN grid.meter_id ELSE grid.vehicle_id END = fault.device_id
+                UNION ALL
+                SELECT NULL, battery.energy_dc_kwh, 0, battery.readings
+                FROM battery
+                WHERE CASE fault.device_type WHEN 'meter' THEN battery.meter_id ELSE battery.vehicle_id END = fault.device_id
+            ) AS side
+        ) AS energy
+        UNION ALL
+        SELECT
+            'unattributed', 'meter', grid.meter_id, 'unattributed', NULL,
             NULL,
             sum(grid.energy_ac_kwh), NULL, NULL,
             internal.ratio(sum(grid.power_sum_kw_kwh), sum(grid.energy_ac_kwh)),
@@ -150,7 +206,9 @@ AS $$
             sum(grid.energy_ac_kwh),
             round(sum(grid.readings))::bigint, NULL
         FROM grid
-        WHERE grid.vehicle_id IS NULL
+        WHERE
+            grid.vehicle_id IS NULL
+            AND NOT EXISTS (SELECT FROM fault WHERE fault.device_type = 'meter' AND fault.device_id = grid.meter_id)
         GROUP BY grid.meter_id
         HAVING sum(grid.energy_ac_kwh) >= 1e-9
     ),
@@ -158,12 +216,20 @@ AS $$
         SELECT
             judged.*,
             row_number() OVER (
-                PARTITION BY judged.list ORDER BY abs(judged.lost_kwh) DESC, judged.device_id, judged.device_type
+                PARTITION BY judged.list ORDER BY amount.kwh DESC, judged.device_id, judged.device_type
             ) AS place,
             count(*) OVER (PARTITION BY judged.list) AS listed_devices,
-            sum(abs(judged.lost_kwh)) OVER (PARTITION BY judged.list) AS listed_kwh
+            sum(amount.kwh) OVER (PARTITION BY judged.list) AS listed_kwh
         FROM judged
-        WHERE judged.efficiency_ratio > 1 OR judged.efficiency_ratio < judged.threshold OR judged.list = 'unattributed'
+        -- Without a ratio, all of it is in doubt.
+        CROSS JOIN LATERAL (
+            SELECT coalesce(abs(judged.lost_kwh), greatest(judged.energy_ac_kwh, judged.energy_dc_kwh), 0) AS kwh
+        ) AS amount
+        WHERE
+            judged.efficiency_ratio > 1
+            OR judged.efficiency_ratio < judged.threshold
+            OR judged.list = 'unattributed'
+            OR judged.verdict IN ('implausible_power', 'unsteady_register')
     ),
     fed AS (
         SELECT
@@ -181,6 +247,7 @@ AS $$
         ranked.device_type,
         ranked.device_id,
         ranked.verdict,
+        ranked.cause,
         ranked.energy_ac_kwh,
         ranked.energy_dc_kwh,
         ranked.efficiency_ratio,
@@ -227,4 +294,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.losses(timestamptz, timestamptz, float8, integer) IS
-'Lists of devices in (window_from, window_to], at most row_limit rows each (null: all), most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or the lowest normal ratio for their power), data_faults with a ratio above 1, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';
+'Lists of devices in (window_from, window_to], at most row_limit rows each (null: all), most kWh first: vehicles and meters whose ratio is below a threshold (null: 0.85, or the lowest normal ratio for their power), data_faults with a ratio above 1, implausible power or an unsteady register, and their likely cause, meters that drew energy for nobody (unattributed). Mean charging power (kW) is weighted by energy; listed_devices and listed_kwh count the whole list.';

@@ -12,7 +12,9 @@ RETURNS TABLE (
     resets integer,
     spanned_ac_kwh float8,
     is_estimated boolean,
-    energy_ac_reason text
+    is_pending boolean,
+    energy_ac_reason text,
+    faults jsonb
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -29,19 +31,38 @@ AS $$
         drawn.resets,
         spanned.energy_ac_kwh,
         drawn.is_estimated OR spanned.energy_ac_kwh >= 1e-9,
+        internal.is_meter_pending(meter, window_from, window_to),
         CASE
             WHEN drawn.readings = 0 THEN 'no_readings'
             WHEN drawn.baselines > 0 THEN 'baseline_missing'
-        END
+        END,
+        fault.list
     FROM internal.meter_window(meter, window_from, window_to, window_from, window_to) AS drawn
     CROSS JOIN (
         SELECT coalesce(sum(step.energy_kwh), 0) AS energy_ac_kwh
         FROM internal.spanned_readings('meter', meter, window_from, window_to) AS step
     ) AS spanned
+    CROSS JOIN (
+        SELECT coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'code', found.code,
+                    'deviceType', found.device_type,
+                    'deviceId', found.device_id,
+                    'cause', found.cause,
+                    'readings', found.readings,
+                    'examples', found.examples
+                )
+                ORDER BY found.code
+            ),
+            '[]'
+        ) AS list
+        FROM internal.device_faults('meter', window_from, window_to, meter) AS found
+    ) AS fault
 $$;
 
 COMMENT ON FUNCTION api.meter_energy(text, timestamptz, timestamptz) IS
-'Whether a meter ever sent a reading, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in (window_from, window_to], the energy of steps across an edge of an assignment (spanned_ac_kwh), and whether the energy is estimated; null where nothing is known, and the reason why.';
+'Whether a meter ever sent a reading, and its readings, AC energy (kWh), mean, lowest and highest voltage (V), coverage, register resets in (window_from, window_to], the energy of steps across an edge of an assignment (spanned_ac_kwh), and whether the energy is estimated; null where nothing is known, and the reason why; faults as in api.vehicle_performance.';
 
 -- The vehicles that a meter fed within a window, and its energy for each.
 
@@ -62,7 +83,7 @@ AS $$
         round(sum(fed.readings))::bigint,
         sum(fed.energy_ac_kwh),
         sum(charged.energy_dc_kwh),
-        internal.ratio(sum(charged.energy_dc_kwh), sum(fed.energy_ac_kwh))
+        CASE WHEN NOT bool_or(fault.is_one) THEN internal.ratio(sum(charged.energy_dc_kwh), sum(fed.energy_ac_kwh)) END
     FROM internal.meter_feeds(meter, window_from, window_to) AS feed
     CROSS JOIN LATERAL internal.meter_window(meter, feed.feed_from, feed.feed_to, window_from, window_to) AS fed
     CROSS JOIN LATERAL internal.vehicle_window(
@@ -72,9 +93,14 @@ AS $$
         window_from,
         window_to
     ) AS charged
+    CROSS JOIN LATERAL (
+        SELECT
+            EXISTS (SELECT FROM internal.device_faults('meter', feed.feed_from, feed.feed_to, meter))
+            OR EXISTS (SELECT FROM internal.device_faults('vehicle', feed.feed_from, feed.feed_to, feed.vehicle_id)) AS is_one
+    ) AS fault
     GROUP BY feed.vehicle_id
     ORDER BY min(feed.feed_from)
 $$;
 
 COMMENT ON FUNCTION api.meter_vehicles(text, timestamptz, timestamptz) IS
-'Vehicles that a meter fed in (window_from, window_to], in the order in which they came: for how many seconds, with how many of its readings, its energy meanwhile, what of it reached the battery (kWh, null without a reading), and the ratio of the two.';
+'Vehicles that a meter fed in (window_from, window_to], in the order in which they came: for how many seconds, with how many of its readings, its energy meanwhile, what of it reached the battery (kWh, null without a reading), and the ratio of the two (null too where the data of either is at fault).';

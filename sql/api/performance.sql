@@ -21,10 +21,12 @@ RETURNS TABLE (
     spanned_ac_kwh float8,
     spanned_dc_kwh float8,
     is_estimated boolean,
+    is_pending boolean,
     energy_ac_reason text,
     energy_dc_reason text,
     efficiency_reason text,
-    battery_temp_reason text
+    battery_temp_reason text,
+    faults jsonb
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -35,7 +37,7 @@ AS $$
         grid.energy_ac_kwh,
         battery.energy_dc_kwh,
         internal.elsewhere(battery.readings, battery.energy_dc_kwh, fed.readings, fed.energy_dc_kwh),
-        internal.ratio(fed.energy_dc_kwh, grid.energy_ac_kwh),
+        compared.ratio,
         battery.battery_temp_sum_c / nullif(battery.readings, 0),
         grid.meter_ids,
         round(grid.readings)::bigint,
@@ -49,15 +51,24 @@ AS $$
         spanned.energy_ac_kwh,
         spanned.energy_dc_kwh,
         grid.is_estimated OR battery.is_estimated OR greatest(spanned.energy_ac_kwh, spanned.energy_dc_kwh) >= 1e-9,
+        internal.is_vehicle_pending(vehicle, window_from, window_to),
         reason.energy_ac,
         reason.energy_dc,
-        internal.ratio_reason(
-            grid.energy_ac_kwh,
-            fed.energy_dc_kwh,
-            reason.energy_ac,
-            CASE WHEN battery.readings = 0 OR fed.baselines > 0 THEN reason.energy_dc END
-        ),
-        CASE WHEN battery.readings = 0 THEN 'no_readings' END
+        compared.reason,
+        CASE WHEN battery.readings = 0 THEN 'no_readings' END,
+        fault.list || CASE
+            WHEN compared.reason = 'data_fault' THEN jsonb_build_array(
+                jsonb_build_object(
+                    'code', 'ratio_above_one',
+                    'deviceType', 'vehicle',
+                    'deviceId', vehicle,
+                    'cause', internal.cause_of_ratio(compared.ratio, NULL),
+                    'readings', round(fed.readings)::bigint,
+                    'examples', '[]'::jsonb
+                )
+            )
+            ELSE '[]'
+        END
     FROM internal.vehicle_window(vehicle, window_from, window_to, window_from, window_to) AS battery
     CROSS JOIN internal.vehicle_fed(vehicle, window_from, window_to) AS fed
     CROSS JOIN (
@@ -93,10 +104,42 @@ AS $$
                 WHEN battery.baselines > 0 THEN 'baseline_missing'
             END AS energy_dc
     ) AS reason
+    CROSS JOIN (
+        SELECT
+            min(found.code) AS code,
+            coalesce(
+                jsonb_agg(
+                    jsonb_build_object(
+                        'code', found.code,
+                        'deviceType', found.device_type,
+                        'deviceId', found.device_id,
+                        'cause', found.cause,
+                        'readings', found.readings,
+                        'examples', found.examples
+                    )
+                    ORDER BY found.device_type, found.device_id, found.code
+                ),
+                '[]'
+            ) AS list
+        FROM internal.vehicle_faults(vehicle, window_from, window_to) AS found
+    ) AS fault
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE WHEN fault.code IS NULL THEN internal.ratio(fed.energy_dc_kwh, grid.energy_ac_kwh) END AS ratio,
+            coalesce(
+                fault.code,
+                internal.ratio_reason(
+                    grid.energy_ac_kwh,
+                    fed.energy_dc_kwh,
+                    reason.energy_ac,
+                    CASE WHEN battery.readings = 0 OR fed.baselines > 0 THEN reason.energy_dc END
+                )
+            ) AS reason
+    ) AS compared
 $$;
 
 COMMENT ON FUNCTION api.vehicle_performance(text, timestamptz, timestamptz) IS
-'AC energy through the assignments, DC energy, of it what arrived elsewhere (kWh), the ratio of what arrived while assigned to the AC energy, mean battery temperature (degrees C), the meters, reading counts, coverages (share of the expected minutes), register resets and rollovers of one vehicle in (window_from, window_to]; energies of steps across an edge of an assignment (spanned), and whether any energy is estimated; null where nothing is known, the ratio also where AC is 0. The reasons say why a figure is null, or what is wrong with it.';
+'AC energy through the assignments, DC energy, of it what arrived elsewhere (kWh), the ratio of what arrived while assigned to the AC energy, mean battery temperature (degrees C), the meters, reading counts, coverages (share of the expected minutes), register resets and rollovers of one vehicle in (window_from, window_to]; energies of steps across an edge of an assignment (spanned), whether any energy is estimated, and whether committed readings may be missing yet (is_pending); null where nothing is known, the ratio also where AC is 0. The reasons say why a figure is null, or what is wrong with it; faults is a list of what is wrong with the data: code, device, likely cause, readings. A device at fault leaves no ratio.';
 
 -- The parts of api.vehicle_performance: every meter that fed the vehicle, the vehicle itself, and the parts of their
 -- energies. A row without a part is a feed without a reading.

@@ -24,6 +24,7 @@ RETURNS TABLE (
     spanned_ac_kwh float8,
     spanned_dc_kwh float8,
     is_estimated boolean,
+    is_pending boolean,
     energy_ac_reason text,
     energy_dc_reason text,
     efficiency_reason text
@@ -128,7 +129,7 @@ AS $$
         grid.energy_ac_kwh,
         battery.energy_dc_kwh,
         internal.elsewhere(battery.readings, battery.energy_dc_kwh, battery.fed_readings, battery.fed_energy_dc_kwh),
-        internal.ratio(battery.fed_energy_dc_kwh, grid.energy_ac_kwh),
+        CASE WHEN fault.code IS NULL THEN internal.ratio(battery.fed_energy_dc_kwh, grid.energy_ac_kwh) END,
         battery.battery_temp_sum_c / nullif(battery.readings, 0),
         round(coalesce(grid.readings, 0))::bigint,
         round(coalesce(battery.readings, 0))::bigint,
@@ -139,14 +140,18 @@ AS $$
         coalesce(grid.is_estimated, false)
         OR coalesce(battery.is_estimated, false)
         OR coalesce(greatest(spanned.energy_ac_kwh, spanned.energy_dc_kwh) >= 1e-9, false),
+        internal.is_vehicle_pending(vehicle, slot.bucket_from, slot.bucket_to),
         reason.energy_ac,
         reason.energy_dc,
-        internal.ratio_reason(
-            grid.energy_ac_kwh,
-            battery.fed_energy_dc_kwh,
-            reason.energy_ac,
-            CASE WHEN battery.energy_dc_kwh IS NULL THEN reason.energy_dc
-                WHEN battery.fed_readings > 0 AND battery.fed_energy_dc_kwh IS NULL THEN 'baseline_missing' END
+        coalesce(
+            fault.code,
+            internal.ratio_reason(
+                grid.energy_ac_kwh,
+                battery.fed_energy_dc_kwh,
+                reason.energy_ac,
+                CASE WHEN battery.energy_dc_kwh IS NULL THEN reason.energy_dc
+                    WHEN battery.fed_readings > 0 AND battery.fed_energy_dc_kwh IS NULL THEN 'baseline_missing' END
+            )
         )
     FROM slot
     LEFT JOIN (
@@ -186,6 +191,39 @@ AS $$
         JOIN slot AS within ON step.recorded_at > within.bucket_from AND step.recorded_at <= within.bucket_to
         GROUP BY within.bucket_from
     ) AS spanned ON spanned.bucket_from = slot.bucket_from
+    LEFT JOIN (
+        SELECT faulty.bucket_from, min(found.code) AS code
+        FROM slot AS faulty
+        JOIN (
+            SELECT 'implausible_power' AS code, own.recorded_at
+            FROM internal.implausible_readings('vehicle', window_from, window_to, vehicle) AS own
+            UNION ALL
+            SELECT 'implausible_power', drawn.recorded_at
+            FROM meter
+            CROSS JOIN LATERAL internal.implausible_readings('meter', window_from, window_to, meter.meter_id) AS drawn
+            JOIN stretch
+                ON stretch.meter_id = meter.meter_id
+                AND drawn.recorded_at > stretch.stretch_from
+                AND drawn.recorded_at <= stretch.stretch_to
+        ) AS found ON found.recorded_at > faulty.bucket_from AND found.recorded_at <= faulty.bucket_to
+        GROUP BY faulty.bucket_from
+    ) AS implausible ON implausible.bucket_from = slot.bucket_from
+    LEFT JOIN (
+        SELECT side.bucket_from, 'unsteady_register' AS code
+        FROM (
+            SELECT slot.bucket_from, 'vehicle' AS device_type, vehicle AS device_id, slot.bucket_from AS side_from, slot.bucket_to AS side_to
+            FROM slot
+            UNION ALL
+            SELECT stretch.bucket_from, 'meter', stretch.meter_id, stretch.stretch_from, stretch.stretch_to
+            FROM stretch
+        ) AS side
+        CROSS JOIN LATERAL internal.unsteady_registers(
+            side.device_type, side.side_from, side.side_to, side.device_id
+        ) AS found
+        WHERE (SELECT internal.has_registers('vehicle') OR internal.has_registers('meter'))
+        GROUP BY side.bucket_from
+    ) AS unsteady ON unsteady.bucket_from = slot.bucket_from
+    CROSS JOIN LATERAL (SELECT coalesce(implausible.code, unsteady.code) AS code) AS fault
     CROSS JOIN LATERAL (
         SELECT
             CASE

@@ -1,4 +1,5 @@
--- A charger's ratio of DC to AC energy by day (UTC). A feed counts only on days with readings of both meter and vehicle.
+-- A charger's ratio of DC to AC energy by day (UTC). A feed counts only on days with readings of both meter and vehicle, and a
+-- day only where the meter's readings are plausible.
 
 CREATE FUNCTION internal.charger_days(meter text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -40,7 +41,19 @@ AS $$
         window_from,
         window_to
     ) AS battery
-    WHERE grid.readings > 0 AND battery.readings > 0
+    WHERE
+        grid.readings > 0
+        AND battery.readings > 0
+        AND NOT EXISTS (
+            SELECT
+            FROM internal.device_faults('meter', window_from, window_to, meter) AS found
+            WHERE found.code = 'unsteady_register'
+        )
+        AND NOT EXISTS (
+            SELECT
+            FROM internal.implausible_readings('meter', window_from, window_to, meter) AS found
+            WHERE found.recorded_at > slot.bucket_from AND found.recorded_at <= slot.bucket_to
+        )
     GROUP BY slot.bucket_from, slot.bucket_to
 $$;
 

@@ -27,3 +27,13 @@ $$;
 
 COMMENT ON FUNCTION internal.counted(numeric, text) IS
 'A number of things: 1 hour, 2 hours. The plural of the noun ends in s.';
+
+CREATE FUNCTION internal.first_of(names text[])
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT array_to_string(names[1:3], ', ')
+        || CASE WHEN cardinality(names) > 3 THEN format(' and %s more', cardinality(names) - 3) ELSE '' END
+$$;
+
+COMMENT ON FUNCTION internal.first_of(text[]) IS 'The first three of some names, and how many more there are.';

@@ -18,10 +18,12 @@ SELECT
     spanned_ac_kwh,
     spanned_dc_kwh,
     is_estimated,
+    is_pending,
     energy_ac_reason,
     energy_dc_reason,
     efficiency_reason,
-    battery_temp_reason
+    battery_temp_reason,
+    faults
 FROM api.vehicle_performance(%(vehicle_id)s, %(window_from)s, %(window_to)s);
 
 -- name: vehicle_series
@@ -43,6 +45,7 @@ SELECT
     spanned_ac_kwh,
     spanned_dc_kwh,
     is_estimated,
+    is_pending,
     energy_ac_reason,
     energy_dc_reason,
     efficiency_reason,
@@ -79,7 +82,9 @@ SELECT
     drawn.resets,
     drawn.spanned_ac_kwh,
     drawn.is_estimated,
+    drawn.is_pending,
     drawn.energy_ac_reason,
+    drawn.faults,
     fed.vehicle_id,
     fed.fed_seconds,
     fed.readings AS fed_readings,
@@ -109,10 +114,12 @@ SELECT
     performance.spanned_ac_kwh,
     performance.spanned_dc_kwh,
     performance.is_estimated,
+    performance.is_pending,
     performance.energy_ac_reason,
     performance.energy_dc_reason,
     performance.efficiency_reason,
     performance.battery_temp_reason,
+    performance.faults,
     part.device_type,
     part.device_id,
     part.meter_id,

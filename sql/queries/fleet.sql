@@ -9,6 +9,8 @@ SELECT
     energy_ac_unattributed_kwh,
     efficiency_ratio,
     vehicles_matched,
+    meters_at_fault,
+    vehicles_at_fault,
     matched_energy_ac_kwh,
     matched_energy_dc_kwh,
     meters_seen,
@@ -18,17 +20,21 @@ SELECT
     meter_coverage,
     vehicle_coverage,
     is_estimated,
+    is_pending,
     energy_ac_reason,
     energy_dc_reason,
     efficiency_reason
 FROM api.fleet_energy(%(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
 
 -- name: losses
+-- One row without a list where nothing is listed.
 SELECT
+    pending.is_pending,
     list,
     device_type,
     device_id,
     verdict,
+    cause,
     energy_ac_kwh,
     energy_dc_kwh,
     efficiency_ratio,
@@ -43,4 +49,5 @@ SELECT
     vehicle_coverage,
     listed_devices,
     listed_kwh
-FROM api.losses(%(window_from)s, %(window_to)s, %(below)s, %(row_limit)s);
+FROM (SELECT internal.is_fleet_pending(%(window_from)s, %(window_to)s) AS is_pending) AS pending
+LEFT JOIN api.losses(%(window_from)s, %(window_to)s, %(below)s, %(row_limit)s) ON true;

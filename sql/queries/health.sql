@@ -5,7 +5,8 @@ SELECT
     readings,
     coverage,
     hours_hot,
-    battery_temp_max_c
+    battery_temp_max_c,
+    is_pending
 FROM api.vehicle_condition(%(vehicle_id)s, %(window_from)s, %(window_to)s);
 
 -- name: battery_months
@@ -29,6 +30,7 @@ SELECT
     EXISTS (SELECT FROM api.live_meter_state AS live WHERE live.meter_id = %(meter_id)s)
     OR EXISTS (SELECT FROM api.assignment WHERE assignment.meter_id = %(meter_id)s)
     OR EXISTS (SELECT FROM api.meter AS listed WHERE listed.meter_id = %(meter_id)s) AS is_known,
+    internal.is_meter_pending(%(meter_id)s, %(window_from)s, %(window_to)s) AS is_pending,
     has_fed,
     baseline_ratio,
     recent_ratio,

@@ -16,6 +16,11 @@ DECLARE
     refresh_to timestamptz;
     -- In batches, releases before 2.29 may leave out the newest bucket.
     in_one_batch CONSTANT jsonb := '{"buckets_per_batch": 0}';
+    kind_of_device CONSTANT text := split_part(relation_name, '_', 1);
+    -- Rows of telemetry.stale_hour that this refresh settles, and their hours, as runs without a gap.
+    stale_ids bigint[];
+    runs tstzrange[];
+    run tstzrange;
 BEGIN
     CALL internal.remember_dropped();
     CALL internal.note_chunks();
@@ -37,6 +42,33 @@ BEGIN
         refresh_from := greatest(internal.hour_floor(asked_from), internal.hour_kept_from(rollup.kept_from));
         refresh_to := least(internal.hour_ceiling(asked_to), internal.hour_floor(rollup.refresh_end));
     END IF;
+    IF NOT rollup.is_daily THEN
+        SELECT array_agg(stale.id) INTO stale_ids
+        FROM telemetry.stale_hour AS stale
+        WHERE
+            stale.device_type = kind_of_device
+            AND (
+                stale.bucket_start BETWEEN refresh_from AND refresh_to
+                -- Where the history is gone, nothing will ever settle it.
+                OR stale.bucket_start < internal.hour_kept_from(rollup.kept_from)
+            );
+        -- Rows that came by COPY leave no invalidation (all releases up to 2.29.2), so these hours are refreshed by force.
+        runs := ARRAY(
+            SELECT unnest(range_agg(tstzrange(stale.bucket_start, stale.bucket_start + interval '1 hour')))
+            FROM telemetry.stale_hour AS stale
+            WHERE stale.id = ANY (stale_ids) AND stale.bucket_start >= refresh_from
+        );
+        COMMIT;
+        FOREACH run IN ARRAY runs LOOP
+            CALL public.refresh_continuous_aggregate(
+                format('telemetry.%I', relation_name)::regclass,
+                lower(run),
+                upper(run),
+                force => true,
+                options => in_one_batch
+            );
+        END LOOP;
+    END IF;
     IF refresh_from < refresh_to THEN
         CALL public.refresh_continuous_aggregate(
             format('telemetry.%I', relation_name)::regclass,
@@ -45,6 +77,8 @@ BEGIN
             options => in_one_batch
         );
     END IF;
+    DELETE FROM telemetry.stale_hour AS stale WHERE stale.id = ANY (stale_ids);
+    COMMIT;
 END
 $$;
 

@@ -23,6 +23,11 @@ ONLY_POSTGRES_FUNCTIONS = {
     ("telemetry", "delete_expired", "relation_name text, rows_at_most bigint"),
 }
 ONLY_TIMESCALE_FUNCTIONS = {
+    # A rollup that is right at every commit is never stale.
+    ("telemetry", "note_stale_meter_hours", ""),
+    ("telemetry", "note_stale_vehicle_hours", ""),
+    ("internal", "materialised_before", "relation_name text"),
+    ("internal", "most_stale_device_hours", ""),
     ("telemetry", "upkeep_job", "IN job_id integer, IN config jsonb"),
     ("telemetry", "refresh_job", "IN job_id integer, IN config jsonb"),
     ("internal", "refresh_rollup", f"IN relation_name text, {RANGE}"),

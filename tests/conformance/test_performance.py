@@ -175,7 +175,9 @@ def test_the_two_readings_of_the_mission_give_its_figures(client: Client) -> Non
         "rollovers": {"meter": 0, "vehicle": 0},
         "spannedKwh": {"ac": 0.0, "dc": 0.0},
         "estimated": False,
+        "pending": False,
         "reasons": REASONS,
+        "faults": [],
     }
 
     again = client.ingest(*readings)
@@ -520,12 +522,14 @@ def test_a_vehicle_known_but_silent_in_the_window_is_200_with_nulls(
         "rollovers": {"meter": 0, "vehicle": 0},
         "spannedKwh": {"ac": 0.0, "dc": 0.0},
         "estimated": False,
+        "pending": False,
         "reasons": {
             "acConsumedKwh": "no_assignment",
             "dcDeliveredKwh": "no_readings",
             "efficiencyRatio": "no_assignment",
             "avgBatteryTemp": "no_readings",
         },
+        "faults": [],
     }
 
 
