@@ -23,11 +23,14 @@ DECLARE
     jitter CONSTANT float8 := internal.register_jitter_kwh();
     step CONSTANT float8 := kwh - state.last_kwh;
     -- What can have flowed into the step, kWh.
-    can_flow CONSTANT float8 := jitter + power_kw * date_part('epoch', at - CASE
-        WHEN state.stands THEN state.last_at
-        ELSE least(state.last_at, greatest(state.flows_from, at - still_for))
-    END) / 3600;
+    can_flow CONSTANT float8 := jitter + power_kw * date_part(
+        'epoch', at - least(state.last_at, greatest(state.flows_from, at - still_for))
+    ) / 3600;
     is_plain CONSTANT boolean := step >= -jitter AND step <= can_flow;
+    -- While the register stands after an event, a step that takes longer than the last reading may be the way back.
+    is_plain_at_once CONSTANT boolean := is_plain AND (
+        NOT state.stands OR step <= jitter + power_kw * date_part('epoch', at - state.last_at) / 3600
+    );
     rolled CONSTANT float8 := kwh + modulus_kwh - state.last_kwh;
     rolls_over CONSTANT boolean := coalesce(step < 0 AND rolled >= 0 AND rolled <= can_flow, false);
     back float8;
@@ -68,7 +71,7 @@ BEGIN
             AND back <= jitter + power_kw * date_part('epoch', at - state.open_before_at) / 3600
             AND (CASE WHEN state.open_fell THEN step > 0 ELSE step < 0 END)
             AND (
-                NOT is_plain
+                NOT is_plain_at_once
                 OR (
                     NOT state.open_has_moved
                     AND state.open_fell
@@ -239,7 +242,7 @@ BEGIN
                 state.last_kwh AS shown_kwh,
                 state.last_at AS before_at,
                 state.last_kwh AS before_kwh,
-                state.last_at AS flows_from
+                state.flows_from AS flows_from
             INTO point
             FROM internal.device_reading AS history
             WHERE
@@ -323,12 +326,11 @@ BEGIN
                 judged.counted_kwh, judged.counted_kwh - (point.kwh - coalesce(state.shown_kwh, 0)),
                 state.open_event_at, state.open_counted_kwh, state.open_has_moved
             );
-            state.flows_from := point.at;
+            state.flows_from := coalesce(state.last_at, point.at);
             state.stands := true;
         ELSE
             state.flows_from := CASE
                 WHEN point.kwh <> state.last_kwh THEN state.last_at
-                WHEN state.stands THEN point.at
                 ELSE state.flows_from
             END;
             state.stands := state.stands AND point.kwh = state.last_kwh;

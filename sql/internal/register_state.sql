@@ -244,7 +244,8 @@ BEGIN
         state.open_has_moved := event.open_has_moved;
     END IF;
     IF event.recorded_at = state.last_at THEN
-        state.flows_from := state.last_at;
+        -- It may have begun to show its value at any time since the reading before.
+        state.flows_from := coalesce(event.before_at, state.last_at);
         state.stands := true;
         state.before_at := event.before_at;
         state.before_kwh := event.before_kwh;
@@ -284,7 +285,7 @@ BEGIN
     );
     state.stands := coalesce(state.stands, false);
     state.flows_from := CASE
-        WHEN state.stands THEN state.last_at
+        WHEN state.stands THEN coalesce(event.before_at, event.recorded_at)
         -- Moved longer ago than its value may stand still, or by one step from the reading before.
         ELSE coalesce(state.flows_from, state.last_at - still_for)
     END;

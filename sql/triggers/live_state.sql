@@ -90,7 +90,6 @@ BEGIN
                                         WHEN NOT live.register_stands OR live.register_kind = 'session'
                                             THEN live.recorded_at
                                     END
-                                WHEN live.register_stands THEN excluded.recorded_at
                                 ELSE live.register_flows_from
                             END,
                             register_stands = live.register_stands AND excluded.ENERGY = live.ENERGY
@@ -230,7 +229,6 @@ BEGIN
                             CASE
                                 WHEN is_to_judge OR register_kind IS NULL THEN NULL
                                 WHEN flows_on_from IS NOT NULL THEN flows_on_from
-                                WHEN register_stands THEN recorded_at
                                 ELSE register_flows_from
                             END,
                             register_stands AND flows_on_from IS NULL

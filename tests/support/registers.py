@@ -114,7 +114,7 @@ def events(
         kind, counted, after = _judge(state, at, kwh, rules, decision)
         if kind is None and left_out:
             kind = "return"
-            after = replace(after, flows_from=at, stands=True)
+            after = replace(after, flows_from=state.at if state else at, stands=True)
         if kind is not None:
             found.append(Event(at, kind, state.kwh if state else None, kwh, counted, counted - (kwh - shown)))
         state, shown, left_out = after, kwh, False
@@ -145,14 +145,17 @@ def _judge(
     step = kwh - state.kwh
     moves = step != 0
     opened = state.open if state.open is not None and at - state.open.at <= OPEN_FOR else None
-    flows_from = state.at if state.stands else min(state.at, max(state.flows_from, at - rules.stands_still))
+    flows_from = min(state.at, max(state.flows_from, at - rules.stands_still))
     can_flow = rules.power_kw * _hours(at - flows_from) + JITTER_KWH
     is_plain = -JITTER_KWH <= step <= can_flow
+    # While the register stands after an event, a step that takes longer than the last reading may be the way back.
+    at_once = rules.power_kw * _hours(at - (state.at if state.stands else flows_from)) + JITTER_KWH
+    is_plain_at_once = -JITTER_KWH <= step <= at_once
     is_register = rules.meaning == "register"
 
     def event(kind: str, counted: float, new: Open | None) -> tuple[str, float, State]:
         return kind, counted, State(
-            at, kwh, at, True, state.at, state.kwh, counted, kind == "return", new
+            at, kwh, state.at, True, state.at, state.kwh, counted, kind == "return", new
         )  # fmt: skip
 
     def goes_on(counted: float) -> Open | None:
@@ -173,7 +176,7 @@ def _judge(
             and abs(step) > JITTER_KWH
             and (opened.kind == "break" or rules.rated_power_kw is None)
         )
-        if is_back and goes_against and (not is_plain or first_move):
+        if is_back and goes_against and (not is_plain_at_once or first_move):
             return event("return", back - opened.counted_kwh, None)
     modulus_kwh = rules.modulus_at(at)
     rolled = None if modulus_kwh is None else kwh + modulus_kwh - state.kwh
@@ -194,7 +197,7 @@ def _judge(
         return opens("reset", kwh)
     if is_plain:
         stands = state.stands and not moves
-        flows = state.at if moves else at if stands else state.flows_from
+        flows = state.at if moves else state.flows_from
         return None, step, State(at, kwh, flows, stands, state.at, state.kwh, step, True, goes_on(step))
     if rolls_over and rolled is not None:
         return opens("rollover", rolled)
@@ -212,7 +215,7 @@ def _decided(
         "rollover": kwh + (rules.modulus_at(at) or 0.0) - state.kwh,
         "exchange": kwh - (decision.first_kwh or 0.0),
     }[decision.kind]
-    return decision.kind, counted, State(at, kwh, at, True, state.at, state.kwh, counted, False, None)
+    return decision.kind, counted, State(at, kwh, state.at, True, state.at, state.kwh, counted, False, None)
 
 
 def energy(

@@ -64,8 +64,12 @@ def test_a_series_counts_what_a_person_would(
 def test_a_coarse_counter_that_stands_for_hours_has_had_time_to_count() -> None:
     readings = every(timedelta(hours=1), 99, 100, 100, 100, 100, 100, 144)
     assert kinds(events(readings, Rules(rated_power_kw=11))) == []
-    # After an event, it stands since then.
-    assert kinds(events(readings[1:], Rules(rated_power_kw=11))) == ["break"]
+    # After an event too: otherwise each step of it would be a break, and the next one as well.
+    assert kinds(events(readings[1:], Rules(rated_power_kw=11))) == []
+    assert kinds(events(every(timedelta(hours=1), 50, 100, 100, 100, 160), Rules(rated_power_kw=11))) == [
+        "break",
+        "break",
+    ]
 
 
 def test_a_long_gap_of_a_register_is_energy_and_no_fault() -> None:
