@@ -95,6 +95,31 @@ DECLARE
     around_from CONSTANT timestamptz := internal.hour_floor(window_from) - internal.longest_step();
     around_to CONSTANT timestamptz := internal.hour_ceiling(window_to) + internal.longest_step();
 BEGIN
+    -- Mostly, nothing of one device is implausible: a look at its rollup says so, which takes little to plan.
+    IF only_device = ANY (registers) AND only_device <> ALL (registers_at_times)
+        OR only_device IS NOT NULL AND NOT EXISTS (
+            SELECT
+            FROM internal.device_hourly AS hourly
+            WHERE
+                hourly.device_type = kind_of_device
+                AND hourly.device_id = only_device
+                AND hourly.bucket_start > internal.hour_floor(window_from)
+                AND hourly.bucket_start <= internal.hour_bucket(window_to)
+                AND hourly.energy_max_kwh > internal.deliverable_kwh(
+                    coalesce(
+                        internal.over_rated() * (
+                            SELECT rated.rated_power_kw
+                            FROM internal.rated_device AS rated
+                            WHERE rated.device_type = kind_of_device AND rated.device_id = only_device
+                        ),
+                        unrated_kw
+                    ),
+                    internal.shortest_step()
+                )
+        )
+    THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH hour AS MATERIALIZED (
         SELECT
@@ -290,6 +315,9 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 BEGIN
+    IF NOT internal.has_registers(kind_of_device, only_device) THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT
         counted.device_id,
