@@ -149,8 +149,7 @@ def _judge(
     can_flow = rules.power_kw * _hours(at - flows_from) + JITTER_KWH
     is_plain = -JITTER_KWH <= step <= can_flow
     # While the register stands after an event, a step that takes longer than the last reading may be the way back.
-    at_once = rules.power_kw * _hours(at - (state.at if state.stands else flows_from)) + JITTER_KWH
-    is_plain_at_once = -JITTER_KWH <= step <= at_once
+    is_plain_at_once = is_plain and (not state.stands or step <= rules.power_kw * _hours(at - state.at) + JITTER_KWH)
     is_register = rules.meaning == "register"
 
     def event(kind: str, counted: float, new: Open | None) -> tuple[str, float, State]:
