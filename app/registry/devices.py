@@ -88,7 +88,9 @@ class _Done(NamedTuple):
 async def meters(database: Database, page: Page) -> Meters:
     """A page of meters in order of id, empty where none fits. Raises :class:`DatabaseLost`."""
     rows = await database.fetch_all("meters", page.parameters())
-    listed = [Meter(row.meter_id, row.name, row.site_name, **_known(row)) for row in rows[: page.limit]]
+    listed = [
+        Meter(row.meter_id, row.name, row.site_name, **_properties(row, _kind(row))) for row in rows[: page.limit]
+    ]
     return Meters(listed, listed[-1].meterId if len(rows) > page.limit else None)
 
 
@@ -96,7 +98,13 @@ async def vehicles(database: Database, page: Page) -> Vehicles:
     """A page of vehicles in order of id, empty where none fits. Raises :class:`DatabaseLost`."""
     rows = await database.fetch_all("vehicles", page.parameters())
     listed = [
-        Vehicle(row.vehicle_id, row.name, row.group_name, **_known(row), batteryCapacityKwh=row.battery_capacity_kwh)
+        Vehicle(
+            row.vehicle_id,
+            row.name,
+            row.group_name,
+            **_properties(row, _kind(row)),
+            batteryCapacityKwh=row.battery_capacity_kwh,
+        )
         for row in rows[: page.limit]
     ]
     return Vehicles(listed, listed[-1].vehicleId if len(rows) > page.limit else None)
@@ -109,7 +117,7 @@ async def meter(database: Database, meter_id: str) -> MeterDetails:
     if not kinds:
         raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
     [row] = await database.fetch_all("listed_meter", {"device_id": meter_id})
-    return MeterDetails(meter_id, row.name, row.site_name, **_properties(row, kinds), kinds=kinds)
+    return MeterDetails(meter_id, row.name, row.site_name, **_properties(row, kinds[-1]), kinds=kinds)
 
 
 async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
@@ -123,7 +131,7 @@ async def vehicle(database: Database, vehicle_id: str) -> VehicleDetails:
         vehicle_id,
         row.name,
         row.group_name,
-        **_properties(row, kinds),
+        **_properties(row, kinds[-1]),
         batteryCapacityKwh=row.battery_capacity_kwh,
         kinds=kinds,
     )
@@ -219,21 +227,8 @@ async def set_fleet_defaults(
     )
 
 
-def _known(row: Any) -> dict[str, Any]:
-    """Fields that pages of meters and of vehicles share."""
-    return {
-        "listed": row.is_listed,
-        "energyReading": row.energy_reading,
-        "registerModulusKwh": row.register_modulus_kwh,
-        "fleetDefault": row.is_fleet_default,
-        "since": row.kind_from,
-        "ratedPowerKw": row.rated_power_kw,
-    }
-
-
-def _properties(row: Any, kinds: Sequence[DeviceKind]) -> dict[str, Any]:
-    """Fields that a meter and a vehicle share. No kind begins later than now, so the last one applies."""
-    kind = kinds[-1]
+def _properties(row: Any, kind: DeviceKind) -> dict[str, Any]:
+    """Fields that a meter and a vehicle share; the kind is the one that applies now."""
     return {
         "listed": row.is_listed,
         "energyReading": kind.energyReading,

@@ -71,7 +71,8 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
 }
 KIND_OF: dict[str, Kind] = {"assignments": "assignments", "meters": "devices", "vehicles": "devices"}
 OPTIONAL = ("to", "since", *DEVICE_FIELDS)
-_OF_READINGS = ("timestamp", "kwhConsumedAc", "voltage", "soc", "kwhDeliveredDc", "batteryTemp")
+# A column of one of these makes a file one of readings.
+_OF_READINGS = ("timestamp", "kwhConsumedAc", "kwhDeliveredDc")
 OF_VEHICLES = ("soc", "kwhDeliveredDc", "batteryTemp")
 OPTION_OF = {"meterId": "--meter", "vehicleId": "--vehicle"}
 INSTANTS = ("timestamp", "from", "to")

@@ -53,8 +53,9 @@ AS $$
         FROM internal.fleet_energies('vehicle', window_from, window_to, bucket, timezone) AS charged
     ),
     fault AS MATERIALIZED (
-        SELECT DISTINCT found.bucket_from, found.device_type, found.device_id
+        SELECT found.bucket_from, found.device_type, found.device_id, min(found.code) AS code
         FROM internal.fleet_faults(window_from, window_to, bucket, timezone) AS found
+        GROUP BY found.bucket_from, found.device_type, found.device_id
     ),
     drawn AS (
         SELECT
@@ -165,8 +166,7 @@ AS $$
             CASE
                 WHEN drawn.energy_ac_kwh IS NULL OR delivered.energy_dc_kwh IS NULL
                     THEN coalesce(reason.energy_ac, reason.energy_dc)
-                WHEN matched.energy_ac_kwh IS NULL AND at_fault.bucket_from IS NOT NULL THEN 'implausible_power'
-                WHEN matched.energy_ac_kwh IS NULL THEN 'no_assignment'
+                WHEN matched.energy_ac_kwh IS NULL THEN coalesce(at_fault.code, 'no_assignment')
             END,
             NULL
         )
@@ -177,6 +177,7 @@ AS $$
     LEFT JOIN (
         SELECT
             fault.bucket_from,
+            min(fault.code) AS code,
             count(*) FILTER (WHERE fault.device_type = 'meter') AS meters,
             count(*) FILTER (WHERE fault.device_type = 'vehicle') AS vehicles
         FROM fault

@@ -45,13 +45,8 @@ AS $$
     CROSS JOIN (
         SELECT coalesce(
             jsonb_agg(
-                jsonb_build_object(
-                    'code', found.code,
-                    'deviceType', found.device_type,
-                    'deviceId', found.device_id,
-                    'cause', found.cause,
-                    'readings', found.readings,
-                    'examples', found.examples
+                internal.fault_shown(
+                    found.code, found.device_type, found.device_id, found.cause, found.readings, found.examples
                 )
                 ORDER BY found.code
             ),

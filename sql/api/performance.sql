@@ -58,13 +58,13 @@ AS $$
         CASE WHEN battery.readings = 0 THEN 'no_readings' END,
         fault.list || CASE
             WHEN compared.reason = 'data_fault' THEN jsonb_build_array(
-                jsonb_build_object(
-                    'code', 'ratio_above_one',
-                    'deviceType', 'vehicle',
-                    'deviceId', vehicle,
-                    'cause', internal.cause_of_ratio(compared.ratio, NULL),
-                    'readings', round(fed.readings)::bigint,
-                    'examples', '[]'::jsonb
+                internal.fault_shown(
+                    'ratio_above_one',
+                    'vehicle',
+                    vehicle,
+                    internal.cause_of_ratio(compared.ratio, NULL),
+                    round(fed.readings)::bigint,
+                    '[]'
                 )
             )
             ELSE '[]'
@@ -109,13 +109,8 @@ AS $$
             min(found.code) AS code,
             coalesce(
                 jsonb_agg(
-                    jsonb_build_object(
-                        'code', found.code,
-                        'deviceType', found.device_type,
-                        'deviceId', found.device_id,
-                        'cause', found.cause,
-                        'readings', found.readings,
-                        'examples', found.examples
+                    internal.fault_shown(
+                        found.code, found.device_type, found.device_id, found.cause, found.readings, found.examples
                     )
                     ORDER BY found.device_type, found.device_id, found.code
                 ),

@@ -44,11 +44,7 @@ AS $$
     WHERE
         grid.readings > 0
         AND battery.readings > 0
-        AND NOT EXISTS (
-            SELECT
-            FROM internal.device_faults('meter', window_from, window_to, meter) AS found
-            WHERE found.code = 'unsteady_register'
-        )
+        AND NOT EXISTS (SELECT FROM internal.unsteady_registers('meter', window_from, window_to, meter))
         AND NOT EXISTS (
             SELECT
             FROM internal.implausible_readings('meter', window_from, window_to, meter) AS found

@@ -38,9 +38,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     -- Hours before this are known from their rollups alone.
-    kept_from CONSTANT timestamptz := coalesce(
-        internal.hour_kept_from(internal.history_horizon(kind_of_device || '_telemetry_history')), '-infinity'
-    );
+    kept_from CONSTANT timestamptz := internal.kept_from(kind_of_device);
     -- The hour before the first one tells with which value that began.
     looked_from CONSTANT timestamptz := internal.hour_floor(pieces_from) - interval '1 hour';
 BEGIN

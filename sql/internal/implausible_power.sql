@@ -361,7 +361,28 @@ $$;
 COMMENT ON FUNCTION internal.unsteady_registers(text, timestamptz, timestamptz, text) IS
 'Meters or vehicles (kind_of_device), or one, whose register had more than ten events within 24 hours of (window_from, window_to]: the last event, how many, and the likely cause: two_sources or wh_as_kwh.';
 
--- A fault of a device in a window, for a program: code, likely cause, and the first readings that show it.
+-- A fault as answers show it, for a program to read.
+
+CREATE FUNCTION internal.fault_shown(
+    code text, device_type text, device_id text, cause text, readings bigint, examples jsonb
+)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT jsonb_build_object(
+        'code', code,
+        'deviceType', device_type,
+        'deviceId', device_id,
+        'cause', cause,
+        'readings', readings,
+        'examples', examples
+    )
+$$;
+
+COMMENT ON FUNCTION internal.fault_shown(text, text, text, text, bigint, jsonb) IS
+'A fault of data as an object: code, deviceType, deviceId, cause, readings, examples.';
+
+-- A fault of a device in a window: code, likely cause, and the first readings that show it.
 
 CREATE FUNCTION internal.device_faults(
     kind_of_device text, window_from timestamptz, window_to timestamptz, only_device text DEFAULT NULL
@@ -404,10 +425,17 @@ AS $$
     SELECT own.device_type, own.device_id, own.code, own.cause, own.readings, own.examples
     FROM internal.device_faults('vehicle', window_from, window_to, vehicle) AS own
     UNION ALL
-    SELECT DISTINCT ON (grid.device_id, grid.code)
-        grid.device_type, grid.device_id, grid.code, grid.cause, grid.readings, grid.examples
+    -- Of a meter that fed it several times, all readings, and the examples of the first time.
+    SELECT
+        grid.device_type,
+        grid.device_id,
+        grid.code,
+        min(grid.cause),
+        sum(grid.readings)::bigint,
+        (array_agg(grid.examples ORDER BY feed.feed_from))[1]
     FROM internal.vehicle_feeds(vehicle, window_from, window_to) AS feed
     CROSS JOIN LATERAL internal.device_faults('meter', feed.feed_from, feed.feed_to, feed.meter_id) AS grid
+    GROUP BY grid.device_type, grid.device_id, grid.code
 $$;
 
 COMMENT ON FUNCTION internal.vehicle_faults(text, timestamptz, timestamptz) IS

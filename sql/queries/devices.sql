@@ -38,6 +38,7 @@ SELECT
         ),
         '-infinity'
     ) AS kind_from,
+    NULL::timestamptz AS kind_to,
     listed.rated_power_kw
 FROM (
     (
@@ -119,6 +120,7 @@ SELECT
         ),
         '-infinity'
     ) AS kind_from,
+    NULL::timestamptz AS kind_to,
     listed.rated_power_kw,
     listed.battery_capacity_kwh
 FROM (

@@ -181,6 +181,24 @@ def test_a_window_that_holds_one_of_the_readings_knows_the_cause(client: Client,
         assert (fault["cause"], fault["readings"]) == (cause, 1)
 
 
+def test_a_meter_at_fault_that_fed_a_vehicle_twice_is_named_once_with_all_its_readings(
+    client: Client, connection: Connection
+) -> None:
+    start = begin()
+    instants = [start + (i + 1) * 15 * MINUTE for i in range(8)]
+    client.ingest(
+        *(meter_reading("M-1", at, kwhConsumedAc=5500.0 - i * 7 % 5) for i, at in enumerate(instants)),
+        *(vehicle_reading("V-1", at, kwhDeliveredDc=5.0) for at in instants),
+    )
+    for first, last in ((0, 2), (3, 7)):
+        assignment = {"meterId": "M-1", "vehicleId": "V-1", "from": instants[first], "to": instants[last]}
+        assert client.post("/v1/assignments", assignment).status == 201
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [start - HOUR, start + 3 * HOUR])
+    [fault] = ask(client, "performance/V-1", (start, instants[-1]))["faults"]
+    assert (fault["deviceId"], fault["readings"], len(fault["examples"])) == ("M-1", 2 + 4, 2)
+    assert datetime.fromisoformat(fault["examples"][0]["timestamp"]) == instants[1]
+
+
 def test_sides_that_were_mixed_up_are_named(client: Client, connection: Connection) -> None:
     start = begin()
     instants = [start + (i + 1) * 15 * MINUTE for i in range(8)]
@@ -219,7 +237,9 @@ def test_two_registers_under_one_id_have_no_ratio(client: Client, connection: Co
     assert (answered["efficiencyRatio"], answered["reasons"]["efficiencyRatio"]) == (None, "unsteady_register")
     [listed] = ask(client, "losses", window)["dataFaults"]["listed"]
     assert (listed["id"], listed["verdict"], listed["efficiencyRatio"]) == ("M-1", "unsteady_register", None)
-    assert ask(client, "fleet", window)["atFault"] == {"meters": 1, "vehicles": 0}
+    fleet = ask(client, "fleet", window)
+    assert fleet["atFault"] == {"meters": 1, "vehicles": 0}
+    assert fleet["reasons"]["efficiencyRatio"] == "unsteady_register"
     assert ask(client, "health/meters/M-1", window)["days"] == []
 
 
