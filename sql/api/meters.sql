@@ -72,6 +72,27 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 AS $$
+    WITH feed AS MATERIALIZED (
+        SELECT
+            fed.vehicle_id,
+            fed.feed_from,
+            fed.feed_to,
+            internal.stay_end(fed.vehicle_id, fed.feed_to, window_to) AS stay_to
+        FROM internal.meter_feeds(meter, window_from, window_to) AS fed
+    ),
+    -- Mostly none: a look at the window spares one at each feed.
+    suspect AS MATERIALIZED (
+        SELECT device.device_type, device.device_id
+        FROM (
+            SELECT 'meter', meter
+            UNION
+            SELECT 'vehicle', feed.vehicle_id
+            FROM feed
+        ) AS device (device_type, device_id)
+        WHERE EXISTS (
+            SELECT FROM internal.device_faults(device.device_type, window_from, window_to, device.device_id)
+        )
+    )
     SELECT
         feed.vehicle_id,
         sum(internal.seconds_elapsed(feed.feed_from, feed.feed_to)),
@@ -79,19 +100,20 @@ AS $$
         sum(fed.energy_ac_kwh),
         sum(charged.energy_dc_kwh),
         CASE WHEN NOT bool_or(fault.is_one) THEN internal.ratio(sum(charged.energy_dc_kwh), sum(fed.energy_ac_kwh)) END
-    FROM internal.meter_feeds(meter, window_from, window_to) AS feed
+    FROM feed
     CROSS JOIN LATERAL internal.meter_window(meter, feed.feed_from, feed.feed_to, window_from, window_to) AS fed
     CROSS JOIN LATERAL internal.vehicle_window(
-        feed.vehicle_id,
-        feed.feed_from,
-        internal.stay_end(feed.vehicle_id, feed.feed_to, window_to),
-        window_from,
-        window_to
+        feed.vehicle_id, feed.feed_from, feed.stay_to, window_from, window_to
     ) AS charged
     CROSS JOIN LATERAL (
-        SELECT
-            EXISTS (SELECT FROM internal.device_faults('meter', feed.feed_from, feed.feed_to, meter))
-            OR EXISTS (SELECT FROM internal.device_faults('vehicle', feed.feed_from, feed.feed_to, feed.vehicle_id)) AS is_one
+        SELECT EXISTS (
+            SELECT
+            FROM suspect
+            CROSS JOIN LATERAL internal.device_faults(
+                suspect.device_type, feed.feed_from, feed.feed_to, suspect.device_id
+            )
+            WHERE suspect.device_type = 'meter' OR suspect.device_id = feed.vehicle_id
+        ) AS is_one
     ) AS fault
     GROUP BY feed.vehicle_id
     ORDER BY min(feed.feed_from)

@@ -90,6 +90,62 @@ AS $$
         JOIN internal.vehicle_stays(vehicle, window_from, window_to) AS known
             ON known.stay_from < slot.bucket_to AND known.stay_to > slot.bucket_from
     ),
+    implausible AS MATERIALIZED (
+        SELECT own.recorded_at
+        FROM internal.implausible_readings('vehicle', window_from, window_to, vehicle) AS own
+        UNION ALL
+        SELECT drawn.recorded_at
+        FROM (
+            SELECT found.device_id, found.recorded_at
+            FROM meter
+            CROSS JOIN LATERAL internal.implausible_readings('meter', window_from, window_to, meter.meter_id) AS found
+            -- Kept apart: one look a meter, not one a bucket.
+            OFFSET 0
+        ) AS drawn
+        JOIN stretch
+            ON stretch.meter_id = drawn.device_id
+            AND drawn.recorded_at > stretch.stretch_from
+            AND drawn.recorded_at <= stretch.stretch_to
+    ),
+    -- Mostly none: a look at the window spares one at each bucket.
+    unsteady AS MATERIALIZED (
+        SELECT device.device_type, device.device_id
+        FROM (
+            SELECT 'vehicle', vehicle
+            UNION ALL
+            SELECT 'meter', meter.meter_id
+            FROM meter
+        ) AS device (device_type, device_id)
+        WHERE EXISTS (
+            SELECT FROM internal.unsteady_registers(device.device_type, window_from, window_to, device.device_id)
+        )
+    ),
+    fault AS MATERIALIZED (
+        SELECT found.bucket_from, min(found.code) AS code
+        FROM (
+            SELECT slot.bucket_from, 'implausible_power' AS code
+            FROM slot
+            JOIN implausible ON implausible.recorded_at > slot.bucket_from AND implausible.recorded_at <= slot.bucket_to
+            UNION ALL
+            SELECT side.bucket_from, 'unsteady_register'
+            FROM (
+                SELECT device_type, device_id, every.bucket_from, every.side_from, every.side_to
+                FROM unsteady
+                JOIN (
+                    SELECT 'vehicle', vehicle, slot.bucket_from, slot.bucket_from, slot.bucket_to
+                    FROM slot
+                    UNION ALL
+                    SELECT 'meter', stretch.meter_id, stretch.bucket_from, stretch.stretch_from, stretch.stretch_to
+                    FROM stretch
+                ) AS every (device_type, device_id, bucket_from, side_from, side_to) USING (device_type, device_id)
+                OFFSET 0
+            ) AS side
+            CROSS JOIN LATERAL internal.unsteady_registers(
+                side.device_type, side.side_from, side.side_to, side.device_id
+            )
+        ) AS found
+        GROUP BY found.bucket_from
+    ),
     -- What a bucket's battery got, and of it what belongs to charges.
     span AS MATERIALIZED (
         SELECT slot.bucket_from, slot.bucket_from AS span_from, slot.bucket_to AS span_to, false AS is_stay
@@ -140,7 +196,11 @@ AS $$
         coalesce(grid.is_estimated, false)
         OR coalesce(battery.is_estimated, false)
         OR coalesce(greatest(spanned.energy_ac_kwh, spanned.energy_dc_kwh) >= 1e-9, false),
-        internal.is_vehicle_pending(vehicle, slot.bucket_from, slot.bucket_to),
+        CASE
+            WHEN (SELECT internal.is_vehicle_pending(vehicle, window_from, window_to))
+                THEN internal.is_vehicle_pending(vehicle, slot.bucket_from, slot.bucket_to)
+            ELSE false
+        END,
         reason.energy_ac,
         reason.energy_dc,
         coalesce(
@@ -191,39 +251,7 @@ AS $$
         JOIN slot AS within ON step.recorded_at > within.bucket_from AND step.recorded_at <= within.bucket_to
         GROUP BY within.bucket_from
     ) AS spanned ON spanned.bucket_from = slot.bucket_from
-    LEFT JOIN (
-        SELECT faulty.bucket_from, min(found.code) AS code
-        FROM slot AS faulty
-        JOIN (
-            SELECT 'implausible_power' AS code, own.recorded_at
-            FROM internal.implausible_readings('vehicle', window_from, window_to, vehicle) AS own
-            UNION ALL
-            SELECT 'implausible_power', drawn.recorded_at
-            FROM meter
-            CROSS JOIN LATERAL internal.implausible_readings('meter', window_from, window_to, meter.meter_id) AS drawn
-            JOIN stretch
-                ON stretch.meter_id = meter.meter_id
-                AND drawn.recorded_at > stretch.stretch_from
-                AND drawn.recorded_at <= stretch.stretch_to
-        ) AS found ON found.recorded_at > faulty.bucket_from AND found.recorded_at <= faulty.bucket_to
-        GROUP BY faulty.bucket_from
-    ) AS implausible ON implausible.bucket_from = slot.bucket_from
-    LEFT JOIN (
-        SELECT side.bucket_from, 'unsteady_register' AS code
-        FROM (
-            SELECT slot.bucket_from, 'vehicle' AS device_type, vehicle AS device_id, slot.bucket_from AS side_from, slot.bucket_to AS side_to
-            FROM slot
-            UNION ALL
-            SELECT stretch.bucket_from, 'meter', stretch.meter_id, stretch.stretch_from, stretch.stretch_to
-            FROM stretch
-        ) AS side
-        CROSS JOIN LATERAL internal.unsteady_registers(
-            side.device_type, side.side_from, side.side_to, side.device_id
-        ) AS found
-        WHERE (SELECT internal.has_registers('vehicle') OR internal.has_registers('meter'))
-        GROUP BY side.bucket_from
-    ) AS unsteady ON unsteady.bucket_from = slot.bucket_from
-    CROSS JOIN LATERAL (SELECT coalesce(implausible.code, unsteady.code) AS code) AS fault
+    LEFT JOIN fault ON fault.bucket_from = slot.bucket_from
     CROSS JOIN LATERAL (
         SELECT
             CASE

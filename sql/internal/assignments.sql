@@ -106,11 +106,12 @@ AS $$
             EXISTS (SELECT FROM internal.live_vehicle_state AS live WHERE live.vehicle_id = meter)
             OR EXISTS (SELECT FROM internal.vehicle AS listed WHERE listed.vehicle_id = meter)
         )
+        AND EXISTS (SELECT FROM internal.live_meter_state AS live WHERE live.meter_id = meter)
         AND NOT EXISTS (SELECT FROM internal.assignment WHERE assignment.vehicle_id = meter)
 $$;
 
 COMMENT ON FUNCTION internal.meter_feeds(text, timestamptz, timestamptz) IS
-'Vehicles that a meter fed in (window_from, window_to], each with its part of the window: assignments, clipped; for the rest the vehicle of the same id, with readings or listed, where that one was never assigned.';
+'Vehicles that a meter fed in (window_from, window_to], each with its part of the window: assignments, clipped; for the rest, if the meter has readings, the vehicle of the same id, with readings or listed, where that one was never assigned.';
 
 -- The time of every meter that ever sent a reading, shared out: to the vehicles it was assigned to, to the vehicle of its
 -- own id where that one was never assigned, and for the rest to nobody. The stretches of a meter neither overlap nor leave

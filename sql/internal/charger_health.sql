@@ -14,6 +14,18 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 90
 AS $$
+    WITH feed AS MATERIALIZED (
+        SELECT
+            fed.vehicle_id,
+            fed.feed_from,
+            fed.feed_to,
+            internal.stay_end(fed.vehicle_id, fed.feed_to, window_to) AS stay_to
+        FROM internal.meter_feeds(meter, window_from, window_to) AS fed
+    ),
+    implausible AS MATERIALIZED (
+        SELECT found.recorded_at
+        FROM internal.implausible_readings('meter', window_from, window_to, meter) AS found
+    )
     SELECT
         slot.bucket_from,
         slot.bucket_to,
@@ -24,7 +36,7 @@ AS $$
         round(sum(battery.readings))::bigint,
         sum(internal.seconds_elapsed(stretch.stretch_from, stretch.stretch_to))
     FROM internal.buckets(window_from, window_to, 'day', 'UTC') AS slot
-    JOIN internal.meter_feeds(meter, window_from, window_to) AS feed
+    JOIN feed
         ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
     CROSS JOIN LATERAL (
         SELECT
@@ -37,7 +49,7 @@ AS $$
     CROSS JOIN LATERAL internal.vehicle_window(
         feed.vehicle_id,
         stretch.stretch_from,
-        least(slot.bucket_to, internal.stay_end(feed.vehicle_id, feed.feed_to, window_to)),
+        least(slot.bucket_to, feed.stay_to),
         window_from,
         window_to
     ) AS battery
@@ -47,7 +59,7 @@ AS $$
         AND NOT EXISTS (SELECT FROM internal.unsteady_registers('meter', window_from, window_to, meter))
         AND NOT EXISTS (
             SELECT
-            FROM internal.implausible_readings('meter', window_from, window_to, meter) AS found
+            FROM implausible AS found
             WHERE found.recorded_at > slot.bucket_from AND found.recorded_at <= slot.bucket_to
         )
     GROUP BY slot.bucket_from, slot.bucket_to

@@ -41,7 +41,8 @@ AS $$
     SELECT feed.meter_id, greatest(feed.feed_from, window_from), ended.stay_to, feed.assignment_id
     -- A charge that ended just before the window may own a reading of it.
     FROM internal.vehicle_feeds(vehicle, window_from - interval '15 minutes', window_to) AS feed
-    CROSS JOIN LATERAL (SELECT internal.stay_end(vehicle, feed.feed_to, window_to)) AS ended (stay_to)
+    -- Kept apart, or it would be called wherever a caller names its end.
+    CROSS JOIN LATERAL (SELECT internal.stay_end(vehicle, feed.feed_to, window_to) OFFSET 0) AS ended (stay_to)
     WHERE ended.stay_to > window_from
 $$;
 
@@ -77,7 +78,7 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 AS $$
     SELECT feed.vehicle_id, feed.meter_id, greatest(feed.feed_from, window_from), ended.stay_to
     FROM internal.fleet_feeds(window_from - interval '15 minutes', window_to) AS feed
-    CROSS JOIN LATERAL (SELECT internal.stay_end(feed.vehicle_id, feed.feed_to, window_to)) AS ended (stay_to)
+    CROSS JOIN LATERAL (SELECT internal.stay_end(feed.vehicle_id, feed.feed_to, window_to) OFFSET 0) AS ended (stay_to)
     WHERE feed.vehicle_id IS NOT NULL AND ended.stay_to > window_from
 $$;
 
@@ -109,11 +110,15 @@ DECLARE
             tstzrange(window_from - interval '31 days', window_to)
         ) AS known
         CROSS JOIN LATERAL (VALUES (lower(known.during)), (upper(known.during))) AS edge (instant)
+        WHERE edge.instant >= window_from - interval '31 days' AND edge.instant < window_to
     );
     first_at timestamptz;
     edge_before timestamptz;
     spanned timestamptz[];
 BEGIN
+    IF cardinality(edges) = 0 THEN
+        RETURN;
+    END IF;
     SELECT reading.recorded_at INTO first_at
     FROM internal.device_reading AS reading
     WHERE

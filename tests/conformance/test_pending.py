@@ -131,7 +131,7 @@ def test_a_late_reading_of_a_vehicle_concerns_the_meter_that_fed_it(
 
 def test_readings_in_order_leave_no_answer_pending(materialised: Client) -> None:
     client = materialised
-    client.ingest(meter_reading("M-1", hours_ago(0)), vehicle_reading("V-1", hours_ago(0)))
+    client.ingest(meter_reading("M-1"), vehicle_reading("V-1"))
     assert client.get("/v1/analytics/performance/V-1").json["pending"] is False
     assert client.get("/v1/analytics/fleet").json["pending"] is False
 

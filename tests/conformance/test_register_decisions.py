@@ -269,26 +269,26 @@ def test_what_is_no_register_then_or_is_not_known_cannot_be_decided(connection: 
     assert refused.value.diag.message_hint == f"Decisions: {readings[4][0].isoformat().replace('+00:00', 'Z')}"
 
 
-def test_an_exchange_stays_with_its_reading_when_that_is_dropped(connection: Connection, kind: str) -> None:
+def test_an_exchange_stays_with_its_reading_when_that_is_dropped(own: Connection, kind: str) -> None:
     begin = start()
     values = (4000.0, 4010.0, 702.0, 712.0, 722.0)
     readings = [(begin + timedelta(hours=7 * number), kwh) for number, kwh in enumerate(values)]
-    declare(connection, kind, "D-1", RATED)
-    insert(connection, kind, "D-1", readings)
+    declare(own, kind, "D-1", RATED)
+    insert(own, kind, "D-1", readings)
     exchange = readings[2][0] - timedelta(hours=1)
-    decide(connection, kind, "D-1", exchange, "exchange", 700)
-    connection.execute("CALL api.refresh_rollups(now() - interval '40 days', now())")
-    before = events_of(connection, "D-1")
-    connection.execute(f"DELETE FROM telemetry.{kind}_telemetry_history WHERE recorded_at <= %s", [readings[2][0]])
-    connection.execute(f"UPDATE telemetry.{kind} SET rated_power_kw = 30")
+    decide(own, kind, "D-1", exchange, "exchange", 700)
+    own.execute("CALL api.refresh_rollups(now() - interval '40 days', now())")
+    before = events_of(own, "D-1")
+    own.execute(f"DELETE FROM telemetry.{kind}_telemetry_history WHERE recorded_at <= %s", [readings[2][0]])
+    own.execute(f"UPDATE telemetry.{kind} SET rated_power_kw = 30")
     assert [row[1] for row in before] == ["baseline", "exchange"]
-    assert events_of(connection, "D-1") == before
+    assert events_of(own, "D-1") == before
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="the readings before are not kept any more"):
-        decide(connection, kind, "D-1", readings[1][0] + timedelta(hours=1), "exchange", 700)
+        decide(own, kind, "D-1", readings[1][0] + timedelta(hours=1), "exchange", 700)
     # Nor are the events of a register lost that was silent for as long as the history is kept.
-    connection.execute(f"DELETE FROM telemetry.{kind}_telemetry_history")
-    connection.execute(f"UPDATE telemetry.{kind} SET rated_power_kw = 22")
-    assert events_of(connection, "D-1") == before
+    own.execute(f"DELETE FROM telemetry.{kind}_telemetry_history")
+    own.execute(f"UPDATE telemetry.{kind} SET rated_power_kw = 22")
+    assert events_of(own, "D-1") == before
 
 
 def test_writers_and_operators_at_the_same_time_come_to_what_one_after_the_other_would(
