@@ -40,7 +40,7 @@ AS $$
             drew.readings,
             drew.energy_kwh AS energy_ac_kwh,
             drew.is_estimated
-        FROM internal.fleet_energies('meter', window_from, window_to, bucket, timezone) AS drew
+        FROM internal.device_energies('meter', window_from, window_to, bucket, timezone) AS drew
     ),
     battery AS MATERIALIZED (
         SELECT
@@ -50,7 +50,7 @@ AS $$
             charged.readings,
             charged.energy_kwh AS energy_dc_kwh,
             charged.is_estimated
-        FROM internal.fleet_energies('vehicle', window_from, window_to, bucket, timezone) AS charged
+        FROM internal.device_energies('vehicle', window_from, window_to, bucket, timezone) AS charged
     ),
     fault AS MATERIALIZED (
         SELECT found.bucket_from, found.device_type, found.device_id, min(found.code) AS code

@@ -46,7 +46,7 @@ AS $$
             drew.readings,
             drew.energy_kwh AS energy_ac_kwh,
             drew.power_sum_kw_kwh
-        FROM internal.fleet_energies('meter', window_from, window_to, 'day', 'UTC') AS drew
+        FROM internal.device_energies('meter', window_from, window_to, 'day', 'UTC') AS drew
     ),
     -- What arrived while meters fed the vehicles.
     battery AS MATERIALIZED (
@@ -56,7 +56,7 @@ AS $$
             charged.counterpart_id AS meter_id,
             charged.readings,
             charged.energy_kwh AS energy_dc_kwh
-        FROM internal.fleet_energies('vehicle', window_from, window_to, 'day', 'UTC') AS charged
+        FROM internal.device_energies('vehicle', window_from, window_to, 'day', 'UTC') AS charged
         WHERE charged.counterpart_id IS NOT NULL
     ),
     -- Vehicles whose ratio nobody knows, since their data is at fault, or that of a meter that fed them.

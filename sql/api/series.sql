@@ -1,6 +1,5 @@
 -- A vehicle's performance bucket by bucket. Every bucket of the window has its row; a bucket in which nothing is known
--- has nulls. It adds up the pieces of api.vehicle_performance: whole hours from the rollup, and from the
--- history the hours that the window, a bucket or an assignment cuts. So the buckets add up to the window.
+-- has nulls. The energies are those of internal.device_energies, and add up to the window.
 
 CREATE FUNCTION api.vehicle_series(
     vehicle text,
@@ -45,50 +44,9 @@ AS $$
         JOIN internal.vehicle_feeds(vehicle, window_from, window_to) AS feed
             ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
     ),
-    stretch_hour AS MATERIALIZED (
-        SELECT stretch.meter_id, stretch.bucket_from, whole.bucket_start
-        FROM stretch
-        CROSS JOIN LATERAL internal.whole_hours(stretch.stretch_from, stretch.stretch_to) AS whole
-    ),
     meter AS MATERIALIZED (
         SELECT DISTINCT stretch.meter_id
         FROM stretch
-    ),
-    meter_hour AS MATERIALIZED (
-        SELECT meter.meter_id, hourly.bucket_start, hourly.readings, hourly.energy_ac_kwh, hourly.is_estimated
-        FROM meter
-        CROSS JOIN LATERAL internal.hours_of_meter(meter.meter_id, window_from, window_to) AS hourly
-    ),
-    vehicle_hour AS MATERIALIZED (
-        SELECT
-            hourly.bucket_start,
-            hourly.readings,
-            hourly.energy_dc_kwh,
-            hourly.battery_temp_sum_c,
-            hourly.is_estimated
-        FROM internal.hours_of_vehicle(vehicle, window_from, window_to) AS hourly
-    ),
-    grid_piece AS (
-        SELECT stretch_hour.bucket_from, hourly.readings::float8 AS readings, hourly.energy_ac_kwh, hourly.is_estimated
-        FROM meter_hour AS hourly
-        JOIN stretch_hour
-            ON stretch_hour.meter_id = hourly.meter_id AND stretch_hour.bucket_start = hourly.bucket_start
-        UNION ALL
-        SELECT stretch.bucket_from, fed.readings, fed.energy_ac_kwh, fed.is_estimated
-        FROM stretch
-        CROSS JOIN LATERAL internal.cut_hours(stretch.stretch_from, stretch.stretch_to) AS cut
-        CROSS JOIN LATERAL internal.meter_window(
-            stretch.meter_id, cut.cut_from, cut.cut_to, window_from, window_to
-        ) AS fed
-    ),
-    stay AS MATERIALIZED (
-        SELECT
-            slot.bucket_from,
-            greatest(slot.bucket_from, known.stay_from) AS stay_from,
-            least(slot.bucket_to, known.stay_to) AS stay_to
-        FROM slot
-        JOIN internal.vehicle_stays(vehicle, window_from, window_to) AS known
-            ON known.stay_from < slot.bucket_to AND known.stay_to > slot.bucket_from
     ),
     implausible AS MATERIALIZED (
         SELECT own.recorded_at
@@ -145,39 +103,6 @@ AS $$
             )
         ) AS found
         GROUP BY found.bucket_from
-    ),
-    -- What a bucket's battery got, and of it what belongs to charges.
-    span AS MATERIALIZED (
-        SELECT slot.bucket_from, slot.bucket_from AS span_from, slot.bucket_to AS span_to, false AS is_stay
-        FROM slot
-        UNION ALL
-        SELECT stay.bucket_from, stay.stay_from, stay.stay_to, true
-        FROM stay
-    ),
-    battery_piece AS (
-        SELECT
-            span.bucket_from,
-            span.is_stay,
-            hourly.readings::float8 AS readings,
-            hourly.energy_dc_kwh,
-            hourly.battery_temp_sum_c,
-            hourly.is_estimated
-        FROM span
-        CROSS JOIN LATERAL internal.whole_hours(span.span_from, span.span_to) AS whole
-        JOIN vehicle_hour AS hourly ON hourly.bucket_start = whole.bucket_start
-        UNION ALL
-        SELECT
-            span.bucket_from,
-            span.is_stay,
-            charged.readings,
-            charged.energy_dc_kwh,
-            charged.battery_temp_sum_c,
-            charged.is_estimated
-        FROM span
-        CROSS JOIN LATERAL internal.cut_hours(span.span_from, span.span_to) AS cut
-        CROSS JOIN LATERAL internal.vehicle_window(
-            vehicle, cut.cut_from, cut.cut_to, window_from, window_to
-        ) AS charged
     )
     SELECT
         slot.bucket_from,
@@ -223,24 +148,29 @@ AS $$
     ) AS fed ON fed.bucket_from = slot.bucket_from
     LEFT JOIN (
         SELECT
-            grid_piece.bucket_from,
-            sum(grid_piece.readings) AS readings,
-            sum(grid_piece.energy_ac_kwh) AS energy_ac_kwh,
-            bool_or(grid_piece.is_estimated) AS is_estimated
-        FROM grid_piece
-        GROUP BY grid_piece.bucket_from
+            drawn.bucket_from,
+            sum(drawn.readings) AS readings,
+            sum(drawn.energy_kwh) AS energy_ac_kwh,
+            bool_or(drawn.is_estimated) AS is_estimated
+        FROM internal.device_energies(
+            'meter', window_from, window_to, bucket, timezone, ARRAY(SELECT meter.meter_id FROM meter)
+        ) AS drawn
+        WHERE drawn.counterpart_id = vehicle
+        GROUP BY drawn.bucket_from
     ) AS grid ON grid.bucket_from = slot.bucket_from
     LEFT JOIN (
         SELECT
-            battery_piece.bucket_from,
-            sum(battery_piece.readings) FILTER (WHERE NOT battery_piece.is_stay) AS readings,
-            sum(battery_piece.energy_dc_kwh) FILTER (WHERE NOT battery_piece.is_stay) AS energy_dc_kwh,
-            sum(battery_piece.battery_temp_sum_c) FILTER (WHERE NOT battery_piece.is_stay) AS battery_temp_sum_c,
-            sum(battery_piece.readings) FILTER (WHERE battery_piece.is_stay) AS fed_readings,
-            sum(battery_piece.energy_dc_kwh) FILTER (WHERE battery_piece.is_stay) AS fed_energy_dc_kwh,
-            bool_or(battery_piece.is_estimated) AS is_estimated
-        FROM battery_piece
-        GROUP BY battery_piece.bucket_from
+            charged.bucket_from,
+            sum(charged.readings) AS readings,
+            sum(charged.energy_kwh) AS energy_dc_kwh,
+            sum(charged.measured_sum) AS battery_temp_sum_c,
+            sum(charged.readings) FILTER (WHERE charged.counterpart_id IS NOT NULL) AS fed_readings,
+            sum(charged.energy_kwh) FILTER (WHERE charged.counterpart_id IS NOT NULL) AS fed_energy_dc_kwh,
+            bool_or(charged.is_estimated) AS is_estimated
+        FROM internal.device_energies(
+            'vehicle', window_from, window_to, bucket, timezone, ARRAY[vehicle]
+        ) AS charged
+        GROUP BY charged.bucket_from
     ) AS battery ON battery.bucket_from = slot.bucket_from
     LEFT JOIN (
         SELECT

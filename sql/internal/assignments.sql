@@ -113,6 +113,29 @@ $$;
 COMMENT ON FUNCTION internal.meter_feeds(text, timestamptz, timestamptz) IS
 'Vehicles that a meter fed in (window_from, window_to], each with its part of the window: assignments, clipped; for the rest, if the meter has readings, the vehicle of the same id, with readings or listed, where that one was never assigned.';
 
+-- The window of a meter, shared out: the vehicles it fed, and for the rest nobody.
+
+CREATE FUNCTION internal.meter_parts(meter text, window_from timestamptz, window_to timestamptz)
+RETURNS TABLE (vehicle_id text, part_from timestamptz, part_to timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 20
+AS $$
+    WITH feed AS MATERIALIZED (
+        SELECT fed.vehicle_id, fed.feed_from, fed.feed_to
+        FROM internal.meter_feeds(meter, window_from, window_to) AS fed
+    )
+    SELECT feed.vehicle_id, feed.feed_from, feed.feed_to
+    FROM feed
+    UNION ALL
+    SELECT NULL, lower(rest.during), upper(rest.during)
+    FROM unnest(
+        tstzmultirange(tstzrange(window_from, window_to))
+        - coalesce((SELECT range_agg(tstzrange(feed.feed_from, feed.feed_to)) FROM feed), '{}'::tstzmultirange)
+    ) AS rest (during)
+$$;
+
+COMMENT ON FUNCTION internal.meter_parts(text, timestamptz, timestamptz) IS
+'internal.meter_feeds, and the parts of the window between them (vehicle_id null).';
+
 -- The time of every meter that ever sent a reading, shared out: to the vehicles it was assigned to, to the vehicle of its
 -- own id where that one was never assigned, and for the rest to nobody. The stretches of a meter neither overlap nor leave
 -- a gap, so that what they hold adds up to what the meter drew.

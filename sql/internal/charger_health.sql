@@ -1,4 +1,4 @@
--- A charger's ratio of DC to AC energy by day (UTC). A feed counts only on days with readings of both meter and vehicle, and a
+-- A charger's ratio of DC to AC energy by day (UTC). A vehicle counts only on days with readings of both while it was fed, and a
 -- day only where the meter's readings are plausible.
 
 CREATE FUNCTION internal.charger_days(meter text, window_from timestamptz, window_to timestamptz)
@@ -14,49 +14,42 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 90
 AS $$
-    WITH feed AS MATERIALIZED (
-        SELECT
-            fed.vehicle_id,
-            fed.feed_from,
-            fed.feed_to,
-            internal.stay_end(fed.vehicle_id, fed.feed_to, window_to) AS stay_to
-        FROM internal.meter_feeds(meter, window_from, window_to) AS fed
-    ),
-    implausible AS MATERIALIZED (
+    WITH implausible AS MATERIALIZED (
         SELECT found.recorded_at
         FROM internal.implausible_readings('meter', window_from, window_to, meter) AS found
+    ),
+    drew AS MATERIALIZED (
+        SELECT grid.bucket_from, grid.counterpart_id AS vehicle_id, grid.readings, grid.energy_kwh
+        FROM internal.device_energies('meter', window_from, window_to, 'day', 'UTC', ARRAY[meter]) AS grid
+        WHERE grid.counterpart_id IS NOT NULL
+    ),
+    charged AS MATERIALIZED (
+        SELECT battery.bucket_from, battery.device_id AS vehicle_id, battery.readings, battery.energy_kwh
+        FROM internal.device_energies(
+            'vehicle', window_from, window_to, 'day', 'UTC', ARRAY(SELECT DISTINCT drew.vehicle_id FROM drew)
+        ) AS battery
+        WHERE battery.counterpart_id = meter
     )
     SELECT
         slot.bucket_from,
         slot.bucket_to,
-        sum(grid.energy_ac_kwh),
-        sum(battery.energy_dc_kwh),
-        internal.ratio(sum(battery.energy_dc_kwh), sum(grid.energy_ac_kwh)),
-        round(sum(grid.readings))::bigint,
-        round(sum(battery.readings))::bigint,
-        sum(internal.seconds_elapsed(stretch.stretch_from, stretch.stretch_to))
+        sum(drew.energy_kwh),
+        sum(charged.energy_kwh),
+        internal.ratio(sum(charged.energy_kwh), sum(drew.energy_kwh)),
+        round(sum(drew.readings))::bigint,
+        round(sum(charged.readings))::bigint,
+        sum(fed.seconds)
     FROM internal.buckets(window_from, window_to, 'day', 'UTC') AS slot
-    JOIN feed
-        ON feed.feed_from < slot.bucket_to AND feed.feed_to > slot.bucket_from
+    JOIN drew ON drew.bucket_from = slot.bucket_from
+    JOIN charged ON charged.bucket_from = drew.bucket_from AND charged.vehicle_id = drew.vehicle_id
     CROSS JOIN LATERAL (
         SELECT
-            greatest(slot.bucket_from, feed.feed_from) AS stretch_from,
-            least(slot.bucket_to, feed.feed_to) AS stretch_to
-    ) AS stretch
-    CROSS JOIN LATERAL internal.meter_window(
-        meter, stretch.stretch_from, stretch.stretch_to, window_from, window_to
-    ) AS grid
-    CROSS JOIN LATERAL internal.vehicle_window(
-        feed.vehicle_id,
-        stretch.stretch_from,
-        least(slot.bucket_to, feed.stay_to),
-        window_from,
-        window_to
-    ) AS battery
+            sum(internal.seconds_elapsed(feed.feed_from, feed.feed_to)) AS seconds
+        FROM internal.meter_feeds(meter, slot.bucket_from, slot.bucket_to) AS feed
+        WHERE feed.vehicle_id = drew.vehicle_id
+    ) AS fed
     WHERE
-        grid.readings > 0
-        AND battery.readings > 0
-        AND NOT EXISTS (SELECT FROM internal.unsteady_registers('meter', window_from, window_to, meter))
+        NOT EXISTS (SELECT FROM internal.unsteady_registers('meter', window_from, window_to, meter))
         AND NOT EXISTS (
             SELECT
             FROM implausible AS found

@@ -1,36 +1,4 @@
--- One row a whole hour of a meter: the rollup, its energy by what the meter's kWh values mean. For callers with a
--- meter in each row, one call each: the meter is known only at run time, and an OR over all meters cannot use the index.
-
-CREATE FUNCTION internal.hours_of_meter(meter text, hours_from timestamptz, hours_to timestamptz)
-RETURNS TABLE (
-    bucket_start timestamptz,
-    readings bigint,
-    energy_ac_kwh float8,
-    is_estimated boolean
-)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
-AS $$
-    SELECT
-        hourly.bucket_start,
-        hourly.readings,
-        CASE WHEN register.device_id IS NULL THEN hourly.energy_ac_sum_kwh ELSE register.energy_kwh END,
-        coalesce(register.is_estimated, false)
-    FROM internal.meter_hourly AS hourly
-    LEFT JOIN internal.register_hours(
-        'meter', internal.hour_ceiling(hours_from), internal.hour_floor(hours_to), meter
-    ) AS register ON register.bucket_start = hourly.bucket_start
-    WHERE
-        hourly.meter_id = meter
-        AND hourly.bucket_start > internal.hour_ceiling(hours_from)
-        AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(hours_to))
-    -- Keeps the subquery separate in the plan: one look-up a meter, never a scan for all of them.
-    OFFSET 0
-$$;
-
-COMMENT ON FUNCTION internal.hours_of_meter(text, timestamptz, timestamptz) IS
-'One row a whole hour of (hours_from, hours_to] in which a meter has a reading: readings, AC energy (kWh), and whether the energy rests on a rollup alone where the history would have been asked.';
-
--- The same for a vehicle, which callers know at planning time.
+-- One row a whole hour of a vehicle: the rollup, its energy by what the vehicle's kWh values mean.
 
 CREATE FUNCTION internal.hours_of_vehicle(vehicle text, hours_from timestamptz, hours_to timestamptz)
 RETURNS TABLE (

@@ -92,21 +92,8 @@ $$;
 COMMENT ON FUNCTION internal.day_kept_from(timestamptz) IS
 'The start of the first day (UTC) that is kept whole, as internal.hour_kept_from gives it for hours.';
 
--- The parts of a stretch of time: whole hours, which are in the rollup, the end of the hour in which it begins, and the
--- start of the hour in which it ends. A stretch within one hour is one cut hour; one of whole hours has none.
-
-CREATE FUNCTION internal.whole_hours(stretch_from timestamptz, stretch_to timestamptz)
-RETURNS TABLE (bucket_start timestamptz)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 24
-AS $$
-    SELECT hour.begins + interval '1 microsecond'
-    FROM generate_series(
-        internal.hour_ceiling(stretch_from), internal.hour_floor(stretch_to) - interval '1 hour', interval '1 hour'
-    ) AS hour (begins)
-$$;
-
-COMMENT ON FUNCTION internal.whole_hours(timestamptz, timestamptz) IS
-'The whole hours of (stretch_from, stretch_to], by the bucket_start of their rollup.';
+-- A stretch of time has whole hours, which are in the rollup, the end of the hour in which it begins, and the start of the hour
+-- in which it ends. A stretch within one hour is one cut hour; one of whole hours has none.
 
 CREATE FUNCTION internal.cut_hours(stretch_from timestamptz, stretch_to timestamptz)
 RETURNS TABLE (cut_from timestamptz, cut_to timestamptz)

@@ -33,6 +33,7 @@ ONLY_TIMESCALE_FUNCTIONS = {
     ("internal", "refresh_rollup", f"IN relation_name text, {RANGE}"),
     ("internal", "alter_policy_job", "IN id integer, IN settings jsonb, IN every interval"),
     ("internal", "note_chunks", ""),
+    ("internal", "watermark", "rollup_id integer"),
 }
 # Differs by necessity because chunks are dropped whole, and what was dropped is known by what was there before.
 ONLY_TIMESCALE_RELATION = "policy_chunk"

@@ -161,12 +161,8 @@ def explain(connection: Connection, window: str, asked_at: datetime) -> Node:
     return answer
 
 
-# As a series asks for them: the meter is known only when the statement runs.
-HOURS = b"""
-    SELECT hourly.energy_ac_kwh
-    FROM unnest(ARRAY[%(meter)s]) AS meter (meter_id)
-    CROSS JOIN LATERAL internal.hours_of_meter(meter.meter_id, %(from)s, %(to)s) AS hourly
-"""
+# As a battery's health asks for them.
+HOURS = b"SELECT hourly.energy_dc_kwh FROM internal.hours_of_vehicle(%(vehicle)s, %(from)s, %(to)s) AS hourly"
 
 
 def explain_register(connection: Connection, window: str, asked_at: datetime) -> Node:
@@ -202,9 +198,9 @@ def explain_register(connection: Connection, window: str, asked_at: datetime) ->
 
 
 def explain_hours(connection: Connection, window: str, asked_at: datetime) -> Node:
-    """How the hours of a meter in a window are looked up."""
+    """How the hours of a vehicle in a window are looked up."""
     hours_from, hours_to = ends(window, asked_at)
-    return explained(connection, HOURS, {"meter": "M-3", "from": hours_from, "to": hours_to})
+    return explained(connection, HOURS, {"vehicle": "V-3", "from": hours_from, "to": hours_to})
 
 
 def explained(connection: Connection, statement: bytes, parameters: Sequence[Any] | Mapping[str, Any]) -> Node:
@@ -318,15 +314,15 @@ def test_a_register_is_read_by_device_and_time_no_further_back_than_an_hour(
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_the_hours_of_a_meter_are_read_by_device_and_time(stages: dict[str, Stage], window: str) -> None:
+def test_the_hours_of_a_vehicle_are_read_by_device_and_time(stages: dict[str, Stage], window: str) -> None:
     for stage in stages.values():
-        rollup = stage.relations.scans(stage.hours[window], "meter_hourly")
-        history = stage.relations.scans(stage.hours[window], "meter_telemetry_history")
+        rollup = stage.relations.scans(stage.hours[window], "vehicle_hourly")
+        history = stage.relations.scans(stage.hours[window], "vehicle_telemetry_history")
         assert rollup or history or window == "minutes_within_an_hour"
         for node in rollup:
-            check_bounded(node, stage.relations, "meter_id", "bucket_start", window)
+            check_bounded(node, stage.relations, "vehicle_id", "bucket_start", window)
         for node in history:
-            check_bounded(node, stage.relations, "meter_id", r"(recorded_at|_ts_meta_\w+)", window)
+            check_bounded(node, stage.relations, "vehicle_id", r"(recorded_at|_ts_meta_\w+)", window)
 
 
 @pytest.mark.parametrize("window", WINDOWS)

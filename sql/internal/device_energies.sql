@@ -1,5 +1,6 @@
--- The energies of a whole fleet by bucket, device and counterpart: of meters (AC) by the vehicle they fed, of vehicles (DC) by the
--- meter that fed them. A stretch is a time in which a device has one counterpart, or none. Whole hours come from the rollup;
+-- The energies of a fleet, or of some devices, by bucket, device and counterpart: of meters (AC) by the vehicle they fed, of vehicles
+-- (DC) by the meter that fed them. A stretch is a time in which a device has one counterpart, or none; the stretches of a device
+-- make up the window. Whole hours come from the rollup;
 -- partial hours, where the window, a bucket or a stretch begins or ends, from the history, or by their share of the rollup
 -- where that is gone.
 --
@@ -14,18 +15,23 @@
 -- power_sum_kw_kwh sums energy squared over duration. Divided by the energy it is the mean power weighted by energy: an idle
 -- hour does not lower it.
 
-CREATE TYPE internal.fleet_stretch AS (
+CREATE TYPE internal.device_stretch AS (
     device_id text,
     counterpart_id text,
     stretch_from timestamptz,
     stretch_to timestamptz
 );
 
-COMMENT ON TYPE internal.fleet_stretch IS
+COMMENT ON TYPE internal.device_stretch IS
 'A time of a meter or vehicle with one counterpart: the vehicle it fed, or the meter that fed it; null: none.';
 
-CREATE FUNCTION internal.fleet_energies(
-    kind_of_device text, window_from timestamptz, window_to timestamptz, bucket text, timezone text
+CREATE FUNCTION internal.device_energies(
+    kind_of_device text,
+    window_from timestamptz,
+    window_to timestamptz,
+    bucket text,
+    timezone text,
+    only_devices text[] DEFAULT NULL
 )
 RETURNS TABLE (
     bucket_from timestamptz,
@@ -34,6 +40,7 @@ RETURNS TABLE (
     readings float8,
     energy_kwh float8,
     power_sum_kw_kwh float8,
+    measured_sum float8,
     is_estimated boolean
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10000
@@ -50,7 +57,16 @@ DECLARE
     -- Hours before it are known from their rollups alone.
     kept_from CONSTANT timestamptz := internal.kept_from(kind_of_device);
     -- Devices that are registers at some time of the window: the rollup has no energy of theirs.
-    registers CONSTANT text[] := internal.register_devices(kind_of_device, window_from, window_to);
+    registers CONSTANT text[] := CASE
+        WHEN only_devices IS NULL THEN internal.register_devices(kind_of_device, window_from, window_to)
+        ELSE ARRAY(
+            SELECT register.device_id
+            FROM unnest(only_devices) AS one (device_id)
+            CROSS JOIN LATERAL unnest(
+                internal.register_devices(kind_of_device, window_from, window_to, one.device_id)
+            ) AS register (device_id)
+        )
+    END;
     -- Begins of the buckets, sorted for width_bucket: an hour's bucket_start finds its own, an instant less a microsecond too.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from
@@ -63,21 +79,35 @@ DECLARE
         FROM unnest(slots) AS slot (bucket_from)
         WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
-    stretches internal.fleet_stretch[];
+    stretches internal.device_stretch[];
     -- Devices with several stretches: their hours are joined with one before they are summed.
     shared text[];
     -- Hours of registers that belong to several stretches or buckets.
     apart_devices text[] := '{}';
     apart_hours timestamptz[] := '{}';
 BEGIN
-    IF kind_of_device = 'meter' THEN
+    IF only_devices IS NOT NULL THEN
         stretches := ARRAY(
-            SELECT (feed.meter_id, feed.vehicle_id, feed.feed_from, feed.feed_to)::internal.fleet_stretch
+            SELECT (one.device_id, part.counterpart_id, part.part_from, part.part_to)::internal.device_stretch
+            FROM unnest(only_devices) AS one (device_id)
+            CROSS JOIN LATERAL (
+                SELECT drawn.vehicle_id, drawn.part_from, drawn.part_to
+                FROM internal.meter_parts(one.device_id, window_from, window_to) AS drawn
+                WHERE kind_of_device = 'meter'
+                UNION ALL
+                SELECT charged.meter_id, charged.part_from, charged.part_to
+                FROM internal.vehicle_parts(one.device_id, window_from, window_to) AS charged
+                WHERE kind_of_device = 'vehicle'
+            ) AS part (counterpart_id, part_from, part_to)
+        );
+    ELSIF kind_of_device = 'meter' THEN
+        stretches := ARRAY(
+            SELECT (feed.meter_id, feed.vehicle_id, feed.feed_from, feed.feed_to)::internal.device_stretch
             FROM internal.fleet_feeds(window_from, window_to) AS feed
         );
     ELSE
         stretches := ARRAY(
-            SELECT (part.vehicle_id, part.meter_id, part.part_from, part.part_to)::internal.fleet_stretch
+            SELECT (part.vehicle_id, part.meter_id, part.part_from, part.part_to)::internal.device_stretch
             FROM internal.fleet_parts(window_from, window_to) AS part
         );
     END IF;
@@ -123,10 +153,12 @@ BEGIN
             hourly.device_id,
             hourly.bucket_start,
             hourly.readings,
-            CASE WHEN hourly.device_id <> ALL (registers) THEN hourly.energy_sum_kwh END AS energy_kwh
+            CASE WHEN hourly.device_id <> ALL (registers) THEN hourly.energy_sum_kwh END AS energy_kwh,
+            hourly.measured_sum
         FROM internal.device_hourly AS hourly
         WHERE
             hourly.device_type = kind_of_device
+            AND (only_devices IS NULL OR hourly.device_id = ANY (only_devices))
             AND hourly.bucket_start > hours_from
             AND hourly.bucket_start <= hours_to
             AND hourly.bucket_start <> ALL (cut_hours)
@@ -149,6 +181,7 @@ BEGIN
         sum(piece.readings),
         sum(piece.energy_kwh),
         sum(piece.power_sum_kw_kwh),
+        sum(piece.measured_sum),
         bool_or(piece.is_estimated)
     FROM (
         SELECT
@@ -158,6 +191,7 @@ BEGIN
             alone.readings,
             alone.energy_kwh,
             alone.power_sum_kw_kwh,
+            alone.measured_sum,
             false AS is_estimated
         FROM (
             SELECT
@@ -165,7 +199,8 @@ BEGIN
                 hour.device_id,
                 sum(hour.readings)::float8 AS readings,
                 sum(hour.energy_kwh) AS energy_kwh,
-                sum(hour.energy_kwh * hour.energy_kwh) AS power_sum_kw_kwh
+                sum(hour.energy_kwh * hour.energy_kwh) AS power_sum_kw_kwh,
+                sum(hour.measured_sum) AS measured_sum
             FROM hour
             WHERE hour.device_id <> ALL (shared)
             GROUP BY 1, 2
@@ -179,6 +214,7 @@ BEGIN
             hour.readings::float8,
             hour.energy_kwh,
             hour.energy_kwh * hour.energy_kwh,
+            hour.measured_sum,
             false
         FROM hour
         JOIN stretch
@@ -197,10 +233,14 @@ BEGIN
                 WHEN cut.device_id <> ALL (registers)
                     THEN part.energy_kwh ^ 2 / date_part('epoch', cut.cut_to - cut.cut_from) * 3600
             END,
+            part.measured_sum,
             false
         FROM cut
         CROSS JOIN LATERAL (
-            SELECT count(*)::float8 AS readings, sum(history.energy_kwh) AS energy_kwh
+            SELECT
+                count(*)::float8 AS readings,
+                sum(history.energy_kwh) AS energy_kwh,
+                sum(history.measured) AS measured_sum
             FROM internal.device_reading AS history
             WHERE
                 history.device_type = kind_of_device
@@ -219,6 +259,7 @@ BEGIN
             hourly.readings * share.of_hour,
             CASE WHEN cut.device_id <> ALL (registers) THEN hourly.energy_sum_kwh * share.of_hour END,
             CASE WHEN cut.device_id <> ALL (registers) THEN hourly.energy_sum_kwh ^ 2 * share.of_hour END,
+            hourly.measured_sum * share.of_hour,
             true
         FROM cut
         JOIN internal.device_hourly AS hourly
@@ -228,6 +269,7 @@ BEGIN
         WHERE
             kept_from > window_from
             AND hourly.device_type = kind_of_device
+            AND (only_devices IS NULL OR hourly.device_id = ANY (only_devices))
             AND hourly.bucket_start > internal.hour_floor(window_from)
             AND hourly.bucket_start < least(kept_from, window_to)
         UNION ALL
@@ -238,6 +280,7 @@ BEGIN
             0,
             sum(counted.energy_kwh),
             sum(counted.energy_kwh) ^ 2,
+            NULL,
             bool_or(counted.is_estimated)
         FROM (
             SELECT
@@ -248,7 +291,11 @@ BEGIN
                 -- Only a rollup whose history is gone reaches into several stretches or buckets.
                 piece.energy_kwh * share.of_piece AS energy_kwh,
                 piece.is_estimated OR share.of_piece < 1 AS is_estimated
-            FROM internal.register_pieces(kind_of_device, window_from, window_to, apart_devices, apart_hours) AS piece
+            -- Of all registers at once, or of each.
+            FROM unnest(CASE WHEN only_devices IS NULL THEN ARRAY[NULL] ELSE registers END) AS one (device_id)
+            CROSS JOIN LATERAL internal.energy_pieces(
+                kind_of_device, window_from, window_to, one.device_id, apart_devices, apart_hours
+            ) AS piece
             JOIN stretch
                 ON stretch.device_id = piece.device_id
                 AND stretch.stretch_from < piece.piece_to
@@ -274,5 +321,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION internal.fleet_energies(text, timestamptz, timestamptz, text, text) IS
-'Readings and energy (kWh) of every meter (AC) or vehicle (DC; kind_of_device) in (window_from, window_to], by bucket (hour, day or window) and by the vehicle it fed, or the meter that fed it (null: none); power_sum_kw_kwh over energy is the mean power in kW, weighted by energy. Without a reading no row.';
+COMMENT ON FUNCTION internal.device_energies(text, timestamptz, timestamptz, text, text, text[]) IS
+'Readings and energy (kWh) of every meter (AC) or vehicle (DC; kind_of_device), or of the ones named, in (window_from, window_to], by bucket (hour, day or window) and by the vehicle it fed, or the meter that fed it (null: none); power_sum_kw_kwh over energy is the mean power in kW, weighted by energy; measured_sum over readings is the mean voltage (V) of a meter, the mean battery temperature (degrees C) of a vehicle. Without a reading no row.';
