@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from app.db import migrate
@@ -75,11 +76,23 @@ def fresh_database(server: Server) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_database(server: Server) -> Iterator[str]:
-    """URL of a migrated database that the tests of a profile share; its jobs stand still, so that nothing races."""
+def template(server: Server) -> Iterator[str]:
+    """Name of a migrated database to copy, its jobs standing still: a copy takes a tenth of the time."""
     with server.new_database() as url:
         stop_jobs(url, server.profile)
         migrate.migrate(url, server.profile)
+        name = str(conninfo_to_dict(url)["dbname"])
+        # Or the scheduler of jobs looks in, and nobody can copy it meanwhile.
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        yield name
+
+
+@pytest.fixture(scope="session")
+def migrated_database(server: Server, template: str) -> Iterator[str]:
+    """URL of a migrated database that the tests of a profile share; its jobs stand still, so that nothing races."""
+    with server.new_database(template=template) as url:
+        stop_jobs(url, server.profile)
         yield url
 
 

@@ -360,6 +360,40 @@ AS $$
         SELECT
             'note',
             device.device_type || 's',
+            format(
+                '%s: a register that began at zero five times or more within 30 days, as a counter of sessions does',
+                internal.first_of(array_agg(device.device_id ORDER BY device.device_id))
+            ),
+            format(
+                'SELECT api.set_%s_kind(%L, ''session'', NULL, NULL); or PUT /v1/%ss/%s {"energyReading": "session", "since": null}',
+                device.device_type, min(device.device_id), device.device_type, min(device.device_id)
+            )
+        FROM (
+            SELECT event.device_type, event.device_id
+            FROM internal.register_event AS event
+            WHERE event.kind = 'reset' AND event.kwh < 1 AND event.recorded_at > now() - interval '30 days'
+            GROUP BY event.device_type, event.device_id
+            HAVING count(*) >= 5
+        ) AS device
+        JOIN internal.device_kind AS kind USING (device_type, device_id)
+        WHERE kind.energy_reading = 'register' AND kind.kind_to = 'infinity'
+        GROUP BY device.device_type
+        UNION ALL
+        SELECT
+            'warning',
+            'registers',
+            format(
+                '%s wait for their readings to be judged, and none was since %s: answers about them are pending',
+                count(*),
+                date_trunc('second', max(greatest(waiting.since, waiting.judged_at)))
+            ),
+            'A running service judges them; SELECT api.judge_backlog(10); does it by hand.'
+        FROM api.register_backlog AS waiting
+        HAVING max(greatest(waiting.since, waiting.judged_at)) < now() - interval '10 minutes'
+        UNION ALL
+        SELECT
+            'note',
+            device.device_type || 's',
             format('%s registered without a reading so far', count(*)),
             'SELECT * FROM api.silent_devices() WHERE last_recorded_at IS NULL;'
         FROM api.silent_devices(silent_longer_than) AS device

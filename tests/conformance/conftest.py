@@ -6,19 +6,17 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app.db import migrate
 from tests.support.servers import Server, stop_jobs
 
 
 @pytest.fixture
-def own_database(server: Server) -> Iterator[str]:
+def own_database(server: Server, template: str) -> Iterator[str]:
     """URL of a migrated database that one test has to itself, its jobs standing still.
 
     For tests that change policies or drop chunks: a service that shared the database would follow them.
     """
-    with server.new_database() as url:
+    with server.new_database(template=template) as url:
         stop_jobs(url, server.profile)
-        migrate.migrate(url, server.profile)
         yield url
 
 

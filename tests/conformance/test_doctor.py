@@ -21,6 +21,7 @@ from tests.support.servers import ONLY_TIMESCALE, Server, signed_in, stop_jobs, 
 Connection = psycopg.Connection[TupleRow]
 
 HISTORY = "meter_telemetry_history"
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WAIT_S = 60
 FAILED_TO_START = """
@@ -406,6 +407,56 @@ def test_late_readings_are_no_reason_to_change_a_columnstore_where_there_is_none
 
 
 @pytest.mark.usefixtures("enough_workers")
+@pytest.mark.parametrize("kind", ["meter", "vehicle"])
+def test_a_register_that_begins_anew_with_each_session_is_a_counter_of_sessions(
+    own: Connection, examine: Examine, kind: str
+) -> None:
+    def suspects() -> list[str]:
+        return [
+            f"{found['severity']} {found['message'].split(':')[0]}: {found['action'].split(';')[0]}"
+            for found in examine(own)[1]["findings"]
+            if "counter of sessions" in found["message"]
+        ]
+
+    insert = insert_meter_readings if kind == "meter" else insert_vehicle_readings
+    begins = now() - 8 * DAY
+    # D-2 begins anew four times, D-3 falls as often as D-1, but not to zero.
+    for device, sessions, floor in (("D-1", 6, 0.0), ("D-2", 5, 0.0), ("D-3", 6, 40.0)):
+        own.execute(f"SELECT api.set_{kind}_kind(%s, 'register', NULL, NULL)", [device])
+        counted = [
+            (begins + session * DAY + step * HOUR, floor + 9.0 * step)
+            for session in range(sessions)
+            for step in range(4)
+        ]
+        rows: list[Any] = [
+            (device, at, kwh, 230.0) if kind == "meter" else (device, at, 50.0, kwh, 20.0) for at, kwh in counted
+        ]
+        insert(own, rows)
+    assert suspects() == [f"note D-1: SELECT api.set_{kind}_kind('D-1', 'session', NULL, NULL)"]
+    own.execute(f"SELECT api.set_{kind}_kind('D-1', 'session', NULL, NULL)")
+    assert suspects() == []
+
+
+def test_registers_that_nobody_judges_are_found(own: Connection, examine: Examine) -> None:
+    def waiting() -> list[tuple[str, str]]:
+        return [
+            (found["severity"], found["message"][:9])
+            for found in examine(own)[1]["findings"]
+            if found["subject"] == "registers"
+        ]
+
+    insert_meter_readings(own, [("M-1", minutes_ago(minutes), 10.0 - minutes, 230.0) for minutes in (3, 2, 1)])
+    own.execute(
+        "INSERT INTO telemetry.register_backlog (device_type, device_id, judged_before) "
+        "VALUES ('meter', 'M-1', '-infinity')"
+    )
+    assert waiting() == []
+    own.execute("UPDATE telemetry.register_backlog SET since = now() - interval '11 minutes'")
+    assert waiting() == [("warning", "1 wait fo")]
+    own.execute("SELECT api.judge_backlog(10)")
+    assert waiting() == []
+
+
 def test_a_device_that_was_listed_and_never_heard_of_is_silent(own: Connection, examine: Examine) -> None:
     keep_fleet(own)
     own.execute("CALL api.upkeep()")

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow, namedtuple_row
 
-from app.db import migrate
 from app.db.queries import query
 from tests.support import oracle
 from tests.support.oracle import Kind, Reading, Stretch
@@ -418,14 +417,13 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(server: Server) -> Iterator[Site]:
+def site(server: Server, template: str) -> Iterator[Site]:
     """Databases of the module's own: each example has devices of its own, so that nothing needs to be emptied."""
     with ExitStack() as stack:
         connections = []
         for _ in range(2 if server.profile == "timescale" else 1):
-            url = stack.enter_context(server.new_database())
+            url = stack.enter_context(server.new_database(template=template))
             stop_jobs(url, server.profile)
-            migrate.migrate(url, server.profile)
             connection = stack.enter_context(psycopg.connect(url, autocommit=True, options="-c timezone=UTC"))
             connection.execute("SET plan_cache_mode = force_custom_plan")
             connection.execute("SET jit = off")

@@ -160,6 +160,47 @@ def test_energy_over_any_window_is_the_sum_over_the_file_imported_once_or_twice(
             assert answered("LATER", begins, ends) == expected(max(begins, switched), ends), (begins, ends)
 
 
+def test_the_same_meter_as_a_register_that_was_reset_glitched_and_exchanged_counts_the_same(
+    client: Client, connection: Connection, migrated_database: str, tmp_path: Path
+) -> None:
+    """Its minutes added up to a register, which loses its value once, sends a zero once, and is exchanged for one that
+    stands at 4711. The operator announces the exchange; the rest the service finds."""
+    minutes = _household()
+    reset, glitch, exchange = (len(minutes) * part // 4 for part in (1, 2, 3))
+    energies = [energy for _, energy in minutes]
+    value = 52_000.0
+    path = tmp_path / "register.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["recorded_at", "energy_kwh", "voltage_v"])
+        for number, (at, energy) in enumerate(minutes):
+            value = {reset: 0.0, exchange: 4711.0}.get(number, value) + energy
+            writer.writerow([at.isoformat(), 0.0 if number == glitch else round(value, 5), 230])
+    assert client.put("/v1/meters/HOME", {"energyReading": "register", "since": None}).status == 200
+    _import(migrated_database, path, "--meter", "HOME", "--end-at", "now")
+    [(newest,)] = _rows(connection, "SELECT max(recorded_at) FROM telemetry.meter_telemetry_history")
+    instants = [at + (newest - minutes[-1][0]) for at, _ in minutes]
+    decision = {"meterId": "HOME", "decision": "exchange", "firstKwh": 4711.0}
+    announced = client.put("/v1/register-decisions", {**decision, "at": instants[exchange] - timedelta(seconds=20)})
+    assert announced.status == 200, announced.body
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [instants[0], instants[-1]])
+
+    # The first reading begins the register. What a zero hides is in the reading after it.
+    energies[0], energies[glitch], energies[glitch + 1] = 0.0, 0.0, energies[glitch] + energies[glitch + 1]
+    client.ingest(vehicle_reading("HOME"))
+    edges = [(instants[number] - timedelta(hours=2), instants[number]) for number in (reset, exchange, glitch + 1)]
+    for begins, ends in [*_windows(instants), *edges]:
+        low, high = bisect.bisect_right(instants, begins), bisect.bisect_right(instants, ends)
+        answer = client.get("/v1/analytics/performance/HOME", from_=begins.isoformat(), to=ends.isoformat()).json
+        assert answer["readings"]["meter"] == high - low
+        if high > low:
+            energy = answer["totalEnergy"]["acConsumedKwh"]
+            assert energy == pytest.approx(math.fsum(energies[low:high]), abs=2e-5), (begins, ends)
+    events = client.get("/v1/register-events", meterId="HOME").json["events"]
+    kinds = [event["kind"] for event in events]
+    assert (kinds[0], kinds[1], kinds[-1]) == ("baseline", "reset", "exchange")
+
+
 ASSIGNED = "SELECT vehicle_id, meter_id, lower(during), upper(during) FROM telemetry.assignment ORDER BY id"
 
 

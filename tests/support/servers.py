@@ -39,12 +39,12 @@ class Server:
     url: str
 
     @contextmanager
-    def new_database(self, owner: str | None = None) -> Iterator[str]:
-        """URL of a new, empty database, dropped afterwards; by default the server's superuser's."""
+    def new_database(self, owner: str | None = None, template: str = "template0") -> Iterator[str]:
+        """URL of a new database, dropped afterwards: empty, or a copy; by default the server's superuser's."""
         name = f"energy_test_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             owned = f" OWNER {owner}" if owner else ""
-            connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0{owned}".encode())
+            connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE {template}{owned}".encode())
         try:
             yield make_conninfo(self.url, dbname=name)
         finally:
