@@ -40,14 +40,14 @@ UNION ALL
 SELECT m FROM generate_series(0, 99) AS m;
 INSERT INTO telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v)
 SELECT
-    'M-' || lpad(n::text, 5, '0'), %(from)s + m * interval '15 minutes', 100 + n * 31 %% 100 / 50.0 + m * 0.02,
+    'M-' || lpad(n::text, 5, '0'), %(from)s + m * interval '15 minutes', 2 + n * 31 %% 100 / 50.0 + m * 0.002,
     229 + n %% 3
 FROM generate_series(0, %(last)s) AS n, step
 ORDER BY n, m;
 INSERT INTO telemetry.vehicle_telemetry_history (vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)
 SELECT
     'V-' || lpad(n::text, 5, '0'), %(from)s + m * interval '15 minutes', 20 + abs(m) %% 60,
-    (100 + n * 31 %% 100 / 50.0 + m * 0.02) * 0.89, 20 + abs(m) %% 15
+    (2 + n * 31 %% 100 / 50.0 + m * 0.002) * 0.89, 20 + abs(m) %% 15
 FROM generate_series(0, %(last)s) AS n, step
 ORDER BY n, m;
 INSERT INTO telemetry.assignment (meter_id, vehicle_id, during)
