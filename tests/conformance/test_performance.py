@@ -1,6 +1,5 @@
 """A vehicle's performance: exact windows, through assignments."""
 
-import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -582,10 +581,10 @@ _worlds = count()
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     database=None,
-    derandomize="CI" in os.environ,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
