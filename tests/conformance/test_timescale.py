@@ -305,3 +305,11 @@ def test_late_readings_without_a_gap_share_a_transaction(client: Client, connect
         "SELECT DISTINCT xmin::text FROM telemetry.meter_telemetry_history WHERE meter_id = 'M-2'"
     ).fetchall()
     assert len(rows) == MAX_LATE_TRANSACTIONS
+
+
+@pytest.mark.parametrize("rollup", [*ROLLUPS, *DAYS])
+def test_answers_read_rollups_whose_watermark_the_planner_evaluates(connection: Connection, rollup: str) -> None:
+    row = connection.execute("SELECT pg_get_viewdef(format('internal.%%I', %s::text)::regclass)", [rollup]).fetchone()
+    assert row is not None
+    # Once for what is materialised, and once for the history after it.
+    assert (row[0].count("internal.watermark("), row[0].count("cagg_watermark(")) == (2, 0)
