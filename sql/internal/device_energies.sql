@@ -5,8 +5,7 @@
 -- where that is gone.
 --
 -- Written for speed:
--- - plpgsql: TimescaleDB computes the watermark of a continuous aggregate once a statement only where the statement names
---   it. In an inlined function it is computed for every row, 40 times the cost of the sums.
+-- - plpgsql: registers, buckets and stretches are arrays that the planner knows.
 -- - Registers are read only if the window has any.
 -- - A device with one stretch is summed before the join with its stretch.
 -- - work_mem holds the groups of the hash aggregate. The planner misjudges the number of stretches, and would sort every hour

@@ -4,8 +4,6 @@
 --
 -- What a piece of a register counts is its last value less the last value before it, plus the corrections of its events. A piece
 -- of intervals counts their sum. Of an hour whose history is gone, a part counts by its share of the hour, and is estimated.
---
--- In plpgsql, because TimescaleDB makes the watermark of a rollup a constant only where the statement itself names it.
 
 CREATE FUNCTION internal.energy_pieces(
     kind_of_device text,

@@ -4,7 +4,7 @@ CREATE FUNCTION internal.has_registers(kind_of_device text, only_device text DEF
 RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog
--- Answers ask it often, of tables that the fewest pages hold.
+-- Answers ask it many times, so its plans are kept; a branch for each question lets each go by its key.
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN

@@ -406,7 +406,6 @@ def test_late_readings_are_no_reason_to_change_a_columnstore_where_there_is_none
     assert len(found) == (1 if is_timescale(own) else 0)
 
 
-@pytest.mark.usefixtures("enough_workers")
 @pytest.mark.parametrize("kind", ["meter", "vehicle"])
 def test_a_register_that_begins_anew_with_each_session_is_a_counter_of_sessions(
     own: Connection, examine: Examine, kind: str
@@ -457,6 +456,7 @@ def test_registers_that_nobody_judges_are_found(own: Connection, examine: Examin
     assert waiting() == []
 
 
+@pytest.mark.usefixtures("enough_workers")
 def test_a_device_that_was_listed_and_never_heard_of_is_silent(own: Connection, examine: Examine) -> None:
     keep_fleet(own)
     own.execute("CALL api.upkeep()")

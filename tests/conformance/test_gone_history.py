@@ -51,7 +51,7 @@ def at(clock: str) -> datetime:
 
 
 def keep(connection: Connection, kind: str) -> None:
-    """Readings every ten minutes of a day at steady power; vehicles while they are fed, and an hour around it."""
+    """Readings of all devices every ten minutes of a day, and of the hour before it, at steady power."""
     for device, power_kw in POWER_KW.items():
         insert = insert_meter_readings if device.startswith("M") else insert_vehicle_readings
         if kind == "register":
