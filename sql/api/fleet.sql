@@ -46,11 +46,13 @@ AS $$
         SELECT
             charged.bucket_from,
             charged.device_id AS vehicle_id,
-            charged.counterpart_id AS meter_id,
-            charged.readings,
-            charged.energy_kwh AS energy_dc_kwh,
-            charged.is_estimated
+            sum(charged.readings) AS readings,
+            sum(charged.readings) FILTER (WHERE charged.counterpart_id IS NOT NULL) AS fed_readings,
+            sum(charged.energy_kwh) AS energy_dc_kwh,
+            sum(charged.energy_kwh) FILTER (WHERE charged.counterpart_id IS NOT NULL) AS fed_energy_dc_kwh,
+            bool_or(charged.is_estimated) AS is_estimated
         FROM internal.device_energies('vehicle', window_from, window_to, bucket, timezone) AS charged
+        GROUP BY charged.bucket_from, charged.device_id
     ),
     fault AS MATERIALIZED (
         SELECT found.bucket_from, found.device_type, found.device_id, min(found.code) AS code
@@ -87,10 +89,10 @@ AS $$
         SELECT
             battery.bucket_from,
             sum(battery.energy_dc_kwh) AS energy_dc_kwh,
-            sum(battery.energy_dc_kwh) FILTER (WHERE battery.meter_id IS NOT NULL) AS fed_energy_dc_kwh,
+            sum(battery.fed_energy_dc_kwh) AS fed_energy_dc_kwh,
             sum(battery.readings) AS readings,
-            sum(battery.readings) FILTER (WHERE battery.meter_id IS NOT NULL) AS fed_readings,
-            count(DISTINCT battery.vehicle_id) AS vehicles,
+            sum(battery.fed_readings) AS fed_readings,
+            count(*) AS vehicles,
             bool_or(battery.is_estimated) AS is_estimated
         FROM battery
         GROUP BY battery.bucket_from
@@ -101,7 +103,7 @@ AS $$
         SELECT
             fed.bucket_from,
             sum(fed.energy_ac_kwh) AS energy_ac_kwh,
-            sum(charged.energy_dc_kwh) AS energy_dc_kwh,
+            sum(charged.fed_energy_dc_kwh) AS energy_dc_kwh,
             count(*) AS vehicles
         FROM (
             SELECT grid.bucket_from, grid.vehicle_id, sum(grid.energy_ac_kwh) AS energy_ac_kwh
@@ -113,21 +115,17 @@ AS $$
             GROUP BY grid.bucket_from, grid.vehicle_id
             HAVING count(fault.device_id) = 0
         ) AS fed
-        JOIN (
-            SELECT battery.bucket_from, battery.vehicle_id, sum(battery.energy_dc_kwh) AS energy_dc_kwh
-            FROM battery
-            WHERE
-                battery.meter_id IS NOT NULL
-                AND NOT EXISTS (
-                    SELECT
-                    FROM fault
-                    WHERE
-                        fault.bucket_from = battery.bucket_from
-                        AND fault.device_type = 'vehicle'
-                        AND fault.device_id = battery.vehicle_id
-                )
-            GROUP BY battery.bucket_from, battery.vehicle_id
-        ) AS charged ON charged.vehicle_id = fed.vehicle_id AND charged.bucket_from = fed.bucket_from
+        JOIN battery AS charged ON charged.vehicle_id = fed.vehicle_id AND charged.bucket_from = fed.bucket_from
+        WHERE
+            charged.fed_readings IS NOT NULL
+            AND NOT EXISTS (
+                SELECT
+                FROM fault
+                WHERE
+                    fault.bucket_from = charged.bucket_from
+                    AND fault.device_type = 'vehicle'
+                    AND fault.device_id = charged.vehicle_id
+            )
         GROUP BY fed.bucket_from
     )
     SELECT

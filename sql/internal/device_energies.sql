@@ -72,11 +72,11 @@ DECLARE
         FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
         ORDER BY slot.bucket_from
     );
-    -- Hours in which a bucket begins: partial hours.
+    -- Hours in which a bucket begins, which is partial hours; the window's own ends are ends of stretches too.
     cut_hours CONSTANT timestamptz[] := ARRAY(
         SELECT internal.hour_bucket(slot.bucket_from)
         FROM unnest(slots) AS slot (bucket_from)
-        WHERE slot.bucket_from <> internal.hour_floor(slot.bucket_from)
+        WHERE slot.bucket_from > window_from AND slot.bucket_from <> internal.hour_floor(slot.bucket_from)
     );
     stretches internal.device_stretch[];
     -- Devices with several stretches: their hours are joined with one before they are summed.
@@ -143,9 +143,13 @@ BEGIN
             part.counterpart_id,
             part.stretch_from,
             part.stretch_to,
-            internal.hour_ceiling(part.stretch_from) AS whole_from,
-            internal.hour_floor(part.stretch_to) AS whole_to
+            edge.whole_from,
+            edge.whole_to,
+            edge.whole_from <> part.stretch_from OR edge.whole_to <> part.stretch_to AS has_cut
         FROM unnest(stretches) AS part
+        CROSS JOIN LATERAL (
+            SELECT internal.hour_ceiling(part.stretch_from), internal.hour_floor(part.stretch_to)
+        ) AS edge (whole_from, whole_to)
     ),
     hour AS NOT MATERIALIZED (
         SELECT
@@ -163,6 +167,17 @@ BEGIN
             AND hourly.bucket_start <> ALL (cut_hours)
     ),
     cut AS NOT MATERIALIZED (
+        -- Where buckets begin with whole hours, those at the ends of stretches; each lies in one bucket.
+        SELECT
+            width_bucket(edge.cut_from, slots) AS number,
+            stretch.device_id,
+            stretch.counterpart_id,
+            edge.cut_from,
+            edge.cut_to
+        FROM stretch
+        CROSS JOIN LATERAL internal.cut_hours(stretch.stretch_from, stretch.stretch_to) AS edge
+        WHERE cardinality(cut_hours) = 0 AND stretch.has_cut
+        UNION ALL
         SELECT slot.number, stretch.device_id, stretch.counterpart_id, edge.cut_from, edge.cut_to
         FROM (
             SELECT part.bucket_from, part.bucket_to, row_number() OVER (ORDER BY part.bucket_from)::integer AS number
@@ -172,6 +187,7 @@ BEGIN
         CROSS JOIN LATERAL internal.cut_hours(
             greatest(slot.bucket_from, stretch.stretch_from), least(slot.bucket_to, stretch.stretch_to)
         ) AS edge
+        WHERE cardinality(cut_hours) > 0
     )
     SELECT
         slots[piece.slot],

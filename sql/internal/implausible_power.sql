@@ -91,6 +91,18 @@ DECLARE
             AND kind.kind_from < window_to
             AND kind.kind_to > window_from
     );
+    -- What every device can deliver in the shortest step: the rollup's hours are held to it before anything else of them is known.
+    least_kwh CONSTANT float8 := internal.deliverable_kwh(
+        least(
+            unrated_kw,
+            internal.over_rated() * (
+                SELECT min(rated.rated_power_kw)
+                FROM internal.rated_device AS rated
+                WHERE rated.device_type = kind_of_device AND (only_device IS NULL OR rated.device_id = only_device)
+            )
+        ),
+        internal.shortest_step()
+    );
     -- How far around the window the readings before and after are looked for.
     around_from CONSTANT timestamptz := internal.hour_floor(window_from) - internal.longest_step();
     around_to CONSTANT timestamptz := internal.hour_ceiling(window_to) + internal.longest_step();
@@ -105,17 +117,7 @@ BEGIN
                 AND hourly.device_id = only_device
                 AND hourly.bucket_start > internal.hour_floor(window_from)
                 AND hourly.bucket_start <= internal.hour_bucket(window_to)
-                AND hourly.energy_max_kwh > internal.deliverable_kwh(
-                    coalesce(
-                        internal.over_rated() * (
-                            SELECT rated.rated_power_kw
-                            FROM internal.rated_device AS rated
-                            WHERE rated.device_type = kind_of_device AND rated.device_id = only_device
-                        ),
-                        unrated_kw
-                    ),
-                    internal.shortest_step()
-                )
+                AND hourly.energy_max_kwh > least_kwh
         )
     THEN
         RETURN;
@@ -139,6 +141,7 @@ BEGIN
             AND (only_device IS NULL OR hourly.device_id = only_device)
             AND hourly.bucket_start > internal.hour_floor(window_from)
             AND hourly.bucket_start <= internal.hour_bucket(window_to)
+            AND hourly.energy_max_kwh > least_kwh
             AND hourly.energy_max_kwh > internal.deliverable_kwh(power.most_kw, internal.shortest_step())
             AND (
                 hourly.device_id <> ALL (registers)

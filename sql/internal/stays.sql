@@ -76,10 +76,19 @@ CREATE FUNCTION internal.fleet_stays(window_from timestamptz, window_to timestam
 RETURNS TABLE (vehicle_id text, meter_id text, stay_from timestamptz, stay_to timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 AS $$
-    SELECT feed.vehicle_id, feed.meter_id, greatest(feed.feed_from, window_from), ended.stay_to
-    FROM internal.fleet_feeds(window_from - interval '15 minutes', window_to) AS feed
+    WITH feed AS MATERIALIZED (
+        SELECT fed.vehicle_id, fed.meter_id, greatest(fed.feed_from, window_from) AS stay_from, fed.feed_to
+        FROM internal.fleet_feeds(window_from - interval '15 minutes', window_to) AS fed
+        WHERE fed.vehicle_id IS NOT NULL
+    )
+    SELECT feed.vehicle_id, feed.meter_id, feed.stay_from, window_to
+    FROM feed
+    WHERE feed.feed_to >= window_to
+    UNION ALL
+    SELECT feed.vehicle_id, feed.meter_id, feed.stay_from, ended.stay_to
+    FROM feed
     CROSS JOIN LATERAL (SELECT internal.stay_end(feed.vehicle_id, feed.feed_to, window_to) OFFSET 0) AS ended (stay_to)
-    WHERE feed.vehicle_id IS NOT NULL AND ended.stay_to > window_from
+    WHERE feed.feed_to < window_to AND ended.stay_to > window_from
 $$;
 
 COMMENT ON FUNCTION internal.fleet_stays(timestamptz, timestamptz) IS
