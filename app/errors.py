@@ -148,6 +148,12 @@ class UnknownAssignment(ProblemError):
     status, code, title = 404, "unknown_assignment", "There is no such assignment"
 
 
+class UnknownSession(ProblemError):
+    """There is no session of this id."""
+
+    status, code, title = 404, "unknown_session", "There is no such session"
+
+
 class UnknownDecision(ProblemError):
     """Nothing was decided about this instant of the device."""
 

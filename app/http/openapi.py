@@ -51,6 +51,7 @@ from app.wire.register_events import (
     RegisterEvents,
 )
 from app.wire.service import Problem, Status
+from app.wire.sessions import SessionDetail, Sessions, SessionState
 
 
 class Parameter(NamedTuple):
@@ -450,6 +451,37 @@ OPERATIONS = (
             Parameter("after", {"type": "integer"}, "list changes after this one: `next` of the previous page"),
             _LIMIT,
         ),
+    ),
+    Operation(
+        "GET",
+        "/v1/sessions",
+        "Charging sessions that overlap a window, newest first: stays of vehicles at meters, what they drew, delivered "
+        "and lost within the window",
+        Sessions,
+        problems=(422, 503),
+        parameters=(
+            Parameter("vehicleId", _ID, "only those of this vehicle"),
+            Parameter("meterId", _ID, "only those at this meter"),
+            _GROUP,
+            _SITE,
+            *_WINDOW,
+            Parameter(
+                "state", {"type": "string", "enum": list(get_args(SessionState))}, "only those that go on, or ended"
+            ),
+            Parameter(
+                "after",
+                {"type": "string"},
+                "list what comes after this: `next` of the previous page, such as 2026-11-20T08:00:00Z,V-202",
+            ),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/sessions/{id}",
+        "A charging session as a whole, its last 31 days at most (`ENERGY_MAX_WINDOW_DAYS`)",
+        SessionDetail,
+        problems=(404, 422, 503),
     ),
     Operation("GET", "/livez", "Whether the process answers", Status),
     Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),

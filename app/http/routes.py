@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.http import assignments, devices, ingest, parameters, register_events
+from app.http import assignments, devices, ingest, parameters, register_events, sessions
 from app.http.analytics import (
     battery_health,
     charger_health,
@@ -55,6 +55,7 @@ _ANSWERS = [
     *assignments.ROUTES,
     *devices.ROUTES,
     *register_events.ROUTES,
+    *sessions.ROUTES,
 ]
 ROUTES = [
     # It checks its parameters itself, where it has any.

@@ -129,7 +129,7 @@ def _paths(path: str) -> list[str]:
     """A path, or one of each pair's assignment, meter or vehicle."""
     if "{id}" not in path:
         return [path]
-    if "/assignments/" in path:
+    if "/assignments/" in path or "/sessions/" in path:
         return [path.replace("{id}", str(number + 1)) for number in range(len(PAIRS))]
     side = "M" if "/meters/" in path else "V"
     return [path.replace("{id}", f"{side}-{number}") for number in range(len(PAIRS))]

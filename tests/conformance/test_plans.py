@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from app.analytics.sessions import Page
 from app.db import migrate
 from app.db.queries import query
+from app.wire.energy import Window
 from tests.support.readings import hours_ago, now
 from tests.support.servers import Server, stop_jobs
 
@@ -122,6 +124,8 @@ class Stage:
     # Of a meter that is a register, and of the hours of one meter: without sequential scans.
     register: dict[str, Node] = field(default_factory=dict)
     hours: dict[str, Node] = field(default_factory=dict)
+    # Of the sessions of all vehicles, a page of them: likewise, and not run.
+    sessions: dict[str, Node] = field(default_factory=dict)
 
 
 def nodes(plan: Node) -> Iterator[Node]:
@@ -203,6 +207,14 @@ def explain_hours(connection: Connection, window: str, asked_at: datetime) -> No
     return explained(connection, HOURS, {"vehicle": "V-3", "from": hours_from, "to": hours_to})
 
 
+def explain_sessions(connection: Connection, window: str, asked_at: datetime) -> Node:
+    """How a page of sessions in a window is put together."""
+    parameters = Page().parameters(Window(*ends(window, asked_at)))
+    [(plan,)] = connection.execute(b"EXPLAIN (FORMAT JSON) " + query("sessions"), parameters).fetchall()
+    answer: Node = plan[0]
+    return answer
+
+
 def explained(connection: Connection, statement: bytes, parameters: Sequence[Any] | Mapping[str, Any]) -> Node:
     """The plan of a statement for its parameters, and how it ran."""
     row = connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement, parameters).fetchone()
@@ -222,6 +234,7 @@ def planned(connection: Connection, profile: str, asked_at: datetime) -> Stage:
             stage.by_index[window] = explain(connection, window, asked_at)
             stage.register[window] = explain_register(connection, window, asked_at)
             stage.hours[window] = explain_hours(connection, window, asked_at)
+            stage.sessions[window] = explain_sessions(connection, window, asked_at)
     return stage
 
 
@@ -323,6 +336,22 @@ def test_the_hours_of_a_vehicle_are_read_by_device_and_time(stages: dict[str, St
             check_bounded(node, stage.relations, "vehicle_id", "bucket_start", window)
         for node in history:
             check_bounded(node, stage.relations, "vehicle_id", r"(recorded_at|_ts_meta_\w+)", window)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_sessions_read_each_device_by_index_and_time(stages: dict[str, Stage], window: str) -> None:
+    for stage in stages.values():
+        found = 0
+        for relation, device, instant in (
+            ("meter_telemetry_history", "meter_id", r"(recorded_at|_ts_meta_\w+)"),
+            ("vehicle_telemetry_history", "vehicle_id", r"(recorded_at|_ts_meta_\w+)"),
+            ("meter_hourly", "meter_id", "bucket_start"),
+            ("vehicle_hourly", "vehicle_id", "bucket_start"),
+        ):
+            for node in stage.relations.scans(stage.sessions[window], relation):
+                found += 1
+                check_bounded(node, stage.relations, device, instant, window)
+        assert found
 
 
 @pytest.mark.parametrize("window", WINDOWS)

@@ -671,7 +671,7 @@ _BAD_IDS = ["a%20b", "a%0A", "%0A", "%00", "a%00b", "a" * 65, "%FF", "%C3%A9", "
 )
 def test_an_id_that_no_device_can_have_is_an_unknown_device(service: Client, path: str, device_id: str) -> None:
     answer = service.request("GET", path.replace("{id}", device_id))
-    assert answer.json["code"] in ("unknown_vehicle", "unknown_meter")
+    assert answer.json["code"] in ("unknown_vehicle", "unknown_meter", "unknown_session")
     _assert_problem(answer, 404, answer.json["code"])
 
 

@@ -175,7 +175,7 @@ def _documented_gets() -> list[str]:
 
 
 def _of_a_known_device(path: str) -> str:
-    if "/assignments/" in path:
+    if "/assignments/" in path or "/sessions/" in path:
         return path.replace("{id}", "1")
     return path.replace("{id}", "M-1" if "/meters/" in path else "V-1")
 

@@ -60,6 +60,8 @@ EXAMPLES = (
     _get("/v1/analytics/fleet", query=_DAY),
     _get("/v1/analytics/fleet/series", query="from=2026-11-20T00:00:00Z&to=2026-11-22T00:00:00Z&bucket=day"),
     _get("/v1/analytics/losses", query=_WEEKS),
+    _get("/v1/sessions", query=_DAY + "&vehicleId=V-202"),
+    _get("/v1/sessions/{id}", "2"),
     _get("/v1/analytics/health/{id}", "V-202", _WEEKS),
     _get("/v1/analytics/health/meters/{id}", "M-101", "from=2026-11-06T00:00:00Z&to=2026-11-20T00:00:00Z"),
     _get("/v1/live/meters", query="limit=1"),
