@@ -1,13 +1,17 @@
 """Analytics over HTTP."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.analytics import fleet, health, losses, meter, vehicle
+from app.analytics import fleet, health, losses, meter, ranking, vehicle
 from app.errors import UnknownMeter, UnknownVehicle
 from app.http import parameters
 from app.http.responses import json as _json
 from app.http.service import service as _service
+from app.wire.ranking import MeterSort, Order, VehicleSort
+from app.wire.values import Label
 
 
 async def vehicle_performance(request: Request) -> Response:
@@ -60,6 +64,45 @@ async def energy_losses(request: Request) -> Response:
     window = parameters.window(request, settings.max_window_days)
     limit = parameters.limit(request, settings.max_list_limit)
     return _json(await losses.losses(database, window, parameters.ratio(request, "below"), limit))
+
+
+async def meter_ranking(request: Request) -> Response:
+    """A page of meters over a window, sorted by a figure."""
+    settings, database, _, _ = _service(request)
+    window = parameters.window(request, settings.max_window_days)
+    return _json(await ranking.meters(database, window, _ranking_page(request, MeterSort, "site")))
+
+
+async def vehicle_ranking(request: Request) -> Response:
+    """A page of vehicles over a window, sorted by a figure."""
+    settings, database, _, _ = _service(request)
+    window = parameters.window(request, settings.max_window_days)
+    return _json(await ranking.vehicles(database, window, _ranking_page(request, VehicleSort, "group")))
+
+
+def _ranking_page(request: Request, sort: Any, place: str) -> ranking.Page:
+    default = ranking.Page()
+    order: Order = parameters.value(request, "order", Order) or "desc"
+    return ranking.Page(
+        sort=parameters.value(request, "sort", sort) or default.sort,
+        is_ascending=order == "asc",
+        place=parameters.value(request, place, Label),
+        search=parameters.value(request, "search", Label),
+        after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),
+        limit=parameters.limit(request, _service(request).settings.max_list_limit),
+    )
+
+
+async def site_totals(request: Request) -> Response:
+    """What the meters of each site add up to."""
+    settings, database, _, _ = _service(request)
+    return _json(await ranking.sites(database, parameters.window(request, settings.max_window_days)))
+
+
+async def group_totals(request: Request) -> Response:
+    """What the vehicles of each group add up to."""
+    settings, database, _, _ = _service(request)
+    return _json(await ranking.groups(database, parameters.window(request, settings.max_window_days)))
 
 
 async def battery_health(request: Request) -> Response:

@@ -41,6 +41,7 @@ from app.wire.live import LiveMeter, LiveMeters, LiveVehicleDetail, LiveVehicles
 from app.wire.losses import Losses
 from app.wire.meter import MeterEnergy
 from app.wire.performance import Performance, VehicleSeries
+from app.wire.ranking import Groups, MeterSort, Order, RankedMeters, RankedVehicles, Sites, VehicleSort
 from app.wire.readings import IngestResult, MeterReading, VehicleReading
 from app.wire.register_events import (
     DecisionChanges,
@@ -153,6 +154,26 @@ _PLACES = (
     ),
     _LIMIT,
 )
+
+
+def _ranked(sort: Any) -> tuple[Parameter, ...]:
+    """The parameters of a list that is sorted by a figure."""
+    return (
+        Parameter(
+            "sort",
+            {"type": "string", "enum": list(get_args(sort)), "default": "lostBeyondExpectedKwh"},
+            "by which figure; devices without it come last, `id` sorts by id",
+        ),
+        Parameter(
+            "order", {"type": "string", "enum": list(get_args(Order)), "default": "desc"}, "largest first, or last"
+        ),
+        Parameter(
+            "after", {"type": "integer", "minimum": 0}, "list what comes after this: `next` of the previous page"
+        ),
+        _LIMIT,
+    )
+
+
 _Reading = MeterReading | VehicleReading
 _Readings = MeterReading | VehicleReading | list[MeterReading | VehicleReading]
 
@@ -197,6 +218,38 @@ OPERATIONS = (
         "A meter's AC energy over a window, its voltages, the vehicles it fed and its unattributed energy",
         MeterEnergy,
         problems=(404, 422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/meters",
+        "All meters over a window, sorted by any figure: energy, ratio, kWh lost, sessions, hours in use, coverage",
+        RankedMeters,
+        problems=(422, 503),
+        parameters=(*_WINDOW, _SITE, _SEARCH, *_ranked(MeterSort)),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/vehicles",
+        "All vehicles over a window, sorted by any figure: energy, ratio, kWh lost, sessions, hours in use, coverage",
+        RankedVehicles,
+        problems=(422, 503),
+        parameters=(*_WINDOW, _GROUP, _SEARCH, *_ranked(VehicleSort)),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/sites",
+        "What the meters of each site add up to over a window",
+        Sites,
+        problems=(422, 503),
+        parameters=_WINDOW,
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/groups",
+        "What the vehicles of each group add up to over a window",
+        Groups,
+        problems=(422, 503),
         parameters=_WINDOW,
     ),
     Operation(

@@ -33,111 +33,20 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 SET work_mem = '32MB'
 SET enable_mergejoin = off
 AS $$
-    WITH fault AS MATERIALIZED (
-        SELECT found.device_type, found.device_id, min(found.code) AS code, min(found.cause) AS cause
-        FROM internal.fleet_faults(window_from, window_to, 'window', 'UTC') AS found
-        GROUP BY found.device_type, found.device_id
-    ),
-    grid AS MATERIALIZED (
-        SELECT
-            drew.bucket_from,
-            drew.device_id AS meter_id,
-            drew.counterpart_id AS vehicle_id,
-            drew.readings,
-            drew.energy_kwh AS energy_ac_kwh,
-            drew.power_sum_kw_kwh
-        FROM internal.device_energies('meter', window_from, window_to, 'day', 'UTC') AS drew
-    ),
-    -- What arrived while meters fed the vehicles.
-    battery AS MATERIALIZED (
-        SELECT
-            charged.bucket_from,
-            charged.device_id AS vehicle_id,
-            charged.counterpart_id AS meter_id,
-            charged.readings,
-            charged.energy_kwh AS energy_dc_kwh
-        FROM internal.device_energies('vehicle', window_from, window_to, 'day', 'UTC') AS charged
-        WHERE charged.counterpart_id IS NOT NULL
-    ),
-    -- Vehicles whose ratio nobody knows, since their data is at fault, or that of a meter that fed them.
-    unknown AS MATERIALIZED (
-        SELECT found.device_id AS vehicle_id
-        FROM fault AS found
-        WHERE found.device_type = 'vehicle'
-        UNION
-        SELECT grid.vehicle_id
-        FROM fault AS found
-        JOIN grid ON grid.meter_id = found.device_id
-        WHERE found.device_type = 'meter' AND grid.vehicle_id IS NOT NULL
-    ),
-    device_day AS MATERIALIZED (
-        SELECT
-            'vehicle' AS device_type,
-            coalesce(drawn.vehicle_id, delivered.vehicle_id) AS device_id,
-            coalesce(drawn.bucket_from, delivered.bucket_from) AS bucket_from,
-            drawn.energy_ac_kwh,
-            delivered.energy_dc_kwh,
-            drawn.power_sum_kw_kwh,
-            drawn.readings AS meter_readings,
-            delivered.readings AS vehicle_readings
-        FROM (
-            SELECT
-                grid.vehicle_id,
-                grid.bucket_from,
-                sum(grid.readings) AS readings,
-                sum(grid.energy_ac_kwh) AS energy_ac_kwh,
-                sum(grid.power_sum_kw_kwh) AS power_sum_kw_kwh
-            FROM grid
-            WHERE grid.vehicle_id IS NOT NULL
-            GROUP BY grid.vehicle_id, grid.bucket_from
-        ) AS drawn
-        FULL JOIN (
-            SELECT
-                battery.vehicle_id,
-                battery.bucket_from,
-                sum(battery.readings) AS readings,
-                sum(battery.energy_dc_kwh) AS energy_dc_kwh
-            FROM battery
-            GROUP BY battery.vehicle_id, battery.bucket_from
-        ) AS delivered
-            ON delivered.vehicle_id = drawn.vehicle_id AND delivered.bucket_from = drawn.bucket_from
-        WHERE
-            NOT EXISTS (
-                SELECT FROM unknown WHERE unknown.vehicle_id = coalesce(drawn.vehicle_id, delivered.vehicle_id)
-            )
-        UNION ALL
-        SELECT
-            'meter',
-            grid.meter_id,
-            grid.bucket_from,
-            sum(grid.energy_ac_kwh),
-            sum(battery.energy_dc_kwh),
-            sum(grid.power_sum_kw_kwh),
-            sum(grid.readings),
-            sum(battery.readings)
-        FROM grid
-        JOIN battery
-            ON battery.meter_id = grid.meter_id
-            AND battery.vehicle_id = grid.vehicle_id
-            AND battery.bucket_from = grid.bucket_from
-        WHERE
-            NOT EXISTS (
-                SELECT
-                FROM fault
-                WHERE (fault.device_type, fault.device_id) IN (('meter', grid.meter_id), ('vehicle', grid.vehicle_id))
-            )
-        GROUP BY grid.meter_id, grid.bucket_from
+    WITH device_day AS MATERIALIZED (
+        SELECT day.*
+        FROM internal.device_days(window_from, window_to) AS day
     ),
     device AS (
         SELECT
             day.device_type,
             day.device_id,
-            sum(day.energy_ac_kwh) AS energy_ac_kwh,
-            sum(day.energy_dc_kwh) AS energy_dc_kwh,
-            internal.ratio(sum(day.energy_dc_kwh), sum(day.energy_ac_kwh)) AS efficiency_ratio,
-            internal.ratio(sum(day.power_sum_kw_kwh), sum(day.energy_ac_kwh)) AS mean_power_kw,
-            round(sum(day.meter_readings))::bigint AS meter_readings,
-            round(sum(day.vehicle_readings))::bigint AS vehicle_readings
+            sum(day.compared_ac_kwh) AS energy_ac_kwh,
+            sum(day.compared_dc_kwh) AS energy_dc_kwh,
+            internal.ratio(sum(day.compared_dc_kwh), sum(day.compared_ac_kwh)) AS efficiency_ratio,
+            internal.ratio(sum(day.power_sum_kw_kwh), sum(day.compared_ac_kwh)) AS mean_power_kw,
+            round(sum(day.compared_meter_readings))::bigint AS meter_readings,
+            round(sum(day.compared_vehicle_readings))::bigint AS vehicle_readings
         FROM device_day AS day
         GROUP BY day.device_type, day.device_id
     ),
@@ -172,45 +81,36 @@ AS $$
         WHERE device.efficiency_ratio IS NOT NULL
         UNION ALL
         SELECT
-            'data_faults', fault.device_type, fault.device_id, fault.code, fault.cause,
+            'data_faults', day.device_type, day.device_id, min(day.fault_code), min(day.fault_cause),
             NULL,
-            energy.ac_kwh, energy.dc_kwh, NULL,
+            CASE day.device_type WHEN 'meter' THEN sum(day.energy_kwh) ELSE sum(day.counterpart_kwh) END,
+            CASE day.device_type WHEN 'meter' THEN sum(day.counterpart_kwh) ELSE sum(day.paired_kwh) END,
             NULL,
             NULL,
             NULL,
-            energy.meter_readings, energy.vehicle_readings
-        FROM fault
-        CROSS JOIN LATERAL (
-            SELECT
-                sum(side.ac_kwh) AS ac_kwh,
-                sum(side.dc_kwh) AS dc_kwh,
-                round(coalesce(sum(side.meter_readings), 0))::bigint AS meter_readings,
-                round(coalesce(sum(side.vehicle_readings), 0))::bigint AS vehicle_readings
-            FROM (
-                SELECT grid.energy_ac_kwh AS ac_kwh, NULL::float8 AS dc_kwh, grid.readings AS meter_readings, 0 AS vehicle_readings
-                FROM grid
-                WHERE CASE fault.device_type WHEN 'meter' THEN grid.meter_id ELSE grid.vehicle_id END = fault.device_id
-                UNION ALL
-                SELECT NULL, battery.energy_dc_kwh, 0, battery.readings
-                FROM battery
-                WHERE CASE fault.device_type WHEN 'meter' THEN battery.meter_id ELSE battery.vehicle_id END = fault.device_id
-            ) AS side
-        ) AS energy
+            NULL,
+            round(coalesce(
+                CASE day.device_type WHEN 'meter' THEN sum(day.readings) ELSE sum(day.counterpart_readings) END, 0
+            ))::bigint,
+            round(coalesce(
+                CASE day.device_type WHEN 'meter' THEN sum(day.counterpart_readings) ELSE sum(day.paired_readings) END, 0
+            ))::bigint
+        FROM device_day AS day
+        WHERE day.fault_code IS NOT NULL
+        GROUP BY day.device_type, day.device_id
         UNION ALL
         SELECT
-            'unattributed', 'meter', grid.meter_id, 'unattributed', NULL,
+            'unattributed', 'meter', day.device_id, 'unattributed', NULL,
             NULL,
-            sum(grid.energy_ac_kwh), NULL, NULL,
-            internal.ratio(sum(grid.power_sum_kw_kwh), sum(grid.energy_ac_kwh)),
+            sum(day.alone_kwh), NULL, NULL,
+            internal.ratio(sum(day.alone_power_sum_kw_kwh), sum(day.alone_kwh)),
             NULL,
-            sum(grid.energy_ac_kwh),
-            round(sum(grid.readings))::bigint, NULL
-        FROM grid
-        WHERE
-            grid.vehicle_id IS NULL
-            AND NOT EXISTS (SELECT FROM fault WHERE fault.device_type = 'meter' AND fault.device_id = grid.meter_id)
-        GROUP BY grid.meter_id
-        HAVING sum(grid.energy_ac_kwh) >= 1e-9
+            sum(day.alone_kwh),
+            round(sum(day.alone_readings))::bigint, NULL
+        FROM device_day AS day
+        WHERE day.device_type = 'meter' AND day.fault_code IS NULL
+        GROUP BY day.device_id
+        HAVING sum(day.alone_kwh) >= 1e-9
     ),
     ranked AS (
         SELECT
@@ -278,13 +178,13 @@ AS $$
                 day.bucket_from,
                 max(day.bucket_from) FILTER (
                     WHERE NOT (
-                        day.energy_dc_kwh < ranked.threshold * day.energy_ac_kwh
-                        OR (ranked.list = 'data_faults' AND day.energy_dc_kwh > day.energy_ac_kwh)
+                        day.compared_dc_kwh < ranked.threshold * day.compared_ac_kwh
+                        OR (ranked.list = 'data_faults' AND day.compared_dc_kwh > day.compared_ac_kwh)
                     )
                 ) OVER (PARTITION BY day.device_type, day.device_id) AS last_otherwise
             FROM ranked
             JOIN device_day AS day ON day.device_type = ranked.device_type AND day.device_id = ranked.device_id
-            WHERE ranked.place <= coalesce(row_limit, ranked.listed_devices) AND ranked.list <> 'unattributed' AND day.energy_ac_kwh > 0
+            WHERE ranked.place <= coalesce(row_limit, ranked.listed_devices) AND ranked.list <> 'unattributed' AND day.compared_ac_kwh > 0
         ) AS judged_day
         WHERE judged_day.last_otherwise IS NULL OR judged_day.bucket_from > judged_day.last_otherwise
         GROUP BY judged_day.device_type, judged_day.device_id

@@ -81,6 +81,10 @@ ZONES = "Give a name of pg_timezone_names, for example Europe/Berlin, or UTC."
 KINDS = "Allowed: interval, register, session."
 DECISIONS = "Allowed: plain, reset, rollover, glitch, exchange."
 DEVICES = "Allowed: meter, vehicle."
+FIGURES = (
+    "Allowed: device_id, energy_ac_kwh, energy_dc_kwh, energy_alone_kwh, efficiency_ratio, mean_power_kw, lost_kwh, "
+    "lost_beyond_expected_kwh, measured_mean, sessions, hours_in_use, readings, coverage."
+)
 RELATIONS = (
     "meter_daily, meter_hourly, meter_telemetry_history, vehicle_daily, vehicle_hourly, vehicle_telemetry_history"
 )
@@ -95,6 +99,9 @@ MISSPELT = [
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'month', 'UTC')", BUCKETS),
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'hour', 'Berlin')", ZONES),
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'hour', NULL)", ZONES),
+    ("SELECT * FROM api.device_ranking('meters', now() - interval '1 day', now())", DEVICES),
+    ("SELECT * FROM api.device_ranking('meter', now() - interval '1 day', now(), 'energy')", FIGURES),
+    ("SELECT * FROM api.place_totals('site', now() - interval '1 day', now())", DEVICES),
     ("SELECT api.set_meter_kind('M-1', 'registre', NULL, NULL)", KINDS),
     ("SELECT api.set_vehicle_kind('V-1', 'counter', NULL, NULL)", KINDS),
     ("SELECT api.set_fleet_default('meters', 'interval', NULL, NULL)", DEVICES),
@@ -115,7 +122,7 @@ CHOOSING = """
     FROM pg_proc AS routine
     WHERE
         routine.pronamespace = 'api'::regnamespace
-        AND ARRAY['bucket', 'timezone', 'kind', 'kind_of_device', 'decision', 'relation', 'relations', 'wanted']
+        AND ARRAY['bucket', 'timezone', 'kind', 'kind_of_device', 'decision', 'relation', 'relations', 'sort', 'wanted']
             && routine.proargnames[:routine.pronargs]
 """
 
