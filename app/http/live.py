@@ -3,17 +3,17 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.analytics import live
 from app.errors import UnknownMeter, UnknownVehicle
 from app.http import parameters
 from app.http.responses import json as _json
 from app.http.service import service as _service
-from app.registry import live
-from app.wire.values import DeviceId
+from app.wire.values import DeviceId, Label
 
 
 async def live_meters(request: Request) -> Response:
     """A page of meters with their newest readings."""
-    return _json(await live.meters(_service(request).database, _live_page(request)))
+    return _json(await live.meters(_service(request).database, _live_page(request, "site")))
 
 
 async def live_meter(request: Request) -> Response:
@@ -23,7 +23,7 @@ async def live_meter(request: Request) -> Response:
 
 async def live_vehicles(request: Request) -> Response:
     """A page of vehicles with their newest readings."""
-    return _json(await live.vehicles(_service(request).database, _live_page(request)))
+    return _json(await live.vehicles(_service(request).database, _live_page(request, "group")))
 
 
 async def live_vehicle(request: Request) -> Response:
@@ -31,10 +31,19 @@ async def live_vehicle(request: Request) -> Response:
     return _json(await live.vehicle(_service(request).database, parameters.device_id(request, UnknownVehicle)))
 
 
-def _live_page(request: Request) -> live.Page:
+async def live_fleet(request: Request) -> Response:
+    """How many devices charge now, and at which power."""
+    site, group = (parameters.value(request, name, Label) for name in ("site", "group"))
+    return _json(await live.fleet(_service(request).database, site, group))
+
+
+def _live_page(request: Request, place: str) -> live.Page:
     return live.Page(
         after=parameters.value(request, "after", DeviceId) or "",
         limit=parameters.limit(request, _service(request).settings.max_list_limit),
         charging=parameters.flag(request, "charging"),
         silent_for_s=parameters.seconds(request, "silentFor"),
+        seen_within_s=parameters.seconds(request, "seenWithin"),
+        place=parameters.value(request, place, Label),
+        search=parameters.value(request, "search", Label),
     )

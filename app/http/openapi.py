@@ -37,7 +37,7 @@ from app.wire.devices import (
 from app.wire.explanation import Explanation
 from app.wire.fleet import Fleet, FleetSeries
 from app.wire.health import BatteryHealth, ChargerHealth
-from app.wire.live import LiveMeter, LiveMeters, LiveVehicleDetail, LiveVehicles
+from app.wire.live import LiveFleet, LiveMeter, LiveMeters, LiveVehicleDetail, LiveVehicles
 from app.wire.losses import Losses
 from app.wire.meter import MeterEnergy
 from app.wire.performance import Performance, VehicleSeries
@@ -130,13 +130,16 @@ _LIVE = (
     Parameter(
         "charging",
         _BOOLEAN,
-        "only those that charge, or that do not: energy above 0, or a register that rose since the previous reading",
+        "only those that charge, or that do not: their newest reading has energy above 0, or a register rose since the "
+        "previous one, and it is at most 30 minutes old",
     ),
     Parameter(
         "silentFor",
         {"type": "string"},
         "only those whose newest reading is older than this: seconds, or a number with s, m, h or d, such as 15m",
     ),
+    Parameter("seenWithin", {"type": "string"}, "only those whose newest reading is at most that old, such as 1h"),
+    _SEARCH,
 )
 _AUTHOR = (
     Parameter("X-Operator", {"type": "string", "maxLength": 128}, "who asks; stored with the change", "header"),
@@ -300,10 +303,30 @@ OPERATIONS = (
         problems=(404, 422, 503),
         parameters=_HEALTH_WINDOW,
     ),
-    Operation("GET", "/v1/live/meters", "Meters with their newest readings", LiveMeters, None, 200, (422, 503), _LIVE),
+    Operation(
+        "GET",
+        "/v1/live",
+        "How many devices charge now and at which power, and how many are silent",
+        LiveFleet,
+        problems=(422, 503),
+        parameters=(_SITE, _GROUP),
+    ),
+    Operation(
+        "GET",
+        "/v1/live/meters",
+        "What meters do now: newest readings, power, the vehicles they feed and since when",
+        LiveMeters,
+        problems=(422, 503),
+        parameters=(*_LIVE, _SITE),
+    ),
     Operation("GET", "/v1/live/meters/{id}", "A meter's newest reading", LiveMeter, problems=(404, 422, 503)),
     Operation(
-        "GET", "/v1/live/vehicles", "Vehicles with their newest readings", LiveVehicles, None, 200, (422, 503), _LIVE
+        "GET",
+        "/v1/live/vehicles",
+        "What vehicles do now: newest readings, power, the meters that feed them and since when, minutes to full",
+        LiveVehicles,
+        problems=(422, 503),
+        parameters=(*_LIVE, _GROUP),
     ),
     Operation(
         "GET", "/v1/live/vehicles/{id}", "A vehicle's newest reading", LiveVehicleDetail, problems=(404, 422, 503)

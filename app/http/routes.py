@@ -23,7 +23,7 @@ from app.http.analytics import (
     vehicle_series,
 )
 from app.http.documentation import docs, home, openapi
-from app.http.live import live_meter, live_meters, live_vehicle, live_vehicles
+from app.http.live import live_fleet, live_meter, live_meters, live_vehicle, live_vehicles
 from app.http.openapi import query_parameters
 from app.http.probes import livez, prometheus, readyz
 
@@ -56,6 +56,7 @@ _ANSWERS = [
     Route("/v1/analytics/losses", energy_losses),
     Route("/v1/analytics/health/{id}", battery_health),
     Route("/v1/analytics/health/meters/{id}", charger_health),
+    Route("/v1/live", live_fleet),
     Route("/v1/live/meters", live_meters),
     Route("/v1/live/meters/{id}", live_meter),
     Route("/v1/live/vehicles", live_vehicles),

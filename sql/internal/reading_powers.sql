@@ -82,3 +82,30 @@ AS $$ SELECT 0.1::float8 $$;
 
 COMMENT ON FUNCTION internal.least_flow_kw() IS
 'The mean AC power (kW) from which a charge is taken to go on; less is the charger''s own.';
+
+CREATE FUNCTION internal.silent_after()
+RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT interval '30 minutes' $$;
+
+COMMENT ON FUNCTION internal.silent_after() IS
+'How old the newest reading of a device may be that charges: meters that send one a quarter of an hour, a little late, are not silent.';
+
+CREATE FUNCTION internal.power_now(kind_of_device text, device text, newest_at timestamptz)
+RETURNS TABLE (power_kw float8)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+AS $$
+    SELECT reading.power_kw
+    FROM (SELECT WHERE newest_at >= now() - internal.silent_after() OFFSET 0) AS heard
+    CROSS JOIN LATERAL internal.reading_powers(
+        kind_of_device,
+        device,
+        newest_at - interval '1 microsecond',
+        newest_at,
+        now() - internal.silent_after(),
+        now() + interval '1 hour'
+    ) AS reading
+$$;
+
+COMMENT ON FUNCTION internal.power_now(text, text, timestamptz) IS
+'The power (kW) of the newest reading of a meter or vehicle (kind_of_device), taken at newest_at: its energy over the time since the one before, null where there was none within a day; no row for a silent device.';

@@ -87,7 +87,7 @@ AS $$
         WHERE
             live.meter_id = stay.device_id
             AND live.is_charging
-            AND live.recorded_at > now() - interval '15 minutes'
+            AND live.recorded_at >= now() - internal.silent_after()
             AND live.recorded_at <= stay.last_hour + interval '2 hours'
     )
     FROM internal.shown_stays(

@@ -1,33 +1,37 @@
--- name: live_meter
-SELECT meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, is_charging
-FROM api.live_meter_state
-WHERE meter_id = %(device_id)s;
+-- name: devices_now
+SELECT
+    now.device_id,
+    now.name,
+    now.place_name,
+    now.recorded_at,
+    now.received_at,
+    now.energy_kwh,
+    now.voltage_v,
+    now.soc_pct,
+    now.battery_temp_c,
+    now.is_charging,
+    now.power_kw,
+    now.counterpart_id,
+    now.plugged_in_at,
+    now.energy_since_kwh,
+    now.minutes_to_full,
+    now.listed_devices
+FROM api.devices_now(
+    %(device_type)s,
+    %(device_id)s,
+    %(charging)s,
+    make_interval(secs => %(silent_for_s)s),
+    make_interval(secs => %(seen_within_s)s),
+    %(place_name)s,
+    %(search)s,
+    %(after)s,
+    %(row_limit)s
+) AS now;
 
--- name: live_meters
-SELECT meter_id, recorded_at, energy_ac_kwh, voltage_v, received_at, is_charging
-FROM api.live_meter_state
-WHERE
-    meter_id > %(after)s
-    AND (%(charging)s::boolean IS NULL OR is_charging = %(charging)s)
-    AND (%(silent_for_s)s::float8 IS NULL OR recorded_at < now() - make_interval(secs => %(silent_for_s)s))
-ORDER BY meter_id
-LIMIT %(row_limit)s;
-
--- name: live_vehicle
-SELECT vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
-FROM api.live_vehicle_state
-WHERE vehicle_id = %(device_id)s;
+-- name: fleet_now
+SELECT device_type, devices, devices_silent, devices_charging, power_kw
+FROM api.fleet_now(%(site)s, %(group)s);
 
 -- name: soc_is_plausible
 SELECT is_plausible
 FROM api.soc_is_plausible(%(device_id)s, %(recorded_at)s);
-
--- name: live_vehicles
-SELECT vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c, received_at, is_charging
-FROM api.live_vehicle_state
-WHERE
-    vehicle_id > %(after)s
-    AND (%(charging)s::boolean IS NULL OR is_charging = %(charging)s)
-    AND (%(silent_for_s)s::float8 IS NULL OR recorded_at < now() - make_interval(secs => %(silent_for_s)s))
-ORDER BY vehicle_id
-LIMIT %(row_limit)s;

@@ -45,29 +45,50 @@ def test_the_newest_by_the_devices_clock_stands_whatever_the_order_of_arrival(
     newest = (at + timedelta(minutes=3)).isoformat().replace("+00:00", "Z")
     meter = client.get("/v1/live/meters/M-1").json
     assert meter.pop("receivedAt")
-    assert meter == {"meterId": "M-1", "timestamp": newest, "kwhConsumedAc": 3.0, "voltage": 233.0, "charging": True}
+    unknown = dict.fromkeys(("name", "since", "kwhSincePlugIn"))
+    assert meter == unknown | {
+        "meterId": "M-1",
+        "timestamp": newest,
+        "kwhConsumedAc": 3.0,
+        "voltage": 233.0,
+        "charging": True,
+        "powerKw": 180.0,
+        "site": None,
+        "vehicleId": None,
+    }
     vehicle = client.get("/v1/live/vehicles/V-1").json
     assert vehicle.pop("receivedAt")
-    assert vehicle == {
+    assert vehicle == unknown | {
         "vehicleId": "V-1",
         "timestamp": newest,
         "soc": 53.0,
         "kwhDeliveredDc": 3.0,
         "batteryTemp": 23.0,
         "charging": True,
+        "powerKw": 180.0,
+        "group": None,
+        "meterId": None,
+        "minutesToFull": None,
         "socPlausible": True,
     }
 
 
 def test_a_late_reading_leaves_live_state_alone(client: Client) -> None:
     client.ingest(meter_reading("M-1", minutes_ago(1)), vehicle_reading("V-1", minutes_ago(1)))
-    before = client.get("/v1/live/meters/M-1").json, client.get("/v1/live/vehicles/V-1").json
+    # The reading before the newest one is new, and tells its power.
+    before = newest(client, "meters/M-1"), newest(client, "vehicles/V-1")
     late = minutes_ago(60 * 24 * 3)
     answer = client.ingest(
         meter_reading("M-1", late, voltage=1), vehicle_reading("V-1", late, soc=1), meter_reading("M-1", minutes_ago(2))
     )
     assert answer["accepted"] == 3
-    assert (client.get("/v1/live/meters/M-1").json, client.get("/v1/live/vehicles/V-1").json) == before
+    assert (newest(client, "meters/M-1"), newest(client, "vehicles/V-1")) == before
+
+
+def newest(client: Client, path: str) -> dict[str, Any]:
+    """What is known of a device but its power."""
+    document: dict[str, Any] = client.get(f"/v1/live/{path}").json
+    return document | {"powerKw": None}
 
 
 def test_a_conflicting_reading_leaves_live_state_alone(client: Client) -> None:
@@ -256,7 +277,7 @@ def test_a_list_holds_a_hundred_by_default(client: Client, kind: str) -> None:
 
 @KINDS
 def test_an_empty_list_is_a_page_without_a_next_one(client: Client, kind: str) -> None:
-    assert client.get(f"/v1/live/{kind}").json == {kind: [], "next": None}
+    assert client.get(f"/v1/live/{kind}").json == {kind: [], "total": 0, "next": None}
 
 
 @KINDS
@@ -265,7 +286,9 @@ def test_lists_are_filtered_by_charging(client: Client, kind: str) -> None:
     assert ids(client.get(f"/v1/live/{kind}", charging="true").json) == ["D-0", "D-3", "D-6"]
     assert ids(client.get(f"/v1/live/{kind}", charging="false").json) == ["D-1", "D-2", "D-4", "D-5"]
     page = client.get(f"/v1/live/{kind}", charging="false", limit=2, after="D-1").json
-    assert (ids(page), page["next"]) == (["D-2", "D-4"], "D-4")
+    assert (ids(page), page["next"], page["total"]) == (["D-2", "D-4"], "D-4", 4)
+    page = client.get(f"/v1/live/{kind}", charging="false", after="D-6").json
+    assert (ids(page), page["next"], page["total"]) == ([], None, 4)
 
 
 @KINDS
@@ -281,6 +304,16 @@ def test_lists_are_filtered_by_how_long_a_device_was_silent(client: Client, kind
         "3d": [],
     }.items():
         assert ids(client.get(f"/v1/live/{kind}", silentFor=silent_for).json) == silent, silent_for
+        seen = client.get(f"/v1/live/{kind}", seenWithin=silent_for).json
+        assert {*silent, *ids(seen)} == {"D-0", "D-1", "D-20", "D-70", "D-3000"}
+        assert len(silent) + seen["total"] == 5
+
+
+@KINDS
+def test_a_silent_device_does_not_charge_whatever_its_newest_reading_says(client: Client, kind: str) -> None:
+    client.ingest(*(silent_since(kind, f"D-{minutes}", minutes) for minutes in (1, 29, 31, 3000)))
+    assert ids(client.get(f"/v1/live/{kind}", charging="true").json) == ["D-1", "D-29"]
+    assert [charging(client, kind, f"D-{minutes}") for minutes in (1, 29, 31, 3000)] == [True, True, False, False]
 
 
 @KINDS
@@ -301,6 +334,8 @@ def test_filters_add_up(client: Client, kind: str) -> None:
         ("charging", "yes"),
         ("silentFor", "soon"),
         ("silentFor", "-5"),
+        ("seenWithin", "an hour"),
+        ("search", ""),
         ("silentFor", "99999999999d"),
         ("limit", "0"),
         ("limit", "1001"),
@@ -321,3 +356,100 @@ def test_live_state_follows_readings_inserted_by_sql(client: Client, connection:
     )
     live = client.get("/v1/live/meters/M-1").json
     assert (live["voltage"], live["charging"]) == (232.0, False)
+
+
+# What devices do now
+
+
+def charge(client: Client, meter: str, vehicle: str, power_kw: float, minutes: int = 40, every: int = 5) -> None:
+    """A charge from so many minutes ago up to a minute ago; nine tenths reach the battery."""
+    readings = []
+    for ago in range(minutes + 1, 0, -every):
+        kwh = power_kw * every / 60
+        readings.append(meter_reading(meter, minutes_ago(ago), kwhConsumedAc=kwh))
+        readings.append(vehicle_reading(vehicle, minutes_ago(ago), soc=40, kwhDeliveredDc=kwh * 0.9))
+    client.ingest(*readings)
+
+
+def test_who_charges_now_at_what_power_since_when_and_until_when(client: Client) -> None:
+    charge(client, "M-1", "V-1", 11.0)
+    since = minutes_ago(36.5)
+    plugged = {"event": "plugIn", "meterId": "M-1", "vehicleId": "V-1", "at": since}
+    assert client.post("/v1/assignments/events", plugged).status == 200
+    assert client.put("/v1/vehicles/V-1", {"name": "Van 12", "group": "Vans", "batteryCapacityKwh": 60}).status == 200
+    assert client.put("/v1/meters/M-1", {"site": "North"}).status == 200
+    meter = client.get("/v1/live/meters/M-1").json
+    at = since.isoformat().replace("+00:00", "Z")
+    assert (meter["powerKw"], meter["vehicleId"], meter["since"], meter["site"]) == (11.0, "V-1", at, "North")
+    # Eight readings since.
+    assert meter["kwhSincePlugIn"] == pytest.approx(8 * 11 / 12, abs=1e-6)
+    vehicle = client.get("/v1/live/vehicles/V-1").json
+    assert (vehicle["powerKw"], vehicle["meterId"], vehicle["since"]) == (9.9, "M-1", at)
+    assert (vehicle["name"], vehicle["group"]) == ("Van 12", "Vans")
+    assert vehicle["kwhSincePlugIn"] == pytest.approx(8 * 9.9 / 12, abs=1e-6)
+    assert vehicle["minutesToFull"] == pytest.approx(0.6 * 60 / 9.9 * 60, abs=0.01)
+    assert client.get("/v1/live/vehicles").json["vehicles"] == [
+        {name: value for name, value in vehicle.items() if name != "socPlausible"}
+    ]
+
+
+def test_a_register_has_the_power_of_its_step(client: Client) -> None:
+    say(client, "meters", "M-1", "register")
+    client.ingest(counted("meters", "M-1", 20, 500.0), counted("meters", "M-1", 5, 505.5))
+    assert client.get("/v1/live/meters/M-1").json["powerKw"] == 22.0
+    client.ingest(counted("meters", "M-1", 2, 505.5))
+    meter = client.get("/v1/live/meters/M-1").json
+    assert (meter["powerKw"], meter["charging"]) == (0.0, False)
+
+
+def test_a_vehicle_paired_by_its_id_has_its_meter_and_no_plug_in(client: Client) -> None:
+    charge(client, "X-1", "X-1", 11.0)
+    vehicle = client.get("/v1/live/vehicles/X-1").json
+    assert (vehicle["meterId"], vehicle["since"], vehicle["kwhSincePlugIn"]) == ("X-1", None, None)
+    assert client.get("/v1/live/meters/X-1").json["vehicleId"] == "X-1"
+    # The meter is assigned to another one.
+    assert client.post("/v1/assignments", {"meterId": "X-1", "vehicleId": "V-9", "from": minutes_ago(3)}).status == 201
+    assert client.get("/v1/live/meters/X-1").json["vehicleId"] == "V-9"
+    assert client.get("/v1/live/vehicles/X-1").json["meterId"] is None
+
+
+def test_a_stay_of_more_than_a_week_tells_no_energy(client: Client) -> None:
+    charge(client, "M-1", "V-1", 11.0)
+    long_ago = minutes_ago(8 * 24 * 60)
+    assert client.post("/v1/assignments", {"meterId": "M-1", "vehicleId": "V-1", "from": long_ago}).status == 201
+    meter = client.get("/v1/live/meters/M-1").json
+    assert (meter["vehicleId"], meter["kwhSincePlugIn"]) == ("V-1", None)
+
+
+def test_lists_are_filtered_by_place_and_searched(client: Client) -> None:
+    for number in range(1, 4):
+        client.ingest(meter_reading(f"M-{number}"), vehicle_reading(f"V-{number}"))
+    assert client.put("/v1/meters/M-2", {"site": "North", "name": "Gate"}).status == 200
+    assert client.put("/v1/vehicles/V-3", {"group": "Vans", "name": "Van 12"}).status == 200
+    assert ids(client.get("/v1/live/meters", site="North").json) == ["M-2"]
+    assert ids(client.get("/v1/live/meters", search="gate").json) == ["M-2"]
+    assert ids(client.get("/v1/live/vehicles", group="Vans").json) == ["V-3"]
+    assert ids(client.get("/v1/live/vehicles", search="v-").json) == ["V-1", "V-2", "V-3"]
+    assert client.get("/v1/live/vehicles", group="Cars").json == {"vehicles": [], "total": 0, "next": None}
+
+
+def test_the_fleet_now_counts_who_charges_at_which_power_and_who_is_silent(client: Client) -> None:
+    nobody = {"devices": 0, "silent": 0, "charging": 0, "powerKw": 0.0}
+    assert client.get("/v1/live").json == {"meters": nobody, "vehicles": nobody}
+    charge(client, "M-1", "V-1", 11.0)
+    charge(client, "M-2", "V-2", 22.0)
+    client.ingest(
+        meter_reading("M-3", minutes_ago(50)),
+        meter_reading("M-4", minutes_ago(1), kwhConsumedAc=0),
+        vehicle_reading("V-3", minutes_ago(50)),
+    )
+    assert client.put("/v1/meters/M-2", {"site": "North"}).status == 200
+    assert client.put("/v1/vehicles/V-1", {"group": "Vans"}).status == 200
+    assert client.get("/v1/live").json == {
+        "meters": {"devices": 4, "silent": 1, "charging": 2, "powerKw": 33.0},
+        "vehicles": {"devices": 3, "silent": 1, "charging": 2, "powerKw": 29.7},
+    }
+    assert client.get("/v1/live", site="North", group="Vans").json == {
+        "meters": {"devices": 1, "silent": 0, "charging": 1, "powerKw": 22.0},
+        "vehicles": {"devices": 1, "silent": 0, "charging": 1, "powerKw": 9.9},
+    }

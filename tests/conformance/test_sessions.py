@@ -301,9 +301,9 @@ def test_a_stay_of_more_than_two_days_is_told_by_the_hour(client: Client, connec
 def test_a_charge_that_goes_on_is_active_and_a_silent_one_is_over(client: Client) -> None:
     rows = []
     for minutes in range(120, 0, -1):
-        kwh = 11 / 60 if minutes <= 40 else 0.0
+        kwh = 11 / 60 if minutes <= 70 else 0.0
         for meter in ("X-1", "X-2"):
-            if meter == "X-1" or minutes > 20:
+            if meter == "X-1" or minutes > 35:
                 rows += [
                     {"meterId": meter, "timestamp": minutes_ago(minutes), "kwhConsumedAc": kwh, "voltage": 230},
                     {"vehicleId": meter, "timestamp": minutes_ago(minutes), "kwhDeliveredDc": kwh * RATIO,

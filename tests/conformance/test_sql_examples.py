@@ -101,6 +101,7 @@ MISSPELT = [
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'hour', NULL)", ZONES),
     ("SELECT * FROM api.device_ranking('meters', now() - interval '1 day', now())", DEVICES),
     ("SELECT * FROM api.device_ranking('meter', now() - interval '1 day', now(), 'energy')", FIGURES),
+    ("SELECT * FROM api.devices_now('charger')", DEVICES),
     ("SELECT * FROM api.place_totals('site', now() - interval '1 day', now())", DEVICES),
     ("SELECT api.set_meter_kind('M-1', 'registre', NULL, NULL)", KINDS),
     ("SELECT api.set_vehicle_kind('V-1', 'counter', NULL, NULL)", KINDS),

@@ -641,7 +641,7 @@ def test_a_method_that_is_not_served_gets_those_that_are(
         "/v1/ingests",
         "/v2/ingest",
         "//",
-        "/v1/live",
+        "/v1/lives",
         "/V1/INGEST",
         "/%00",
     ],
@@ -826,7 +826,7 @@ def test_windows_at_the_ends_of_time_are_answered(client: Client) -> None:
 @pytest.mark.parametrize("kind", ["meters", "vehicles"])
 def test_a_silence_longer_than_the_calendar_goes_back_is_refused(client: Client, kind: str) -> None:
     client.ingest(meter_reading("M-1"), vehicle_reading("V-1"))
-    assert client.get(f"/v1/live/{kind}", silentFor="3650d").json == {kind: [], "next": None}
+    assert client.get(f"/v1/live/{kind}", silentFor="3650d").json == {kind: [], "total": 0, "next": None}
     for silent_for in ("9999999d", "99999999999d", "999999999999", "99999999.9d"):
         document = _assert_problem(client.get(f"/v1/live/{kind}", silentFor=silent_for), 422, "invalid_parameter")
         assert document["field"] == "silentFor"

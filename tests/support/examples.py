@@ -68,6 +68,7 @@ EXAMPLES = (
     _get("/v1/sessions/{id}", "2"),
     _get("/v1/analytics/health/{id}", "V-202", _WEEKS),
     _get("/v1/analytics/health/meters/{id}", "M-101", "from=2026-11-06T00:00:00Z&to=2026-11-20T00:00:00Z"),
+    _get("/v1/live"),
     _get("/v1/live/meters", query="limit=1"),
     _get("/v1/live/meters/{id}", "M-101"),
     _get("/v1/live/vehicles", query="limit=1"),
