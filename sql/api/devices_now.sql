@@ -193,7 +193,9 @@ AS $$
                 WHERE listed.meter_id = live.meter_id AND listed.site_name = at_site
             )
     ) AS meter
-    LEFT JOIN LATERAL internal.power_now('meter', meter.meter_id, meter.recorded_at) AS flow ON meter.is_charging
+    LEFT JOIN LATERAL internal.power_now(
+        'meter', meter.meter_id, CASE WHEN meter.is_charging THEN meter.recorded_at END
+    ) AS flow ON true
     UNION ALL
     SELECT
         'vehicle',
@@ -213,7 +215,9 @@ AS $$
                 WHERE listed.vehicle_id = live.vehicle_id AND listed.group_name = in_group
             )
     ) AS vehicle
-    LEFT JOIN LATERAL internal.power_now('vehicle', vehicle.vehicle_id, vehicle.recorded_at) AS flow ON vehicle.is_charging
+    LEFT JOIN LATERAL internal.power_now(
+        'vehicle', vehicle.vehicle_id, CASE WHEN vehicle.is_charging THEN vehicle.recorded_at END
+    ) AS flow ON true
 $$;
 
 COMMENT ON FUNCTION api.fleet_now(text, text) IS
