@@ -52,7 +52,7 @@ AS $$
             ),
             '[]'
         ) AS list
-        FROM internal.device_faults('meter', window_from, window_to, meter) AS found
+        FROM internal.device_faults('meter', window_from, window_to, ARRAY[meter]) AS found
     ) AS fault
 $$;
 
@@ -82,16 +82,13 @@ AS $$
     ),
     -- Mostly none: a look at the window spares one at each feed.
     suspect AS MATERIALIZED (
-        SELECT device.device_type, device.device_id
-        FROM (
-            SELECT 'meter', meter
-            UNION
-            SELECT 'vehicle', feed.vehicle_id
-            FROM feed
-        ) AS device (device_type, device_id)
-        WHERE EXISTS (
-            SELECT FROM internal.device_faults(device.device_type, window_from, window_to, device.device_id)
-        )
+        SELECT own.device_type, own.device_id
+        FROM internal.device_faults('meter', window_from, window_to, ARRAY[meter]) AS own
+        UNION
+        SELECT fed.device_type, fed.device_id
+        FROM internal.device_faults(
+            'vehicle', window_from, window_to, ARRAY(SELECT DISTINCT feed.vehicle_id FROM feed)
+        ) AS fed
     )
     SELECT
         feed.vehicle_id,
@@ -110,7 +107,7 @@ AS $$
             SELECT
             FROM suspect
             CROSS JOIN LATERAL internal.device_faults(
-                suspect.device_type, feed.feed_from, feed.feed_to, suspect.device_id
+                suspect.device_type, feed.feed_from, feed.feed_to, ARRAY[suspect.device_id]
             )
             WHERE suspect.device_type = 'meter' OR suspect.device_id = feed.vehicle_id
         ) AS is_one

@@ -50,15 +50,11 @@ AS $$
     ),
     implausible AS MATERIALIZED (
         SELECT own.recorded_at
-        FROM internal.implausible_readings('vehicle', window_from, window_to, vehicle) AS own
+        FROM internal.implausible_readings('vehicle', window_from, window_to, ARRAY[vehicle]) AS own
         UNION ALL
         SELECT drawn.recorded_at
-        FROM (
-            SELECT found.device_id, found.recorded_at
-            FROM meter
-            CROSS JOIN LATERAL internal.implausible_readings('meter', window_from, window_to, meter.meter_id) AS found
-            -- Kept apart: one look a meter, not one a bucket.
-            OFFSET 0
+        FROM internal.implausible_readings(
+            'meter', window_from, window_to, ARRAY(SELECT meter.meter_id FROM meter)
         ) AS drawn
         JOIN stretch
             ON stretch.meter_id = drawn.device_id
@@ -67,16 +63,13 @@ AS $$
     ),
     -- Mostly none: a look at the window spares one at each bucket.
     unsteady AS MATERIALIZED (
-        SELECT device.device_type, device.device_id
-        FROM (
-            SELECT 'vehicle', vehicle
-            UNION ALL
-            SELECT 'meter', meter.meter_id
-            FROM meter
-        ) AS device (device_type, device_id)
-        WHERE EXISTS (
-            SELECT FROM internal.unsteady_registers(device.device_type, window_from, window_to, device.device_id)
-        )
+        SELECT 'vehicle' AS device_type, own.device_id
+        FROM internal.unsteady_registers('vehicle', window_from, window_to, ARRAY[vehicle]) AS own
+        UNION ALL
+        SELECT 'meter', grid.device_id
+        FROM internal.unsteady_registers(
+            'meter', window_from, window_to, ARRAY(SELECT meter.meter_id FROM meter)
+        ) AS grid
     ),
     fault AS MATERIALIZED (
         SELECT found.bucket_from, min(found.code) AS code
@@ -99,7 +92,7 @@ AS $$
                 OFFSET 0
             ) AS side
             CROSS JOIN LATERAL internal.unsteady_registers(
-                side.device_type, side.side_from, side.side_to, side.device_id
+                side.device_type, side.side_from, side.side_to, ARRAY[side.device_id]
             )
         ) AS found
         GROUP BY found.bucket_from

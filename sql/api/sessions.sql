@@ -77,26 +77,19 @@ AS $$
             least(max(coalesce(page.ends, window_to)), window_to) AS span_to
         FROM page
     ),
-    -- Devices with a fault in the time of these sessions, looked for in the whole fleet or in a few devices: mostly none.
+    -- Devices with a fault in the time of these sessions: mostly none.
     suspect AS MATERIALIZED (
         SELECT found.device_type, found.device_id
-        FROM (SELECT FROM span WHERE vehicle IS NULL AND meter IS NULL AND span_from < span_to OFFSET 0) AS every
-        CROSS JOIN span
-        CROSS JOIN LATERAL internal.fleet_faults(span.span_from, span.span_to, 'window', 'UTC') AS found
-        UNION
-        SELECT device.device_type, device.device_id
         FROM span
-        CROSS JOIN LATERAL (
-            SELECT DISTINCT side.device_type, side.device_id
-            FROM page
-            CROSS JOIN LATERAL (
-                VALUES ('meter', page.meter_id), ('vehicle', page.vehicle_id)
-            ) AS side (device_type, device_id)
-            WHERE vehicle IS NOT NULL OR meter IS NOT NULL
-        ) AS device
-        WHERE EXISTS (
-            SELECT FROM internal.device_faults(device.device_type, span.span_from, span.span_to, device.device_id)
-        )
+        CROSS JOIN LATERAL internal.device_faults(
+            'meter', span.span_from, span.span_to, ARRAY(SELECT DISTINCT page.meter_id FROM page)
+        ) AS found
+        UNION
+        SELECT found.device_type, found.device_id
+        FROM span
+        CROSS JOIN LATERAL internal.device_faults(
+            'vehicle', span.span_from, span.span_to, ARRAY(SELECT DISTINCT page.vehicle_id FROM page)
+        ) AS found
     )
     SELECT
         coalesce(
@@ -136,7 +129,7 @@ AS $$
             suspect.device_type,
             greatest(figure.session_from, window_from),
             least(figure.session_to, window_to),
-            suspect.device_id
+            ARRAY[suspect.device_id]
         ) AS found
         WHERE (suspect.device_type, suspect.device_id) IN (('meter', page.meter_id), ('vehicle', page.vehicle_id))
     ) AS fault ON true

@@ -16,7 +16,7 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 90
 AS $$
     WITH implausible AS MATERIALIZED (
         SELECT found.recorded_at
-        FROM internal.implausible_readings('meter', window_from, window_to, meter) AS found
+        FROM internal.implausible_readings('meter', window_from, window_to, ARRAY[meter]) AS found
     ),
     drew AS MATERIALIZED (
         SELECT grid.bucket_from, grid.counterpart_id AS vehicle_id, grid.readings, grid.energy_kwh
@@ -49,7 +49,7 @@ AS $$
         WHERE feed.vehicle_id = drew.vehicle_id
     ) AS fed
     WHERE
-        NOT EXISTS (SELECT FROM internal.unsteady_registers('meter', window_from, window_to, meter))
+        NOT EXISTS (SELECT FROM internal.unsteady_registers('meter', window_from, window_to, ARRAY[meter]))
         AND NOT EXISTS (
             SELECT
             FROM implausible AS found

@@ -56,16 +56,7 @@ DECLARE
     -- Hours before it are known from their rollups alone.
     kept_from CONSTANT timestamptz := internal.kept_from(kind_of_device);
     -- Devices that are registers at some time of the window: the rollup has no energy of theirs.
-    registers CONSTANT text[] := CASE
-        WHEN only_devices IS NULL THEN internal.register_devices(kind_of_device, window_from, window_to)
-        ELSE ARRAY(
-            SELECT register.device_id
-            FROM unnest(only_devices) AS one (device_id)
-            CROSS JOIN LATERAL unnest(
-                internal.register_devices(kind_of_device, window_from, window_to, one.device_id)
-            ) AS register (device_id)
-        )
-    END;
+    registers CONSTANT text[] := internal.registers_among(kind_of_device, window_from, window_to, only_devices);
     -- Begins of the buckets, sorted for width_bucket: an hour's bucket_start finds its own, an instant less a microsecond too.
     slots CONSTANT timestamptz[] := ARRAY(
         SELECT slot.bucket_from

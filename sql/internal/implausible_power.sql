@@ -55,7 +55,7 @@ COMMENT ON COLUMN internal.rated_device.rated_power_kw IS 'Its rated power, kW.'
 -- wh_as_kwh: at least half of the implausible values are deliverable as Wh.
 
 CREATE FUNCTION internal.implausible_readings(
-    kind_of_device text, window_from timestamptz, window_to timestamptz, only_device text DEFAULT NULL
+    kind_of_device text, window_from timestamptz, window_to timestamptz, only_devices text[] DEFAULT NULL
 )
 RETURNS TABLE (
     device_id text,
@@ -79,7 +79,7 @@ DECLARE
         internal.unknown_power_kw()
     );
     -- Values of registers are no energies. Devices that were registers at a time only have both.
-    registers CONSTANT text[] := internal.register_devices(kind_of_device, window_from, window_to, only_device);
+    registers CONSTANT text[] := internal.registers_among(kind_of_device, window_from, window_to, only_devices);
     registers_at_times CONSTANT text[] := ARRAY(
         SELECT kind.device_id
         FROM internal.device_kind AS kind
@@ -98,7 +98,7 @@ DECLARE
             internal.over_rated() * (
                 SELECT min(rated.rated_power_kw)
                 FROM internal.rated_device AS rated
-                WHERE rated.device_type = kind_of_device AND (only_device IS NULL OR rated.device_id = only_device)
+                WHERE rated.device_type = kind_of_device AND (only_devices IS NULL OR rated.device_id = ANY (only_devices))
             )
         ),
         internal.shortest_step()
@@ -107,14 +107,14 @@ DECLARE
     around_from CONSTANT timestamptz := internal.hour_floor(window_from) - internal.longest_step();
     around_to CONSTANT timestamptz := internal.hour_ceiling(window_to) + internal.longest_step();
 BEGIN
-    -- Mostly, nothing of one device is implausible: a look at its rollup says so, which takes little to plan.
-    IF only_device = ANY (registers) AND only_device <> ALL (registers_at_times)
-        OR only_device IS NOT NULL AND NOT EXISTS (
+    -- Mostly, nothing of few devices is implausible: a look at their rollup says so, which takes little to plan.
+    IF only_devices IS NOT NULL AND NOT EXISTS (
             SELECT
             FROM internal.device_hourly AS hourly
             WHERE
                 hourly.device_type = kind_of_device
-                AND hourly.device_id = only_device
+                AND hourly.device_id = ANY (only_devices)
+                AND (hourly.device_id <> ALL (registers) OR hourly.device_id = ANY (registers_at_times))
                 AND hourly.bucket_start > internal.hour_floor(window_from)
                 AND hourly.bucket_start <= internal.hour_bucket(window_to)
                 AND hourly.energy_max_kwh > least_kwh
@@ -138,7 +138,7 @@ BEGIN
         ) AS power
         WHERE
             hourly.device_type = kind_of_device
-            AND (only_device IS NULL OR hourly.device_id = only_device)
+            AND (only_devices IS NULL OR hourly.device_id = ANY (only_devices))
             AND hourly.bucket_start > internal.hour_floor(window_from)
             AND hourly.bucket_start <= internal.hour_bucket(window_to)
             AND hourly.energy_max_kwh > least_kwh
@@ -294,8 +294,8 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION internal.implausible_readings(text, timestamptz, timestamptz, text) IS
-'Interval readings of meters or vehicles (kind_of_device), or of one, in (window_from, window_to] with more energy (kWh) than the device can deliver (most_kwh) in the seconds since its previous reading (null: none within a day), and the likely cause: undeclared_register, wh_as_kwh or unknown.';
+COMMENT ON FUNCTION internal.implausible_readings(text, timestamptz, timestamptz, text[]) IS
+'Interval readings of meters or vehicles (kind_of_device), or of those named, in (window_from, window_to] with more energy (kWh) than the device can deliver (most_kwh) in the seconds since its previous reading (null: none within a day), and the likely cause: undeclared_register, wh_as_kwh or unknown.';
 
 -- A register with more than ten events within a day is no register: mostly two sources under one id. Its likely cause is wh_as_kwh
 -- where at least half of the breaks rise by what is deliverable as Wh.
@@ -309,7 +309,7 @@ COMMENT ON FUNCTION internal.events_of_unsteadiness() IS
 'How many events within 24 hours a register may have and be one.';
 
 CREATE FUNCTION internal.unsteady_registers(
-    kind_of_device text, window_from timestamptz, window_to timestamptz, only_device text DEFAULT NULL
+    kind_of_device text, window_from timestamptz, window_to timestamptz, only_devices text[] DEFAULT NULL
 )
 RETURNS TABLE (device_id text, recorded_at timestamptz, events bigint, cause text)
 LANGUAGE plpgsql STABLE ROWS 10
@@ -318,7 +318,9 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT internal.has_registers(kind_of_device, only_device) THEN
+    IF only_devices IS NULL AND NOT internal.has_registers(kind_of_device)
+        OR cardinality(internal.registers_among(kind_of_device, '-infinity', 'infinity', only_devices)) = 0
+    THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -351,7 +353,7 @@ BEGIN
             ON rated.device_type = kind_of_device AND rated.device_id = event.device_id
         WHERE
             event.device_type = kind_of_device
-            AND (only_device IS NULL OR event.device_id = only_device)
+            AND (only_devices IS NULL OR event.device_id = ANY (only_devices))
             AND event.recorded_at > window_from
             AND event.recorded_at <= window_to
             AND event.kind IN ('return', 'reset', 'rollover', 'break')
@@ -361,8 +363,8 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION internal.unsteady_registers(text, timestamptz, timestamptz, text) IS
-'Meters or vehicles (kind_of_device), or one, whose register had more than ten events within 24 hours of (window_from, window_to]: the last event, how many, and the likely cause: two_sources or wh_as_kwh.';
+COMMENT ON FUNCTION internal.unsteady_registers(text, timestamptz, timestamptz, text[]) IS
+'Meters or vehicles (kind_of_device), or those named, whose register had more than ten events within 24 hours of (window_from, window_to]: the last event, how many, and the likely cause: two_sources or wh_as_kwh.';
 
 -- A fault as answers show it, for a program to read.
 
@@ -388,7 +390,7 @@ COMMENT ON FUNCTION internal.fault_shown(text, text, text, text, bigint, jsonb) 
 -- A fault of a device in a window: code, likely cause, and the first readings that show it.
 
 CREATE FUNCTION internal.device_faults(
-    kind_of_device text, window_from timestamptz, window_to timestamptz, only_device text DEFAULT NULL
+    kind_of_device text, window_from timestamptz, window_to timestamptz, only_devices text[] DEFAULT NULL
 )
 RETURNS TABLE (device_type text, device_id text, code text, cause text, readings bigint, examples jsonb)
 LANGUAGE sql STABLE ROWS 10
@@ -410,16 +412,16 @@ AS $$
         ) FILTER (WHERE numbered.number <= 3)
     FROM (
         SELECT found.*, row_number() OVER (PARTITION BY found.device_id ORDER BY found.recorded_at) AS number
-        FROM internal.implausible_readings(kind_of_device, window_from, window_to, only_device) AS found
+        FROM internal.implausible_readings(kind_of_device, window_from, window_to, only_devices) AS found
     ) AS numbered
     GROUP BY numbered.device_id
     UNION ALL
     SELECT kind_of_device, unsteady.device_id, 'unsteady_register', unsteady.cause, unsteady.events, '[]'
-    FROM internal.unsteady_registers(kind_of_device, window_from, window_to, only_device) AS unsteady
+    FROM internal.unsteady_registers(kind_of_device, window_from, window_to, only_devices) AS unsteady
 $$;
 
-COMMENT ON FUNCTION internal.device_faults(text, timestamptz, timestamptz, text) IS
-'Faults of the data of meters or vehicles (kind_of_device), or of one, in (window_from, window_to]: implausible_power or unsteady_register, the likely cause, how many readings or events show it, and the first three readings (timestamp, kwh, secondsSincePrevious, mostKwh).';
+COMMENT ON FUNCTION internal.device_faults(text, timestamptz, timestamptz, text[]) IS
+'Faults of the data of meters or vehicles (kind_of_device), or of those named, in (window_from, window_to]: implausible_power or unsteady_register, the likely cause, how many readings or events show it, and the first three readings (timestamp, kwh, secondsSincePrevious, mostKwh).';
 
 CREATE FUNCTION internal.vehicle_faults(vehicle text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (device_type text, device_id text, code text, cause text, readings bigint, examples jsonb)
@@ -431,12 +433,11 @@ AS $$
     ),
     -- Mostly none: a look at the window spares one at each feed.
     suspect AS MATERIALIZED (
-        SELECT meter.meter_id
-        FROM (SELECT DISTINCT feed.meter_id FROM feed) AS meter
-        WHERE EXISTS (SELECT FROM internal.device_faults('meter', window_from, window_to, meter.meter_id))
+        SELECT DISTINCT found.device_id AS meter_id
+        FROM internal.device_faults('meter', window_from, window_to, ARRAY(SELECT DISTINCT feed.meter_id FROM feed)) AS found
     )
     SELECT own.device_type, own.device_id, own.code, own.cause, own.readings, own.examples
-    FROM internal.device_faults('vehicle', window_from, window_to, vehicle) AS own
+    FROM internal.device_faults('vehicle', window_from, window_to, ARRAY[vehicle]) AS own
     UNION ALL
     -- Of a meter that fed it several times, all readings, and the examples of the first time.
     SELECT
@@ -448,7 +449,7 @@ AS $$
         (array_agg(grid.examples ORDER BY feed.feed_from))[1]
     FROM feed
     JOIN suspect USING (meter_id)
-    CROSS JOIN LATERAL internal.device_faults('meter', feed.feed_from, feed.feed_to, feed.meter_id) AS grid
+    CROSS JOIN LATERAL internal.device_faults('meter', feed.feed_from, feed.feed_to, ARRAY[feed.meter_id]) AS grid
     GROUP BY grid.device_type, grid.device_id, grid.code
 $$;
 

@@ -126,3 +126,25 @@ $$;
 
 COMMENT ON FUNCTION internal.register_devices(text, timestamptz, timestamptz, text) IS
 'Ids of the meters or vehicles (kind_of_device), or of the one named, that are registers at some time of (window_from, window_to]; an empty array where none is.';
+
+CREATE FUNCTION internal.registers_among(
+    kind_of_device text, window_from timestamptz, window_to timestamptz, only_devices text[]
+)
+RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT CASE
+        WHEN only_devices IS NULL THEN internal.register_devices(kind_of_device, window_from, window_to)
+        WHEN NOT internal.has_registers(kind_of_device) THEN '{}'
+        ELSE ARRAY(
+            SELECT register.device_id
+            FROM unnest(only_devices) AS one (device_id)
+            CROSS JOIN LATERAL unnest(
+                internal.register_devices(kind_of_device, window_from, window_to, one.device_id)
+            ) AS register (device_id)
+        )
+    END
+$$;
+
+COMMENT ON FUNCTION internal.registers_among(text, timestamptz, timestamptz, text[]) IS
+'internal.register_devices of the devices named, or of all (null).';

@@ -30,15 +30,16 @@ AS $$
                 'UTC',
                 ARRAY(
                     SELECT namesake.vehicle_id
-                    FROM internal.live_vehicle_state AS namesake
-                    WHERE
-                        (only_device IS NULL OR namesake.vehicle_id = only_device)
-                        AND EXISTS (
-                            SELECT FROM internal.live_meter_state AS live WHERE live.meter_id = namesake.vehicle_id OFFSET 0
-                        )
-                        AND NOT EXISTS (
-                            SELECT FROM internal.assignment WHERE assignment.vehicle_id = namesake.vehicle_id OFFSET 0
-                        )
+                    FROM (
+                        SELECT vehicle.vehicle_id
+                        FROM internal.live_vehicle_state AS vehicle
+                        JOIN internal.live_meter_state AS meter ON meter.meter_id = vehicle.vehicle_id
+                        WHERE only_device IS NULL OR vehicle.vehicle_id = only_device
+                        OFFSET 0
+                    ) AS namesake
+                    WHERE NOT EXISTS (
+                        SELECT FROM internal.assignment WHERE assignment.vehicle_id = namesake.vehicle_id OFFSET 0
+                    )
                 )
             ) AS flow
             WHERE flow.counterpart_id = flow.device_id AND flow.energy_kwh >= internal.least_flow_kw()
