@@ -9,6 +9,7 @@ from app.analytics import fleet, health, losses, meter, ranking, vehicle
 from app.errors import UnknownMeter, UnknownVehicle
 from app.http import parameters
 from app.http.responses import json as _json
+from app.http.responses import listed
 from app.http.service import service as _service
 from app.wire.ranking import MeterSort, Order, VehicleSort
 from app.wire.values import Label
@@ -35,7 +36,7 @@ async def vehicle_series(request: Request) -> Response:
     settings, database, _, _ = _service(request)
     vehicle_id = parameters.device_id(request, UnknownVehicle)
     window = parameters.window(request, settings.max_window_days)
-    return _json(await vehicle.vehicle_series(database, vehicle_id, window, parameters.cut(request)))
+    return listed(request, await vehicle.vehicle_series(database, vehicle_id, window, parameters.cut(request)))
 
 
 async def meter_energy(request: Request) -> Response:
@@ -55,7 +56,7 @@ async def fleet_series(request: Request) -> Response:
     """The fleet's energy by hour or day."""
     settings, database, _, _ = _service(request)
     window = parameters.window(request, settings.max_window_days)
-    return _json(await fleet.fleet_series(database, window, parameters.cut(request)))
+    return listed(request, await fleet.fleet_series(database, window, parameters.cut(request)))
 
 
 async def energy_losses(request: Request) -> Response:
@@ -70,14 +71,14 @@ async def meter_ranking(request: Request) -> Response:
     """A page of meters over a window, sorted by a figure."""
     settings, database, _, _ = _service(request)
     window = parameters.window(request, settings.max_window_days)
-    return _json(await ranking.meters(database, window, _ranking_page(request, MeterSort, "site")))
+    return listed(request, await ranking.meters(database, window, _ranking_page(request, MeterSort, "site")))
 
 
 async def vehicle_ranking(request: Request) -> Response:
     """A page of vehicles over a window, sorted by a figure."""
     settings, database, _, _ = _service(request)
     window = parameters.window(request, settings.max_window_days)
-    return _json(await ranking.vehicles(database, window, _ranking_page(request, VehicleSort, "group")))
+    return listed(request, await ranking.vehicles(database, window, _ranking_page(request, VehicleSort, "group")))
 
 
 def _ranking_page(request: Request, sort: Any, place: str) -> ranking.Page:
@@ -96,13 +97,13 @@ def _ranking_page(request: Request, sort: Any, place: str) -> ranking.Page:
 async def site_totals(request: Request) -> Response:
     """What the meters of each site add up to."""
     settings, database, _, _ = _service(request)
-    return _json(await ranking.sites(database, parameters.window(request, settings.max_window_days)))
+    return listed(request, await ranking.sites(database, parameters.window(request, settings.max_window_days)))
 
 
 async def group_totals(request: Request) -> Response:
     """What the vehicles of each group add up to."""
     settings, database, _, _ = _service(request)
-    return _json(await ranking.groups(database, parameters.window(request, settings.max_window_days)))
+    return listed(request, await ranking.groups(database, parameters.window(request, settings.max_window_days)))
 
 
 async def battery_health(request: Request) -> Response:
@@ -110,7 +111,7 @@ async def battery_health(request: Request) -> Response:
     settings, database, _, _ = _service(request)
     vehicle_id = parameters.device_id(request, UnknownVehicle)
     window = parameters.window(request, settings.max_health_days, parameters.DEFAULT_HEALTH_WINDOW)
-    return _json(await health.battery(database, vehicle_id, window))
+    return listed(request, await health.battery(database, vehicle_id, window))
 
 
 async def charger_health(request: Request) -> Response:
@@ -118,4 +119,4 @@ async def charger_health(request: Request) -> Response:
     settings, database, _, _ = _service(request)
     meter_id = parameters.device_id(request, UnknownMeter)
     window = parameters.window(request, settings.max_health_days, parameters.DEFAULT_HEALTH_WINDOW)
-    return _json(await health.charger(database, meter_id, window))
+    return listed(request, await health.charger(database, meter_id, window))

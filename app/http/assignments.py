@@ -11,7 +11,7 @@ from starlette.routing import Route
 from app.config import Settings
 from app.errors import InvalidParameter, NoItemAccepted
 from app.http import bodies, parameters
-from app.http.responses import json
+from app.http.responses import json, listed
 from app.http.service import service
 from app.registry import assignments
 from app.wire.assignments import AssignmentChange, Assignments, ItemResults, NewAssignment, PlugEvent
@@ -91,7 +91,7 @@ async def list_assignments(request: Request) -> Response:
         after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),
         limit=parameters.limit(request, settings.max_list_limit),
     )
-    return json(page)
+    return listed(request, page)
 
 
 async def assignment(request: Request) -> Response:
@@ -121,7 +121,7 @@ async def assignment_changes(request: Request) -> Response:
         after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),
         limit=parameters.limit(request, settings.max_list_limit),
     )
-    return json(page)
+    return listed(request, page)
 
 
 ROUTES = [

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from app.errors import InvalidParameter, UnknownMeter, UnknownVehicle
 from app.http import bodies, parameters
-from app.http.responses import json
+from app.http.responses import json, listed
 from app.http.service import service
 from app.registry import devices
 from app.wire.devices import FleetDefaultsChange, MeterChange, VehicleChange
@@ -15,12 +15,12 @@ from app.wire.values import DeviceId, Label
 
 async def list_meters(request: Request) -> Response:
     """A page of meters, and what their kWh values mean."""
-    return json(await devices.meters(service(request).database, _page(request, "site")))
+    return listed(request, await devices.meters(service(request).database, _page(request, "site")))
 
 
 async def list_vehicles(request: Request) -> Response:
     """A page of vehicles, and what their kWh values mean."""
-    return json(await devices.vehicles(service(request).database, _page(request, "group")))
+    return listed(request, await devices.vehicles(service(request).database, _page(request, "group")))
 
 
 async def meter(request: Request) -> Response:

@@ -7,13 +7,14 @@ from app.analytics import live
 from app.errors import UnknownMeter, UnknownVehicle
 from app.http import parameters
 from app.http.responses import json as _json
+from app.http.responses import listed
 from app.http.service import service as _service
 from app.wire.values import DeviceId, Label
 
 
 async def live_meters(request: Request) -> Response:
     """A page of meters with their newest readings."""
-    return _json(await live.meters(_service(request).database, _live_page(request, "site")))
+    return listed(request, await live.meters(_service(request).database, _live_page(request, "site")))
 
 
 async def live_meter(request: Request) -> Response:
@@ -23,7 +24,7 @@ async def live_meter(request: Request) -> Response:
 
 async def live_vehicles(request: Request) -> Response:
     """A page of vehicles with their newest readings."""
-    return _json(await live.vehicles(_service(request).database, _live_page(request, "group")))
+    return listed(request, await live.vehicles(_service(request).database, _live_page(request, "group")))
 
 
 async def live_vehicle(request: Request) -> Response:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from app import __version__
+from app.http import tables
 from app.wire.assignments import (
     Assignment,
     AssignmentChange,
@@ -34,6 +35,7 @@ from app.wire.devices import (
     VehicleDetails,
     Vehicles,
 )
+from app.wire.energy import Format
 from app.wire.explanation import Explanation
 from app.wire.fleet import Fleet, FleetSeries
 from app.wire.health import BatteryHealth, ChargerHealth
@@ -82,6 +84,16 @@ class Operation(NamedTuple):
     also: int | None = None
     lines: Any = None
 
+    @property
+    def is_table(self) -> bool:
+        """Whether the answer may be CSV: a list or a series."""
+        return self.method == "GET" and self.response in _TABLES
+
+    @property
+    def query(self) -> tuple[Parameter, ...]:
+        """All its parameters."""
+        return (*self.parameters, _FORMAT) if self.is_table else self.parameters
+
 
 NDJSON = "application/x-ndjson"
 
@@ -119,7 +131,35 @@ _CUT = (
         "IANA name of the time zone in which hours and days start, such as Europe/Berlin",
     ),
 )
-_LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "default": 100}, "length of the list")
+_LIMIT = Parameter(
+    "limit", {"type": "integer", "minimum": 1, "default": 100}, "length of the list; default of CSV: 10,000 rows"
+)
+_FORMAT = Parameter(
+    "format",
+    {"type": "string", "enum": list(get_args(Format)), "default": "json"},
+    "csv: the list as a table with units in its head, also by `Accept: text/csv`",
+)
+# Lists and series, which may be asked for as tables.
+_TABLES = (
+    Assignments,
+    BatteryHealth,
+    ChargerHealth,
+    DecisionChanges,
+    Decisions,
+    FleetSeries,
+    Groups,
+    LiveMeters,
+    LiveVehicles,
+    Meters,
+    RankedMeters,
+    RankedVehicles,
+    RecordedChanges,
+    RegisterEvents,
+    Sessions,
+    Sites,
+    VehicleSeries,
+    Vehicles,
+)
 _PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the previous page"), _LIMIT)
 _LABEL = {"type": "string", "minLength": 1, "maxLength": 100}
 _SITE = Parameter("site", _LABEL, "only meters of this site")
@@ -586,7 +626,7 @@ def document() -> dict[str, Any]:
 def query_parameters(method: str, path: str) -> tuple[str, ...]:
     """Names of the parameters that an operation takes in its query. Raises :class:`KeyError` where there is no such
     operation."""
-    listed = {(operation.method, operation.path): operation.parameters for operation in OPERATIONS}
+    listed = {(operation.method, operation.path): operation.query for operation in OPERATIONS}
     return tuple(parameter.name for parameter in listed[method, path] if parameter.place == "query")
 
 
@@ -629,13 +669,15 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": operation.summary}
     if operation.response is not None:
         answer["content"] = {"application/json": {"schema": schemas[_key(operation.response)]}}
+    if operation.is_table:
+        answer["content"][tables.MEDIA_TYPE] = {"schema": {"type": "string"}}
     problems = {*_PROBLEMS_OF_ALL, *operation.problems, *(() if operation.method == "GET" else _PROBLEMS_OF_WRITES)}
     problem = {"application/problem+json": {"schema": schemas[_key(Problem)]}}
     described: dict[str, Any] = {
         "summary": operation.summary,
         "parameters": [
             {"name": name, "in": place, "schema": schema, "description": description}
-            for name, schema, description, place in operation.parameters
+            for name, schema, description, place in operation.query
         ],
         "responses": {
             str(operation.status): answer,

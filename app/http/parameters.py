@@ -11,11 +11,13 @@ from app.analytics.buckets import Cut
 from app.errors import InvalidParameter, ProblemError, UnknownAssignment
 from app.registry.assignments import Author
 from app.wire.allowed import convert, must_be
-from app.wire.energy import Bucket, Window
+from app.wire.energy import Bucket, Format, Window
 from app.wire.values import DeviceId, Instant
 
 DEFAULT_LIST_LIMIT = 100
 """Default length of a list."""
+MAX_TABLE_ROWS = 10_000
+"""Longest list as CSV, rows."""
 DEFAULT_WINDOW = timedelta(hours=24)
 """Default length of a window."""
 DEFAULT_HEALTH_WINDOW = timedelta(days=180)
@@ -170,8 +172,18 @@ def integer(request: Request, name: str, default: int, lowest: int, highest: int
 
 
 def limit(request: Request, highest: int) -> int:
-    """The length of a list; default: 100."""
+    """The length of a list; default: 100, and of a table its greatest length."""
+    if wants_table(request):
+        return integer(request, "limit", MAX_TABLE_ROWS, 1, MAX_TABLE_ROWS)
     return integer(request, "limit", min(DEFAULT_LIST_LIMIT, highest), 1, highest)
+
+
+def wants_table(request: Request) -> bool:
+    """Whether a list or series is asked for as CSV: by the parameter `format`, else by the header `Accept`."""
+    wanted: Format | None = value(request, "format", Format)
+    if wanted is not None:
+        return wanted == "csv"
+    return request.headers.get("Accept", "").split(",")[0].split(";")[0].strip() == "text/csv"
 
 
 def seconds(request: Request, name: str) -> float | None:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from app.errors import InvalidParameter
 from app.http import bodies, parameters
-from app.http.responses import json
+from app.http.responses import json, listed
 from app.http.service import service
 from app.registry import register_events
 from app.registry.register_events import Device, Place
@@ -32,7 +32,7 @@ async def list_register_events(request: Request) -> Response:
         after=_after(request),
         limit=parameters.limit(request, settings.max_list_limit),
     )
-    return json(page)
+    return listed(request, page)
 
 
 async def list_decisions(request: Request) -> Response:
@@ -44,7 +44,7 @@ async def list_decisions(request: Request) -> Response:
         after=_after(request),
         limit=parameters.limit(request, settings.max_list_limit),
     )
-    return json(page)
+    return listed(request, page)
 
 
 async def decide_step(request: Request) -> Response:
@@ -78,7 +78,7 @@ async def decision_changes(request: Request) -> Response:
         after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),
         limit=parameters.limit(request, settings.max_list_limit),
     )
-    return json(page)
+    return listed(request, page)
 
 
 def _device_of_query(request: Request) -> Device | None:

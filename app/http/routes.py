@@ -36,6 +36,9 @@ def _checked(route: Route) -> Route:
     @wraps(route.endpoint)
     async def endpoint(request: Request) -> Response:
         parameters.check_parameters(request, known)
+        if "format" in known:
+            # Refused before the database is asked.
+            parameters.wants_table(request)
         response: Response = await route.endpoint(request)
         return response
 

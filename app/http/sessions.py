@@ -10,7 +10,7 @@ from app.analytics import sessions
 from app.analytics.sessions import Page, Place
 from app.errors import InvalidParameter, UnknownSession
 from app.http import parameters
-from app.http.responses import json
+from app.http.responses import json, listed
 from app.http.service import service
 from app.wire.allowed import convert
 from app.wire.sessions import SessionState
@@ -30,7 +30,9 @@ async def list_sessions(request: Request) -> Response:
         after=_after(request),
         limit=parameters.limit(request, settings.max_list_limit),
     )
-    return json(await sessions.sessions(database, parameters.window(request, settings.max_window_days), page))
+    return listed(
+        request, await sessions.sessions(database, parameters.window(request, settings.max_window_days), page)
+    )
 
 
 async def session(request: Request) -> Response:

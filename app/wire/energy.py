@@ -118,3 +118,4 @@ class Reasons(Struct):
 
 
 Bucket = Literal["hour", "day"]
+Format = Literal["json", "csv"]

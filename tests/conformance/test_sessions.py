@@ -228,7 +228,7 @@ def test_a_list_is_paged_and_filtered(client: Client, connection: Connection) ->
         ({"group": " "}, "group must be a string (a line of 1 to 100 characters, without spaces at its ends), "
             "such as Depot North"),
         ({"bucket": "hour"}, "bucket is unknown: this request takes vehicleId, meterId, group, site, "
-            "from, to, state, after, limit"),
+            "from, to, state, after, limit, format"),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_named(client: Client, query: dict[str, str], detail: str) -> None:

@@ -713,7 +713,7 @@ _BAD_OF_NAME = {
 _PARAMETERS = [
     (operation.method, operation.path, parameter.name, schema_type)
     for operation in OPERATIONS
-    for parameter in operation.parameters
+    for parameter in operation.query
     for schema_type in [parameter.schema.get("type")]
     # Text of any words; what is too long, or no line, has a test where assignments have theirs.
     if "maxLength" not in parameter.schema
@@ -751,7 +751,7 @@ def test_a_parameter_that_is_not_known_or_comes_twice_is_refused_with_those_that
         answer = service.request(operation.method, f"{path}?{query}", body, {} if body is None else _JSON)
         return _assert_problem(answer, 422, "invalid_parameter")
 
-    known = [parameter.name for parameter in operation.parameters if parameter.place == "query"]
+    known = [parameter.name for parameter in operation.query if parameter.place == "query"]
     for name in ("start", "vehicleid", "Strict", "%20from", "x", ""):
         document = refused("&".join([*(f"{one}=1" for one in known), f"{name}=1"]))
         assert document["field"] == unquote(name)
@@ -1099,7 +1099,7 @@ def _asked(chance: random.Random) -> Iterator[tuple[str, str, bytes | None, dict
         path = operation.path.replace(
             "{id}", quote(_mutated(chance, device_id) if chance.random() < 0.2 else device_id)
         )
-        names = [parameter.name for parameter in operation.parameters if chance.random() < 0.6]
+        names = [parameter.name for parameter in operation.query if chance.random() < 0.6]
         values = [(name, plausible.get(name, "1").encode()) for name in names]
         query = urlencode([(name, _mutated(chance, text) if chance.random() < 0.6 else text) for name, text in values])
         yield "GET", f"{path}?{query}", None, {}
