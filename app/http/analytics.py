@@ -5,12 +5,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.analytics import fleet, health, losses, meter, ranking, vehicle
+from app.analytics import curve, fleet, health, losses, meter, ranking, vehicle
 from app.errors import UnknownMeter, UnknownVehicle
 from app.http import parameters
 from app.http.responses import json as _json
 from app.http.responses import listed
 from app.http.service import service as _service
+from app.wire.curve import CurveBucket
 from app.wire.ranking import MeterSort, Order, VehicleSort
 from app.wire.values import Label
 
@@ -104,6 +105,27 @@ async def group_totals(request: Request) -> Response:
     """What the vehicles of each group add up to."""
     settings, database, _, _ = _service(request)
     return listed(request, await ranking.groups(database, parameters.window(request, settings.max_window_days)))
+
+
+async def meter_curve(request: Request) -> Response:
+    """A meter's power and voltage, minute by minute."""
+    settings, database, _, _ = _service(request)
+    meter_id = parameters.device_id(request, UnknownMeter)
+    window = parameters.window(request, settings.max_window_days)
+    return listed(request, await curve.meter_curve(database, meter_id, window, _curve_bucket(request)))
+
+
+async def vehicle_curve(request: Request) -> Response:
+    """A vehicle's power, state of charge and battery temperature, minute by minute."""
+    settings, database, _, _ = _service(request)
+    vehicle_id = parameters.device_id(request, UnknownVehicle)
+    window = parameters.window(request, settings.max_window_days)
+    return listed(request, await curve.vehicle_curve(database, vehicle_id, window, _curve_bucket(request)))
+
+
+def _curve_bucket(request: Request) -> CurveBucket:
+    bucket: CurveBucket | None = parameters.value(request, "bucket", CurveBucket)
+    return bucket or "5m"
 
 
 async def battery_health(request: Request) -> Response:

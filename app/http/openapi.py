@@ -22,6 +22,7 @@ from app.wire.assignments import (
     PlugEvent,
     RecordedChanges,
 )
+from app.wire.curve import CurveBucket, MeterCurve, VehicleCurve
 from app.wire.devices import (
     ChangedFleetDefaults,
     ChangedMeter,
@@ -131,6 +132,11 @@ _CUT = (
         "IANA name of the time zone in which hours and days start, such as Europe/Berlin",
     ),
 )
+_CURVE = Parameter(
+    "bucket",
+    {"type": "string", "enum": list(get_args(CurveBucket)), "default": "5m"},
+    "length of a bucket; at most 3,000 buckets",
+)
 _LIMIT = Parameter(
     "limit", {"type": "integer", "minimum": 1, "default": 100}, "length of the list; default of CSV: 10,000 rows"
 )
@@ -150,6 +156,7 @@ _TABLES = (
     Groups,
     LiveMeters,
     LiveVehicles,
+    MeterCurve,
     Meters,
     RankedMeters,
     RankedVehicles,
@@ -157,6 +164,7 @@ _TABLES = (
     RegisterEvents,
     Sessions,
     Sites,
+    VehicleCurve,
     VehicleSeries,
     Vehicles,
 )
@@ -270,6 +278,22 @@ OPERATIONS = (
         RankedMeters,
         problems=(422, 503),
         parameters=(*_WINDOW, _SITE, _SEARCH, *_ranked(MeterSort)),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/meters/{id}/curve",
+        "The course of a meter: power and voltage by 1, 5 or 15 minutes, every bucket of the window",
+        MeterCurve,
+        problems=(404, 422, 503),
+        parameters=(*_WINDOW, _CURVE),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/vehicles/{id}/curve",
+        "The course of a vehicle: power, state of charge and battery temperature by 1, 5 or 15 minutes",
+        VehicleCurve,
+        problems=(404, 422, 503),
+        parameters=(*_WINDOW, _CURVE),
     ),
     Operation(
         "GET",

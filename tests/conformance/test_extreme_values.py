@@ -117,7 +117,8 @@ def _answers(client: Client, begins: datetime) -> Iterator[tuple[str, Answer]]:
             continue
         known = {parameter["name"] for parameter in document()["paths"][route.path]["get"]["parameters"]}
         for path in _paths(route.path):
-            for bucket in ("hour", "day") if "bucket" in known else ("",):
+            buckets = ("15m",) if "/curve" in path else ("hour", "day") if "bucket" in known else ("",)
+            for bucket in buckets:
                 days = DAYS_OF_HEALTH if "/health/" in path else DAYS_BY_HOUR if bucket == "hour" else DAYS
                 for window_from, window_to in _windows(begins, days) if "from" in known else [(begins, begins)]:
                     given = {"bucket": bucket, "from": window_from.isoformat(), "to": window_to.isoformat()}

@@ -85,6 +85,7 @@ FIGURES = (
     "Allowed: device_id, energy_ac_kwh, energy_dc_kwh, energy_alone_kwh, efficiency_ratio, mean_power_kw, lost_kwh, "
     "lost_beyond_expected_kwh, measured_mean, sessions, hours_in_use, readings, coverage."
 )
+CURVE_BUCKETS = "Allowed: 1m, 5m, 15m."
 RELATIONS = (
     "meter_daily, meter_hourly, meter_telemetry_history, vehicle_daily, vehicle_hourly, vehicle_telemetry_history"
 )
@@ -102,6 +103,8 @@ MISSPELT = [
     ("SELECT * FROM api.device_ranking('meters', now() - interval '1 day', now())", DEVICES),
     ("SELECT * FROM api.device_ranking('meter', now() - interval '1 day', now(), 'energy')", FIGURES),
     ("SELECT * FROM api.devices_now('charger')", DEVICES),
+    ("SELECT * FROM api.device_curve('meter', 'M-1', now() - interval '1 hour', now(), '2m')", CURVE_BUCKETS),
+    ("SELECT * FROM api.device_curve('charger', 'M-1', now() - interval '1 hour', now(), '1m')", DEVICES),
     ("SELECT * FROM api.place_totals('site', now() - interval '1 day', now())", DEVICES),
     ("SELECT api.set_meter_kind('M-1', 'registre', NULL, NULL)", KINDS),
     ("SELECT api.set_vehicle_kind('V-1', 'counter', NULL, NULL)", KINDS),

@@ -59,6 +59,8 @@ EXAMPLES = (
     _get("/v1/analytics/meters/{id}", "M-101", _DAY),
     _get("/v1/analytics/meters", query=_DAY + "&sort=acConsumedKwh&limit=1"),
     _get("/v1/analytics/vehicles", query=_DAY + "&limit=1"),
+    _get("/v1/analytics/vehicles/{id}/curve", "V-202", "from=2026-11-20T08:00:00Z&to=2026-11-20T08:30:00Z&bucket=15m"),
+    _get("/v1/analytics/meters/{id}/curve", "M-101", "from=2026-11-20T08:00:00Z&to=2026-11-20T08:30:00Z&bucket=15m"),
     _get("/v1/analytics/sites", query=_DAY),
     _get("/v1/analytics/groups", query=_DAY),
     _get("/v1/analytics/fleet", query=_DAY),
