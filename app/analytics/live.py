@@ -1,6 +1,7 @@
 """What devices do now: parameters in, structs out."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -42,6 +43,7 @@ class Page:
             "search": self.search,
             "after": self.after,
             "row_limit": self.limit + 1,
+            "as_of": datetime.now(UTC),
         }
 
 
@@ -83,7 +85,7 @@ async def vehicles(database: Database, page: Page) -> LiveVehicles:
 async def fleet(database: Database, site: str | None, group: str | None) -> LiveFleet:
     """How many devices charge and at which power, of a site and a group or of all. Raises :class:`DatabaseLost`.
     Source: `api.fleet_now`."""
-    rows = await database.fetch_all("fleet_now", {"site": site, "group": group})
+    rows = await database.fetch_all("fleet_now", {"site": site, "group": group, "as_of": datetime.now(UTC)})
     counts = {
         row.device_type: LiveCounts(
             row.devices, row.devices_silent, row.devices_charging, round(row.power_kw, POWER_DIGITS)

@@ -49,7 +49,7 @@ class Page:
     """Which devices to list, in which order; `place` is a site or a group. Filters that are None let all through."""
 
     sort: str = "lostBeyondExpectedKwh"
-    is_ascending: bool = False
+    is_ascending: bool | None = None
     place: str | None = None
     search: str | None = None
     after: int = 0

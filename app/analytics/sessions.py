@@ -9,13 +9,11 @@ from app.analytics.sides import reading_counts
 from app.db.pool import Database
 from app.errors import UnknownSession
 from app.wire.energy import Window
-from app.wire.sessions import Session, SessionDetail, Sessions
+from app.wire.sessions import Session, SessionDetail, Sessions, SessionState
 from app.words import rfc3339
 
 LATE_READING = timedelta(minutes=15)
 """How long after its session a vehicle may report what arrived in it."""
-BEFORE_THE_FIRST_READING = timedelta(hours=24)
-"""How long before a session's first reading with energy that energy may have begun to flow."""
 
 
 class Place(NamedTuple):
@@ -33,7 +31,7 @@ class Page:
     meter_id: str | None = None
     group: str | None = None
     site: str | None = None
-    active: bool | None = None
+    state: SessionState | None = None
     after: Place | None = None
     limit: int | None = 100
 
@@ -46,7 +44,7 @@ class Page:
             "meter_id": self.meter_id,
             "group": self.group,
             "site": self.site,
-            "active": self.active,
+            "state": self.state,
             "before_at": self.after and self.after.at,
             "before_vehicle": self.after and self.after.vehicle_id,
             "row_limit": None if self.limit is None else self.limit + 1,
@@ -85,13 +83,13 @@ async def session(database: Database, session_id: int | Place, max_days: int) ->
     if not found:
         raise UnknownSession("there is no such session: GET /v1/sessions lists their ids")
     [stay] = found
-    to = min(stay.ends or datetime.max.replace(tzinfo=UTC), datetime.now(UTC))
-    begins = stay.begins if isinstance(session_id, int) else stay.begins - BEFORE_THE_FIRST_READING
-    asked = Window(max(begins, to - timedelta(days=max_days)), to + LATE_READING)
+    # Up to now, or where it ends; one that is planned, as it will be.
+    to = max(min(stay.ends or datetime.max.replace(tzinfo=UTC), datetime.now(UTC)), stay.begins)
+    asked = Window(max(stay.begins, to - timedelta(days=max_days)), to + LATE_READING)
     page = Page(vehicle_id=stay.vehicle_id, meter_id=stay.meter_id, limit=None)
     for row in await database.fetch_all("sessions", page.parameters(asked)):
         if row.session_key == stay.begins:
-            window = Window(max(row.session_from, asked.from_), row.session_to or to)
+            window = Window(max(row.session_from, asked.from_), max(min(row.session_to or to, to), row.session_from))
             return SessionDetail(window, _session(row, asked), row.is_pending)
     raise UnknownSession("there is no such session any more: GET /v1/sessions lists their ids")
 
@@ -104,7 +102,7 @@ def _session(row: Any, window: Window) -> Session:
         assignmentId=row.assignment_id,
         from_=row.session_from,
         to=row.session_to,
-        state="active" if row.is_active else "ended",
+        state=row.state,
         beganBefore=row.session_from < window.from_,
         acConsumedKwh=rounded(row.energy_ac_kwh, ENERGY_DIGITS),
         dcDeliveredKwh=rounded(row.energy_dc_kwh, ENERGY_DIGITS),

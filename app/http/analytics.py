@@ -84,10 +84,10 @@ async def vehicle_ranking(request: Request) -> Response:
 
 def _ranking_page(request: Request, sort: Any, place: str) -> ranking.Page:
     default = ranking.Page()
-    order: Order = parameters.value(request, "order", Order) or "desc"
+    order: Order | None = parameters.value(request, "order", Order)
     return ranking.Page(
         sort=parameters.value(request, "sort", sort) or default.sort,
-        is_ascending=order == "asc",
+        is_ascending=None if order is None else order == "asc",
         place=parameters.value(request, place, Label),
         search=parameters.value(request, "search", Label),
         after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),

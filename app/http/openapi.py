@@ -216,7 +216,9 @@ def _ranked(sort: Any) -> tuple[Parameter, ...]:
             "by which figure; devices without it come last, `id` sorts by id",
         ),
         Parameter(
-            "order", {"type": "string", "enum": list(get_args(Order)), "default": "desc"}, "largest first, or last"
+            "order",
+            {"type": "string", "enum": list(get_args(Order))},
+            "largest first (default), or last; ids: A to Z by default",
         ),
         Parameter(
             "after", {"type": "integer", "minimum": 0}, "list what comes after this: `next` of the previous page"

@@ -36,7 +36,8 @@ _TIME_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _RATIO = re.compile(r"[01]?\.?[0-9]{1,12}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
 _SECONDS_PER = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_NUMBER = re.compile("[0-9]{1,19}")
+NUMBER = re.compile("[0-9]{1,19}")
+"""A number of a row, as paths have it."""
 # An instant whose zone begins with a space: a plus sign that nobody escaped.
 _PLUS_LOST = re.compile(r"(.*:[0-9.]+) ([0-9]{2}:[0-9]{2})")
 
@@ -86,7 +87,7 @@ def device_id(request: Request, unknown: type[ProblemError]) -> str:
 def assignment_id(request: Request) -> int:
     """The assignment that the path names. Raises :class:`UnknownAssignment` where none can have such an id."""
     text = request.path_params["id"]
-    if not _NUMBER.fullmatch(text) or int(text) > LARGEST_BIGINT:
+    if not NUMBER.fullmatch(text) or int(text) > LARGEST_BIGINT:
         raise UnknownAssignment("id must be a whole number, such as 42", {"field": "id"})
     return int(text)
 

@@ -20,13 +20,12 @@ from app.wire.values import DeviceId, Instant, Label
 async def list_sessions(request: Request) -> Response:
     """A page of the sessions that overlap a window, newest first."""
     settings, database, _, _ = service(request)
-    state: SessionState | None = parameters.value(request, "state", SessionState)
     page = Page(
         vehicle_id=parameters.value(request, "vehicleId", DeviceId),
         meter_id=parameters.value(request, "meterId", DeviceId),
         group=parameters.value(request, "group", Label),
         site=parameters.value(request, "site", Label),
-        active=None if state is None else state == "active",
+        state=parameters.value(request, "state", SessionState),
         after=_after(request),
         limit=parameters.limit(request, settings.max_list_limit),
     )
@@ -42,7 +41,7 @@ async def session(request: Request) -> Response:
 
 
 def _session_id(text: str) -> int | Place:
-    if text.isascii() and text.isdigit() and int(text) <= parameters.LARGEST_BIGINT:
+    if parameters.NUMBER.fullmatch(text) and int(text) <= parameters.LARGEST_BIGINT:
         return int(text)
     try:
         vehicle_id, instant = text.split(",")

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from app.wire.energy import FaultCode, ReadingCounts, Window
 
-SessionState = Literal["active", "ended"]
+SessionState = Literal["planned", "active", "ended"]
 
 
 class Session(Struct):

@@ -33,13 +33,27 @@ AS $$
         SELECT
             date_bin(width.step, reading.recorded_at - interval '1 microsecond', timestamptz '2000-01-01 00:00:00+00') AS slot,
             sum(reading.energy_kwh) AS energy_kwh,
-            sum(reading.energy_kwh) FILTER (WHERE reading.previous_at IS NOT NULL)
-            / sum(date_part('epoch', reading.recorded_at - reading.previous_at)) FILTER (
-                WHERE reading.energy_kwh IS NOT NULL
+            -- Where a step took longer than since the reading before, the standstill is within its time.
+            sum(reading.energy_kwh) FILTER (WHERE reading.flow_from IS NOT NULL)
+            / nullif(
+                sum(date_part('epoch', reading.recorded_at - reading.flow_from)) FILTER (
+                    WHERE reading.energy_kwh IS NOT NULL AND NOT (reading.stands AND reading.is_beside_a_long_step)
+                ),
+                0
             ) * 3600 AS power_kw
         FROM width
-        CROSS JOIN internal.reading_powers(
-            kind_of_device, device, window_from, window_to, window_from, window_to
+        CROSS JOIN (
+            SELECT
+                step.*,
+                bool_or(step.flow_from < step.previous_at) OVER (
+                    PARTITION BY date_bin(
+                        width.step, step.recorded_at - interval '1 microsecond', timestamptz '2000-01-01 00:00:00+00'
+                    )
+                ) AS is_beside_a_long_step
+            FROM width
+            CROSS JOIN internal.reading_powers(
+                kind_of_device, device, window_from, window_to, window_from, window_to
+            ) AS step
         ) AS reading
         GROUP BY 1
     ),

@@ -6,7 +6,7 @@ CREATE FUNCTION api.device_ranking(
     window_from timestamptz,
     window_to timestamptz,
     sort text DEFAULT 'lost_beyond_expected_kwh',
-    is_ascending boolean DEFAULT false,
+    is_ascending boolean DEFAULT NULL,
     at_place text DEFAULT NULL,
     search text DEFAULT NULL,
     after_place bigint DEFAULT 0,
@@ -64,6 +64,7 @@ AS $$
                 ORDER BY
                     (sorted.by IS NULL),
                     CASE WHEN is_ascending THEN sorted.by ELSE -sorted.by END,
+                    CASE WHEN sort = 'device_id' AND NOT is_ascending THEN figure.device_id END COLLATE "C" DESC,
                     figure.device_id COLLATE "C"
             ) AS place,
             count(*) OVER () AS listed_devices
@@ -113,7 +114,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.device_ranking(text, timestamptz, timestamptz, text, boolean, text, text, bigint, integer) IS
-'Meters or vehicles (kind_of_device) over (window_from, window_to], sorted by a column, the largest first unless is_ascending, unknown ones last; a row each with its site or group (place_name): AC and DC energy, of it for nobody or from elsewhere (alone, kWh), ratio and verdict (abnormal_loss, normal, or the fault of its data; null without a ratio), mean power (kW, weighted by energy), kWh lost, and lost beyond what is expected at that power, mean voltage (V) of a meter or battery temperature (degrees C) of a vehicle, sessions, hours with at least 0.1 kWh, readings, coverage. Narrowed to a site or group (at_place) and to ids and names that contain a text (search); row_limit rows (null: all) after a place. listed_devices counts the whole list.';
+'Meters or vehicles (kind_of_device) over (window_from, window_to], sorted by a column, the largest first unless is_ascending, ids from the first unless that is false, unknown ones last; a row each with its site or group (place_name): AC and DC energy, of it for nobody or from elsewhere (alone, kWh), ratio and verdict (abnormal_loss, normal, or the fault of its data; null without a ratio), mean power (kW, weighted by energy), kWh lost, and lost beyond what is expected at that power, mean voltage (V) of a meter or battery temperature (degrees C) of a vehicle, sessions, hours with at least 0.1 kWh, readings, coverage. Narrowed to a site or group (at_place) and to ids and names that contain a text (search); row_limit rows (null: all) after a place. listed_devices counts the whole list.';
 
 -- The same devices, added up by the site of a meter or the group of a vehicle.
 

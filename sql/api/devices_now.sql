@@ -12,7 +12,8 @@ CREATE FUNCTION api.devices_now(
     at_place text DEFAULT NULL,
     search text DEFAULT NULL,
     after_device text DEFAULT '',
-    row_limit integer DEFAULT NULL
+    row_limit integer DEFAULT NULL,
+    as_of timestamptz DEFAULT now()
 )
 RETURNS TABLE (
     device_id text,
@@ -37,7 +38,7 @@ AS $$
     WITH fitting AS MATERIALIZED (
         SELECT
             live.*,
-            live.is_charging AND now() - live.recorded_at <= internal.silent_after() AS charges,
+            live.is_charging AND as_of - live.recorded_at <= internal.silent_after() AS charges,
             listed.name,
             listed.place_name,
             listed.capacity_kwh
@@ -80,10 +81,10 @@ AS $$
         WHERE
             (
                 charging IS NULL
-                OR (live.is_charging AND now() - live.recorded_at <= internal.silent_after()) = charging
+                OR (live.is_charging AND as_of - live.recorded_at <= internal.silent_after()) = charging
             )
-            AND (silent_for IS NULL OR live.recorded_at < now() - silent_for)
-            AND (seen_within IS NULL OR live.recorded_at >= now() - seen_within)
+            AND (silent_for IS NULL OR live.recorded_at < as_of - silent_for)
+            AND (seen_within IS NULL OR live.recorded_at >= as_of - seen_within)
             AND (at_place IS NULL OR listed.place_name = at_place)
             AND (
                 search IS NULL OR position(lower(search) IN lower(concat_ws(chr(10), live.device_id, listed.name))) > 0
@@ -117,7 +118,7 @@ AS $$
         END,
         (SELECT count(*) FROM fitting)
     FROM page
-    LEFT JOIN LATERAL internal.power_now(kind_of_device, page.device_id, page.recorded_at) AS flow ON true
+    LEFT JOIN LATERAL internal.power_now(kind_of_device, page.device_id, page.recorded_at, as_of) AS flow ON true
     LEFT JOIN LATERAL (
         SELECT
             CASE kind_of_device WHEN 'meter' THEN plug.vehicle_id ELSE plug.meter_id END AS counterpart_id,
@@ -126,46 +127,51 @@ AS $$
         FROM internal.assignments_of(
             CASE kind_of_device WHEN 'meter' THEN page.device_id END,
             CASE kind_of_device WHEN 'vehicle' THEN page.device_id END,
-            tstzrange(now(), now(), '[]')
+            tstzrange(as_of, as_of, '[]')
         ) AS plug
         UNION ALL
         -- Paired by its id: one that was never assigned, with a meter that feeds nobody else now.
         SELECT page.device_id, page.device_id, NULL
         WHERE
             EXISTS (SELECT FROM internal.live_meter_state AS live WHERE live.meter_id = page.device_id)
-            AND EXISTS (SELECT FROM internal.live_vehicle_state AS live WHERE live.vehicle_id = page.device_id)
+            AND (
+                EXISTS (SELECT FROM internal.live_vehicle_state AS live WHERE live.vehicle_id = page.device_id)
+                OR EXISTS (SELECT FROM internal.vehicle AS listed WHERE listed.vehicle_id = page.device_id)
+            )
             AND NOT EXISTS (SELECT FROM internal.assignment WHERE assignment.vehicle_id = page.device_id)
             AND NOT EXISTS (
                 SELECT FROM internal.assignment
-                WHERE assignment.meter_id = page.device_id AND assignment.during @> now()
+                WHERE assignment.meter_id = page.device_id AND assignment.during @> as_of
             )
     ) AS plugged ON true
     LEFT JOIN LATERAL (
         SELECT CASE kind_of_device WHEN 'meter' THEN grid.kwh ELSE battery.kwh END AS energy_kwh
         -- A stay of more than a week is no charge.
-        FROM (SELECT WHERE plugged.since > now() - interval '7 days' OFFSET 0) AS recent
+        FROM (SELECT WHERE plugged.since > as_of - interval '7 days' OFFSET 0) AS recent
         LEFT JOIN LATERAL (
             SELECT drawn.energy_ac_kwh AS kwh
             FROM (SELECT WHERE kind_of_device = 'meter' OFFSET 0) AS wanted
             CROSS JOIN LATERAL internal.meter_window(
-                page.device_id, plugged.since, now(), now() - interval '7 days', now()
+                page.device_id, plugged.since, as_of, internal.earlier(as_of, 168), as_of
             ) AS drawn
         ) AS grid ON true
         LEFT JOIN LATERAL (
             SELECT delivered.energy_dc_kwh AS kwh
             FROM (SELECT WHERE kind_of_device = 'vehicle' OFFSET 0) AS wanted
             CROSS JOIN LATERAL internal.vehicle_window(
-                page.device_id, plugged.since, now(), now() - interval '7 days', now()
+                page.device_id, plugged.since, as_of, internal.earlier(as_of, 168), as_of
             ) AS delivered
         ) AS battery ON true
     ) AS since ON true
     ORDER BY page.device_id COLLATE "C"
 $$;
 
-COMMENT ON FUNCTION api.devices_now(text, text, boolean, interval, interval, text, text, text, integer) IS
-'Meters or vehicles (kind_of_device) now, by id: their newest reading (energy in kWh, voltage in V, state of charge in percent, battery temperature in degrees C), whether they charge (never one that was silent for 30 minutes), their power (kW, null where that is not known or the device is silent), the vehicle that the meter feeds or the meter that feeds the vehicle, since when (null: paired by its id), the energy since then (kWh, of at most a week), and minutes until the battery is full at this power where its capacity is known. Narrowed to a device, to those that charge or not, that are silent for or were seen within a time, to a site or group, to ids and names that contain a text; row_limit rows (null: all) after an id. listed_devices counts the whole list.';
+COMMENT ON FUNCTION api.devices_now(text, text, boolean, interval, interval, text, text, text, integer, timestamptz) IS
+'Meters or vehicles (kind_of_device) now (as_of: a constant lets the planner leave out chunks), by id: their newest reading (energy in kWh, voltage in V, state of charge in percent, battery temperature in degrees C), whether they charge (never one that was silent for 30 minutes), their power (kW, null where that is not known or the device is silent), the vehicle that the meter feeds or the meter that feeds the vehicle, since when (null: paired by its id), the energy since then (kWh, of at most a week), and minutes until the battery is full at this power where its capacity is known. Narrowed to a device, to those that charge or not, that are silent for or were seen within a time, to a site or group, to ids and names that contain a text; row_limit rows (null: all) after an id. listed_devices counts the whole list.';
 
-CREATE FUNCTION api.fleet_now(at_site text DEFAULT NULL, in_group text DEFAULT NULL)
+CREATE FUNCTION api.fleet_now(
+    at_site text DEFAULT NULL, in_group text DEFAULT NULL, as_of timestamptz DEFAULT now()
+)
 RETURNS TABLE (
     device_type text,
     devices bigint,
@@ -184,7 +190,7 @@ AS $$
     FROM (
         SELECT
             live.meter_id, live.recorded_at, live.is_charging,
-            now() - live.recorded_at <= internal.silent_after() AS is_heard
+            as_of - live.recorded_at <= internal.silent_after() AS is_heard
         FROM internal.live_meter_state AS live
         WHERE
             at_site IS NULL
@@ -194,7 +200,7 @@ AS $$
             )
     ) AS meter
     LEFT JOIN LATERAL internal.power_now(
-        'meter', meter.meter_id, CASE WHEN meter.is_charging THEN meter.recorded_at END
+        'meter', meter.meter_id, CASE WHEN meter.is_charging THEN meter.recorded_at END, as_of
     ) AS flow ON true
     UNION ALL
     SELECT
@@ -206,7 +212,7 @@ AS $$
     FROM (
         SELECT
             live.vehicle_id, live.recorded_at, live.is_charging,
-            now() - live.recorded_at <= internal.silent_after() AS is_heard
+            as_of - live.recorded_at <= internal.silent_after() AS is_heard
         FROM internal.live_vehicle_state AS live
         WHERE
             in_group IS NULL
@@ -216,9 +222,9 @@ AS $$
             )
     ) AS vehicle
     LEFT JOIN LATERAL internal.power_now(
-        'vehicle', vehicle.vehicle_id, CASE WHEN vehicle.is_charging THEN vehicle.recorded_at END
+        'vehicle', vehicle.vehicle_id, CASE WHEN vehicle.is_charging THEN vehicle.recorded_at END, as_of
     ) AS flow ON true
 $$;
 
-COMMENT ON FUNCTION api.fleet_now(text, text) IS
+COMMENT ON FUNCTION api.fleet_now(text, text, timestamptz) IS
 'How many meters (of a site, or all) and vehicles (of a group, or all) ever sent a reading, how many of them are silent (none for 30 minutes), how many charge, and at which power (kW: AC of meters, DC of vehicles).';

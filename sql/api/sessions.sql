@@ -10,7 +10,7 @@ CREATE FUNCTION api.sessions(
     meter text DEFAULT NULL,
     in_group text DEFAULT NULL,
     at_site text DEFAULT NULL,
-    active boolean DEFAULT NULL,
+    in_state text DEFAULT NULL,
     before_at timestamptz DEFAULT NULL,
     before_vehicle text DEFAULT NULL,
     row_limit integer DEFAULT NULL
@@ -23,7 +23,7 @@ RETURNS TABLE (
     assignment_id bigint,
     session_from timestamptz,
     session_to timestamptz,
-    is_active boolean,
+    state text,
     energy_ac_kwh float8,
     energy_dc_kwh float8,
     efficiency_ratio float8,
@@ -46,7 +46,7 @@ AS $$
         SELECT known.*
         FROM internal.session_stays(window_from, window_to, vehicle, meter) AS known
         WHERE
-            (active IS NULL OR known.is_active = active)
+            (in_state IS NULL OR known.state = internal.one_of('in_state', in_state, ARRAY['planned', 'active', 'ended']))
             AND (
                 in_group IS NULL
                 OR EXISTS (
@@ -74,7 +74,7 @@ AS $$
     span AS MATERIALIZED (
         SELECT
             greatest(min(page.begins), window_from) AS span_from,
-            least(max(coalesce(page.ends, window_to)), window_to) AS span_to
+            greatest(least(max(coalesce(page.ends, window_to)), window_to), window_from) AS span_to
         FROM page
     ),
     -- Devices with a fault in the time of these sessions: mostly none.
@@ -101,8 +101,8 @@ AS $$
         page.meter_id,
         page.assignment_id,
         figure.session_from,
-        CASE WHEN NOT (page.is_shown AND page.is_active) THEN figure.session_to END,
-        page.is_active,
+        CASE WHEN NOT (page.is_shown AND page.state = 'active') THEN figure.session_to END,
+        page.state,
         figure.energy_ac_kwh,
         figure.energy_dc_kwh,
         CASE WHEN fault.codes IS NULL THEN figure.efficiency_ratio END,
@@ -128,7 +128,7 @@ AS $$
         CROSS JOIN LATERAL internal.device_faults(
             suspect.device_type,
             greatest(figure.session_from, window_from),
-            least(figure.session_to, window_to),
+            greatest(least(figure.session_to, window_to), figure.session_from, window_from),
             ARRAY[suspect.device_id]
         ) AS found
         WHERE (suspect.device_type, suspect.device_id) IN (('meter', page.meter_id), ('vehicle', page.vehicle_id))
@@ -136,5 +136,5 @@ AS $$
     ORDER BY page.begins DESC, page.vehicle_id COLLATE "C" DESC
 $$;
 
-COMMENT ON FUNCTION api.sessions(timestamptz, timestamptz, text, text, text, text, boolean, timestamptz, text, integer) IS
-'Sessions that overlap (window_from, window_to], newest first: stays of a vehicle at a meter, by assignment, or, of a vehicle that was never assigned, as the energy of the meter of its id shows them. Their ends (session_to null: it goes on), and of the part within the window the energies (kWh), the ratio of like with like, kWh lost beyond what is expected at its power, mean power while energy flowed and highest power (kW), share of the time in which it flowed, states of charge at both ends (percent), mean battery temperature (degrees C), reading counts, and codes of faults of data, which leave no ratio. Narrowed to a vehicle, a meter, a group, a site, to active ones or ended ones; continued after the row whose session_key and vehicle_id are before_at and before_vehicle; at most row_limit rows (null: all). listed_sessions counts all of the list.';
+COMMENT ON FUNCTION api.sessions(timestamptz, timestamptz, text, text, text, text, text, timestamptz, text, integer) IS
+'Sessions that overlap (window_from, window_to], newest first: stays of a vehicle at a meter, by assignment, or, of a vehicle that was never assigned, as the energy of the meter of its id shows them. Their ends (session_to null: it goes on), and of the part within the window the energies (kWh), the ratio of like with like, kWh lost beyond what is expected at its power, mean power while energy flowed and highest power (kW), share of the time in which it flowed, states of charge at both ends (percent), mean battery temperature (degrees C), reading counts, and codes of faults of data, which leave no ratio. Narrowed to a vehicle, a meter, a group, a site, to those planned, active or ended (in_state); continued after the row whose session_key and vehicle_id are before_at and before_vehicle; at most row_limit rows (null: all). listed_sessions counts all of the list.';

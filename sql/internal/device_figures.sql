@@ -12,7 +12,13 @@ AS $$
         AND hourly.bucket_start > internal.hour_ceiling(window_from)
         AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
         AND hourly.energy_sum_kwh >= internal.least_flow_kw()
-        AND hourly.device_id <> ALL ((SELECT internal.register_devices(kind_of_device, window_from, window_to))::text[])
+        AND hourly.device_id <> ALL (
+            (
+                SELECT internal.register_devices(
+                    kind_of_device, internal.hour_ceiling(window_from), internal.hour_floor(window_to)
+                )
+            )::text[]
+        )
     GROUP BY hourly.device_id
     UNION ALL
     SELECT counted.device_id, count(*)

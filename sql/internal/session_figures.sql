@@ -9,36 +9,45 @@ CREATE FUNCTION internal.session_flow(
     within_from timestamptz,
     within_to timestamptz
 )
-RETURNS TABLE (highest_power_kw float8, flow_kwh float8, flow_s float8, spanned_kwh float8)
+RETURNS TABLE (highest_power_kw float8, mean_power_kw float8, flow_s float8, spanned_kwh float8)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT
         max(flow.power_kw),
-        sum(flow.energy_kwh) FILTER (WHERE flow.power_kw >= internal.least_flow_kw()),
-        sum(flow.seconds) FILTER (WHERE flow.power_kw >= internal.least_flow_kw()),
+        -- Over the whole time of each reading: one that a window cuts has its energy in all of it.
+        sum(flow.energy_kwh) FILTER (WHERE flow.power_kw >= internal.least_flow_kw())
+        / sum(date_part('epoch', flow.flow_to - flow.flow_from)) FILTER (WHERE flow.power_kw >= internal.least_flow_kw())
+        * 3600,
+        sum(date_part('epoch', flow.flow_to - greatest(flow.flow_from, counted_from))) FILTER (
+            WHERE flow.power_kw >= internal.least_flow_kw()
+        ),
         sum(flow.energy_kwh) FILTER (WHERE flow.previous_at < counted_from)
     FROM (
-        SELECT
-            reading.power_kw,
-            reading.energy_kwh,
-            reading.previous_at,
-            date_part('epoch', reading.recorded_at - greatest(reading.previous_at, counted_from)) AS seconds
+        SELECT reading.power_kw, reading.energy_kwh, reading.previous_at, reading.flow_from, reading.recorded_at AS flow_to
         -- OFFSET 0: of the two, only the one that is wanted is called.
         FROM (SELECT WHERE counted_to - counted_from <= interval '2 days' OFFSET 0) AS short
         CROSS JOIN LATERAL internal.reading_powers(
             'meter', meter, counted_from, counted_to, within_from, within_to
         ) AS reading
         UNION ALL
-        SELECT hour.energy_kwh, hour.energy_kwh, NULL, 3600
+        SELECT
+            hour.energy_kwh / date_part('epoch', edge.flow_to - hour.bucket_from) * 3600,
+            hour.energy_kwh,
+            NULL,
+            hour.bucket_from,
+            edge.flow_to
         FROM (SELECT WHERE counted_to - counted_from > interval '2 days' OFFSET 0) AS long
         CROSS JOIN LATERAL internal.device_energies(
-            'meter', internal.hour_ceiling(counted_from), internal.hour_floor(counted_to), 'hour', 'UTC', ARRAY[meter]
+            'meter', counted_from, counted_to, 'hour', 'UTC', ARRAY[meter]
         ) AS hour
+        CROSS JOIN LATERAL (
+            SELECT least(internal.hour_floor(hour.bucket_from) + interval '1 hour', counted_to)
+        ) AS edge (flow_to)
     ) AS flow
 $$;
 
 COMMENT ON FUNCTION internal.session_flow(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
-'Highest power (kW) of a meter between two readings in (counted_from, counted_to], energy (kWh) and time (s) in which at least 0.1 kW flowed, and energy (kWh) of a reading that describes the time before counted_from too; of more than two days, by the hour. within_from and within_to are planning bounds.';
+'Of a meter in (counted_from, counted_to]: its highest power (kW) between two readings, its mean power while at least 0.1 kW flowed, the time (s) in which it did, and energy (kWh) of a reading that describes the time before counted_from too; of more than two days, by the hour. within_from and within_to are planning bounds.';
 
 CREATE FUNCTION internal.session_figures(
     vehicle text,
@@ -74,13 +83,14 @@ AS $$
         grid.energy_ac_kwh,
         battery.energy_dc_kwh,
         internal.ratio(battery.energy_dc_kwh, grid.energy_ac_kwh),
-        grid.energy_ac_kwh * internal.expected_ratio(power.mean_kw) - battery.energy_dc_kwh,
-        power.mean_kw,
+        grid.energy_ac_kwh * internal.expected_ratio(flow.mean_power_kw) - battery.energy_dc_kwh,
+        flow.mean_power_kw,
         flow.highest_power_kw,
-        least(
-            1,
-            coalesce(flow.flow_s, 0) / nullif(internal.seconds_elapsed(counted.counted_from, counted.counted_to), 0)
-        ),
+        CASE
+            WHEN internal.seconds_elapsed(counted.counted_from, counted.counted_to) > 0 THEN least(
+                1, coalesce(flow.flow_s, 0) / internal.seconds_elapsed(counted.counted_from, counted.counted_to)
+            )
+        END,
         coalesce(
             (
                 SELECT reading.soc_pct
@@ -89,7 +99,7 @@ AS $$
                     reading.vehicle_id = vehicle
                     AND reading.recorded_at > counted.counted_from - interval '1 hour'
                     AND reading.recorded_at <= counted.counted_from
-                    AND reading.recorded_at > window_from - interval '25 hours'
+                    AND reading.recorded_at > internal.earlier(window_from, 25)
                     AND reading.recorded_at <= window_to
                 ORDER BY reading.recorded_at DESC
                 LIMIT 1
@@ -168,11 +178,9 @@ AS $$
                 WHEN NOT is_shown THEN begins
                 ELSE coalesce(
                     (
-                        SELECT coalesce(reading.previous_at, reading.recorded_at - internal.shortest_step())
-                        FROM internal.reading_powers(
-                            'meter', meter, begins, begins + interval '1 hour', window_from - interval '25 hours', window_to
-                        ) AS reading
-                        WHERE reading.power_kw >= internal.least_flow_kw()
+                        SELECT greatest(coalesce(reading.flow_from, reading.recorded_at - internal.shortest_step()), begins)
+                        FROM internal.shown_flow(meter, begins, bound.first_to, window_from, window_to)
+                            AS reading
                         ORDER BY reading.recorded_at
                         LIMIT 1
                     ),
@@ -184,20 +192,24 @@ AS $$
                 ELSE coalesce(
                     (
                         SELECT max(reading.recorded_at)
-                        FROM internal.reading_powers(
-                            'meter', meter, ends - interval '1 hour', ends, window_from, window_to + interval '25 hours'
-                        ) AS reading
-                        WHERE reading.power_kw >= internal.least_flow_kw()
+                        FROM internal.shown_flow(meter, bound.last_from, ends, window_from, window_to)
+                            AS reading
                     ),
-                    ends
+                    least(ends, now())
                 )
             END AS session_to
+        -- Values, since batches of a columnstore are not looked up by expressions.
+        FROM (
+            SELECT least(begins + interval '1 hour', ends) AS first_to, greatest(ends - interval '1 hour', begins) AS last_from
+            OFFSET 0
+        ) AS bound
         OFFSET 0
     ) AS edge
     CROSS JOIN LATERAL (
         SELECT
             greatest(edge.session_from, window_from) AS counted_from,
-            least(edge.session_to, window_to) AS counted_to,
+            -- One that ended before the window is there for what its vehicle reported late.
+            greatest(least(edge.session_to, window_to), edge.session_from, window_from) AS counted_to,
             internal.stay_end(vehicle, least(edge.session_to, window_to), window_to) AS stay_to
         OFFSET 0
     ) AS counted
@@ -210,7 +222,6 @@ AS $$
     CROSS JOIN LATERAL internal.session_flow(
         meter, counted.counted_from, counted.counted_to, window_from, window_to
     ) AS flow
-    CROSS JOIN LATERAL (SELECT flow.flow_kwh / nullif(flow.flow_s, 0) * 3600 AS mean_kw) AS power
 $$;
 
 COMMENT ON FUNCTION internal.session_figures(text, text, timestamptz, timestamptz, boolean, timestamptz, timestamptz) IS

@@ -48,6 +48,19 @@ $$;
 COMMENT ON FUNCTION internal.hour_kept_from(timestamptz) IS
 'The start of the first hour (UTC) whose readings are all kept where those before an instant are gone; one at the instant itself is kept, and belongs to the hour before where that is whole.';
 
+-- So many hours before an instant, for the planner: the difference of an instant and an interval is no constant to it, and it would open
+-- every chunk of the history.
+
+CREATE FUNCTION internal.earlier(instant timestamptz, hours float8)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT to_timestamp(date_part('epoch', instant - timestamptz '1970-01-01 00:00:00+00') - hours * 3600)
+$$;
+
+COMMENT ON FUNCTION internal.earlier(timestamptz, float8) IS
+'The instant so many hours before another (after it, if negative), to the microsecond or nearly.';
+
 -- Days end with midnight UTC.
 
 CREATE FUNCTION internal.day_floor(instant timestamptz)

@@ -25,12 +25,13 @@ FROM api.devices_now(
     %(place_name)s,
     %(search)s,
     %(after)s,
-    %(row_limit)s
+    %(row_limit)s,
+    %(as_of)s
 ) AS now;
 
 -- name: fleet_now
 SELECT device_type, devices, devices_silent, devices_charging, power_kw
-FROM api.fleet_now(%(site)s, %(group)s);
+FROM api.fleet_now(%(site)s, %(group)s, %(as_of)s);
 
 -- name: soc_is_plausible
 SELECT is_plausible

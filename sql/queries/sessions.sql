@@ -7,7 +7,7 @@ SELECT
     assignment_id,
     session_from,
     session_to,
-    is_active,
+    state,
     energy_ac_kwh,
     energy_dc_kwh,
     efficiency_ratio,
@@ -31,7 +31,7 @@ FROM api.sessions(
     %(meter_id)s,
     %(group)s,
     %(site)s,
-    %(active)s,
+    %(state)s,
     %(before_at)s,
     %(before_vehicle)s,
     %(row_limit)s

@@ -113,3 +113,12 @@ def test_a_curve_that_cannot_be_is_named(client: Client, query: dict[str, str], 
 def test_a_device_never_heard_of_has_no_curve(client: Client, path: str) -> None:
     answer = client.get(f"/v1/analytics/{path}/nobody/curve")
     assert (answer.status, answer.json["code"]) == (404, f"unknown_{path[:-1]}")
+
+
+def test_a_register_of_whole_kwh_charges_at_a_steady_power(client: Client, connection: Connection) -> None:
+    connection.execute("SELECT api.set_meter_kind('M-1', 'register', NULL, NULL)")
+    rows = [("M-1", noon() + minute * MINUTE, 500.0 + 11 * minute // 60, 230.0) for minute in range(121)]
+    insert_meter_readings(connection, rows)
+    points = ask(client, "meters/M-1", 15 * MINUTE, 2 * HOUR, bucket="15m")["points"]
+    assert [point["powerKw"] for point in points] == [pytest.approx(11.0, rel=0.15)] * 7
+    assert sum(point["acConsumedKwh"] for point in points) == 20.0

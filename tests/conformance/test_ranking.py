@@ -161,7 +161,7 @@ def test_a_list_is_sorted_by_any_figure_with_what_is_not_known_last(fleet: Clien
         rows = ask(fleet, path, sort=sort, order=order)[path]
         figures = [row[sort] for row in rows]
         known = [figure for figure in figures if figure is not None]
-        assert figures == [*sorted(known, reverse=order == "desc" and sort != "id"), *[None] * figures.count(None)]
+        assert figures == [*sorted(known, reverse=order == "desc"), *[None] * figures.count(None)]
         # Of equal figures, by id.
         assert all(one["id"] < two["id"] for one, two in pairwise(rows) if one[sort] == two[sort])
 

@@ -223,7 +223,7 @@ def test_a_list_is_paged_and_filtered(client: Client, connection: Connection) ->
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        ({"state": "over"}, "state must be active or ended"),
+        ({"state": "over"}, "state must be active, ended or planned"),
         ({"after": "V-1"}, "after must be the next of the previous page, such as 2026-11-20T08:00:00Z,V-202"),
         ({"group": " "}, "group must be a string (a line of 1 to 100 characters, without spaces at its ends), "
             "such as Depot North"),
@@ -237,7 +237,7 @@ def test_a_wrong_parameter_is_named(client: Client, query: dict[str, str], detai
 
 
 @pytest.mark.parametrize(
-    "name", ["0", "99", "12345678901234567890", "V-1", "V-1,08:00", "V-1,2026-11-20T08:00:00Z", "a,b,c"]
+    "name", ["0", "99", "12345678901234567890", "7" * 5000, "V-1", "V-1,08:00", "V-1,2026-11-20T08:00:00Z", "a,b,c"]
 )
 def test_an_unknown_session_is_not_found(client: Client, name: str) -> None:
     answer = client.get(f"/v1/sessions/{name}")
@@ -315,3 +315,107 @@ def test_a_charge_that_goes_on_is_active_and_a_silent_one_is_over(client: Client
     assert found["X-2"]["state"] == "ended"
     assert found["X-2"]["to"] is not None
     assert [row["vehicleId"] for row in client.get("/v1/sessions", state="active").json["sessions"]] == ["X-1"]
+
+
+def test_a_meter_assigned_to_another_vehicle_leaves_its_namesake_the_rest(
+    client: Client, connection: Connection
+) -> None:
+    keep(connection, "X-1", "X-1", [(8 * HOUR, 11 * HOUR)])
+    assign(connection, "X-1", "V-9", at(8 * HOUR + 30 * MINUTE), at(9 * HOUR + 30 * MINUTE))
+    rows = {(row["vehicleId"], row["from"][11:16], row["to"][11:16]): row for row in listed(client)["sessions"]}
+    kwh = {name: round(row["acConsumedKwh"], 6) for name, row in rows.items()}
+    assert kwh == {
+        ("X-1", "08:00", "08:30"): 5.5,
+        ("V-9", "08:30", "09:30"): 11.0,
+        ("X-1", "09:30", "11:00"): 16.5,
+    }
+    for name, row in rows.items():
+        assert client.get(f"/v1/sessions/{row['id']}").json["session"] == row, name
+
+
+def test_a_session_that_energy_shows_is_listed_where_it_flows_and_keeps_its_ends(
+    client: Client, connection: Connection
+) -> None:
+    keep(connection, "X-1", "X-1", [(8 * HOUR + 50 * MINUTE, 10 * HOUR + 5 * MINUTE)])
+    assert listed(client, at(8 * HOUR), at(8 * HOUR + 30 * MINUTE))["total"] == 0
+    assert listed(client, at(10 * HOUR + 20 * MINUTE), at(10 * HOUR + 40 * MINUTE))["sessions"] == []
+    [row] = listed(client, at(9 * HOUR), at(10 * HOUR))["sessions"]
+    assert (row["from"][11:16], row["to"][11:16], row["beganBefore"]) == ("08:50", "10:05", True)
+    assert row["acConsumedKwh"] == pytest.approx(11)
+
+
+def test_a_session_of_days_that_energy_shows_has_one_id_and_is_whole(client: Client, connection: Connection) -> None:
+    keep(connection, "X-1", "X-1", [(0 * HOUR, DAY)], days=2)
+    [row] = listed(client, at(30 * HOUR), at(40 * HOUR), vehicleId="X-1")["sessions"]
+    detail = client.get(f"/v1/sessions/{row['id']}").json["session"]
+    assert (detail["id"], detail["from"], detail["to"]) == (row["id"], row["from"], row["to"])
+    # A minute at each midnight is not of the charge.
+    assert detail["acConsumedKwh"] == pytest.approx((48 * 60 - 2) * 11 / 60, abs=0.001)
+
+
+def test_the_first_reading_after_silence_is_part_of_the_session_it_shows(
+    client: Client, connection: Connection
+) -> None:
+    insert_meter_readings(
+        connection, [("X-1", at(8 * HOUR + number * 15 * MINUTE), 2.75, 230.0) for number in range(1, 9)]
+    )
+    assert client.put("/v1/vehicles/X-1", {"name": "registered alone"}).status == 200
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [at(-DAY), at(2 * DAY)])
+    [row] = listed(client)["sessions"]
+    assert (row["acConsumedKwh"], row["to"][11:16]) == (22.0, "10:00")
+    assert (row["meanPowerKw"], row["highestPowerKw"]) == (11.0, 11.0)
+
+
+@pytest.mark.parametrize("minutes", [15, 60])
+def test_a_reading_that_a_window_cuts_does_not_raise_the_power(
+    client: Client, connection: Connection, minutes: int
+) -> None:
+    keep(connection, "M-1", "V-1", [(8 * HOUR, 12 * HOUR)], every=minutes * MINUTE)
+    assign(connection, "M-1", "V-1", at(8 * HOUR), at(12 * HOUR))
+    [row] = listed(client, at(8 * HOUR + 14 * MINUTE), at(11 * HOUR))["sessions"]
+    assert (row["meanPowerKw"], row["highestPowerKw"]) == (11.0, 11.0)
+    assert row["flowShare"] == 1.0
+
+
+@pytest.mark.parametrize(("resolution_kwh", "power_kw"), [(1.0, 11.0), (0.1, 3.7), (1.0, 3.7)])
+def test_a_coarse_register_charges_at_the_power_that_its_steps_took(
+    client: Client, connection: Connection, resolution_kwh: float, power_kw: float
+) -> None:
+    connection.execute("SELECT api.set_meter_kind('M-1', 'register', NULL, NULL)")
+    rows = []
+    for minute in range(10 * 60):
+        kwh = 500 + power_kw * max(0, min(minute, 8 * 60) - 6 * 60) / 60
+        rows.append(("M-1", at(minute * MINUTE), kwh // resolution_kwh * resolution_kwh, 230.0))
+    insert_meter_readings(connection, rows)
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [at(-DAY), at(2 * DAY)])
+    assign(connection, "M-1", "V-1", at(6 * HOUR), at(8 * HOUR))
+    [row] = listed(client)["sessions"]
+    assert row["meanPowerKw"] == pytest.approx(power_kw, rel=0.15)
+    # Two steps in two minutes are what such a register shows.
+    assert row["highestPowerKw"] <= max(power_kw * 1.15, 60 * resolution_kwh if resolution_kwh < 1 else 0)
+    assert row["flowShare"] > 0.85
+
+
+def test_a_planned_session_is_planned_and_has_no_figures(client: Client, connection: Connection) -> None:
+    number = assign(connection, "M-1", "V-1", minutes_ago(-120), minutes_ago(-180))
+    detail = client.get(f"/v1/sessions/{number}").json
+    assert (detail["session"]["state"], detail["session"]["acConsumedKwh"]) == ("planned", None)
+    assert detail["session"]["flowShare"] is None
+    assert detail["window"]["from"] <= detail["window"]["to"]
+    window = {"from_": minutes_ago(60).isoformat(), "to": minutes_ago(-240).isoformat()}
+    assert client.get("/v1/sessions", **window, state="active").json["sessions"] == []
+    assert client.get("/v1/sessions", **window, state="planned").json["total"] == 1
+
+
+def test_what_a_car_reports_late_is_in_the_window_of_its_report(client: Client, connection: Connection) -> None:
+    keep(connection, "M-1", "V-0", [(8 * HOUR, 10 * HOUR)])
+    assign(connection, "M-1", "V-1", at(8 * HOUR), at(10 * HOUR))
+    rows = [("V-1", at(8 * HOUR + minute * MINUTE + 30 * SECOND), 50.0, 0.15, 25.0) for minute in range(121)]
+    insert_vehicle_readings(connection, rows)
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [at(-DAY), at(2 * DAY)])
+    early, late = (
+        listed(client, at(begins), at(ends))["sessions"]
+        for begins, ends in ((0 * HOUR, 10 * HOUR + 10 * SECOND), (10 * HOUR + 10 * SECOND, DAY))
+    )
+    assert [row["dcDeliveredKwh"] for row in (*early, *late)] == [pytest.approx(18.0), pytest.approx(0.15)]
+    assert (late[0]["acConsumedKwh"], late[0]["beganBefore"]) == (None, True)
