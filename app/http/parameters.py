@@ -36,8 +36,8 @@ _TIME_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _RATIO = re.compile(r"[01]?\.?[0-9]{1,12}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
 _SECONDS_PER = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+# The number of a row, as paths have it.
 NUMBER = re.compile("[0-9]{1,19}")
-"""A number of a row, as paths have it."""
 # An instant whose zone begins with a space: a plus sign that nobody escaped.
 _PLUS_LOST = re.compile(r"(.*:[0-9.]+) ([0-9]{2}:[0-9]{2})")
 

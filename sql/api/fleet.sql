@@ -59,6 +59,18 @@ AS $$
         FROM internal.fleet_faults(window_from, window_to, bucket, timezone) AS found
         GROUP BY found.bucket_from, found.device_type, found.device_id
     ),
+    -- Vehicles whose ratio nobody knows, since their data is at fault, or that of a meter while it fed them.
+    unknown AS MATERIALIZED (
+        SELECT fault.bucket_from, fault.device_id AS vehicle_id
+        FROM fault
+        WHERE fault.device_type = 'vehicle'
+        UNION
+        SELECT fault.bucket_from, fed.vehicle_id
+        FROM fault
+        JOIN internal.buckets(window_from, window_to, bucket, timezone) AS slot ON slot.bucket_from = fault.bucket_from
+        CROSS JOIN LATERAL internal.vehicles_fed_at_fault(fault.device_id, slot.bucket_from, slot.bucket_to) AS fed
+        WHERE fault.device_type = 'meter'
+    ),
     drawn AS (
         SELECT
             by_meter.bucket_from,
@@ -108,23 +120,16 @@ AS $$
         FROM (
             SELECT grid.bucket_from, grid.vehicle_id, sum(grid.energy_ac_kwh) AS energy_ac_kwh
             FROM grid
-            LEFT JOIN fault
-                ON fault.bucket_from = grid.bucket_from
-                AND fault.device_type = 'meter'
-                AND fault.device_id = grid.meter_id
+            WHERE grid.vehicle_id IS NOT NULL
             GROUP BY grid.bucket_from, grid.vehicle_id
-            HAVING count(fault.device_id) = 0
         ) AS fed
         JOIN battery AS charged ON charged.vehicle_id = fed.vehicle_id AND charged.bucket_from = fed.bucket_from
         WHERE
             charged.fed_readings IS NOT NULL
             AND NOT EXISTS (
                 SELECT
-                FROM fault
-                WHERE
-                    fault.bucket_from = charged.bucket_from
-                    AND fault.device_type = 'vehicle'
-                    AND fault.device_id = charged.vehicle_id
+                FROM unknown
+                WHERE unknown.bucket_from = charged.bucket_from AND unknown.vehicle_id = charged.vehicle_id
             )
         GROUP BY fed.bucket_from
     )

@@ -1,7 +1,7 @@
 -- What every device did, day by day (UTC), with what losses and the lists of devices compare: like with like. Of a vehicle that is the DC
 -- that arrived while meters fed it over the AC of that time; of a meter, both energies of the vehicles that sent readings
--- on the day while it fed them. A vehicle has no ratio where its data is at fault or that of a meter that fed it in the
--- window; a meter has none where it is at fault itself, and leaves out vehicles that are.
+-- on the day while it fed them. A vehicle has no ratio where its data is at fault or that of a meter while it fed it;
+-- a meter has none where it is at fault itself, and leaves out vehicles that are.
 
 CREATE FUNCTION internal.device_days(window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -44,16 +44,16 @@ AS $$
         SELECT charged.*
         FROM internal.device_energies('vehicle', window_from, window_to, 'day', 'UTC') AS charged
     ),
-    -- Vehicles whose ratio nobody knows, since their data is at fault, or that of a meter that fed them.
+    -- Vehicles whose ratio nobody knows, since their data is at fault, or that of a meter while it fed them.
     unknown AS MATERIALIZED (
         SELECT fault.device_id
         FROM fault
         WHERE fault.device_type = 'vehicle'
         UNION
-        SELECT grid.counterpart_id
+        SELECT fed.vehicle_id
         FROM fault
-        JOIN grid ON grid.device_id = fault.device_id
-        WHERE fault.device_type = 'meter' AND grid.counterpart_id IS NOT NULL
+        CROSS JOIN LATERAL internal.vehicles_fed_at_fault(fault.device_id, window_from, window_to) AS fed
+        WHERE fault.device_type = 'meter'
     )
     SELECT
         'vehicle',

@@ -456,6 +456,18 @@ $$;
 COMMENT ON FUNCTION internal.vehicle_faults(text, timestamptz, timestamptz) IS
 'internal.device_faults of a vehicle, and of the meters that fed it while they did.';
 
+CREATE FUNCTION internal.vehicles_fed_at_fault(meter text, window_from timestamptz, window_to timestamptz)
+RETURNS TABLE (vehicle_id text)
+LANGUAGE sql STABLE ROWS 2
+AS $$
+    SELECT DISTINCT feed.vehicle_id
+    FROM internal.meter_feeds(meter, window_from, window_to) AS feed
+    WHERE EXISTS (SELECT FROM internal.device_faults('meter', feed.feed_from, feed.feed_to, ARRAY[meter]))
+$$;
+
+COMMENT ON FUNCTION internal.vehicles_fed_at_fault(text, timestamptz, timestamptz) IS
+'Vehicles that a meter fed in (window_from, window_to] while its data was at fault.';
+
 CREATE FUNCTION internal.fleet_faults(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (bucket_from timestamptz, device_type text, device_id text, code text, cause text)
 LANGUAGE sql STABLE ROWS 10

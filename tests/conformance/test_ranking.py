@@ -197,6 +197,22 @@ def test_data_at_fault_is_the_verdict_and_leaves_no_ratio(fleet: Client, connect
     assert north["devicesAtFault"] == 1
 
 
+def test_a_fault_of_a_meter_outside_its_charges_leaves_the_ratio_of_its_vehicle(
+    fleet: Client, connection: Connection
+) -> None:
+    connection.execute(
+        "UPDATE telemetry.assignment SET during = tstzrange(lower(during), %s)", [midnight() + 12 * HOUR]
+    )
+    insert_meter_readings(connection, [("M-1", midnight() + 14 * HOUR + MINUTE, 2400.0, 230.0)])
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [midnight() - DAY, midnight() + 3 * DAY])
+    own = ask(fleet, "performance/V-1")
+    assert (own["efficiencyRatio"], own["faults"]) == (0.9, [])
+    [row] = [row for row in ask(fleet, "vehicles")["vehicles"] if row["id"] == "V-1"]
+    assert (row["efficiencyRatio"], row["verdict"]) == (0.9, "normal")
+    whole = ask(fleet, "fleet")
+    assert (whole["atFault"], whole["matched"]["vehicles"]) == ({"meters": 1, "vehicles": 0}, 4)
+
+
 def test_a_figure_that_does_not_exist_is_named(client: Client) -> None:
     answer = client.get("/v1/analytics/meters", sort="dcElsewhereKwh")
     assert (answer.status, answer.json["code"], answer.json["field"]) == (422, "invalid_parameter", "sort")
