@@ -152,6 +152,35 @@ $$;
 COMMENT ON FUNCTION internal.judge_added(text, text, timestamptz[]) IS
 'Judges readings of a device that were added at these instants, and what depends on them.';
 
+-- To judge a device takes milliseconds, mostly to plan. Where a batch has many to judge, the first readings of a thousand registers or
+-- those after a power cut, whoever sends it would wait for longer than it does, and send it again for ever.
+
+CREATE FUNCTION internal.judged_at_once()
+RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT 100 $$;
+
+COMMENT ON FUNCTION internal.judged_at_once() IS
+'How many devices of a batch are judged in its transaction; the others wait in the backlog.';
+
+CREATE FUNCTION internal.judge_or_leave(kind_of_device text, device text, instants timestamptz[], place bigint)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF place <= internal.judged_at_once() THEN
+        PERFORM internal.judge_added(kind_of_device, device, instants);
+    ELSE
+        PERFORM internal.add_to_backlog(
+            kind_of_device, device, (SELECT min(added.at) FROM unnest(instants) AS added (at))
+        );
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION internal.judge_or_leave(text, text, timestamptz[], bigint) IS
+'internal.judge_added for the first devices of a batch (place counts them), the backlog for the others.';
+
 -- One part of a register's backlog: a month of it.
 
 CREATE FUNCTION internal.judge_part(kind_of_device text, device text)

@@ -3,7 +3,8 @@
 --
 -- Where no device is a register, that is all. Else the live rows of the registers in the batch are locked first; then, in a new
 -- statement, which sees what their last writer has committed, each step is compared with what the device can deliver. A plain
--- step after the newest reading needs nothing but the live row. Of all others, internal.judge_added writes the events.
+-- step after the newest reading needs nothing but the live row. Of all others, internal.judge_added writes the events; where a batch
+-- has many of them, the backlog does.
 --
 -- A register charges while it rises. The functions of both kinds of device come from one text and differ in names.
 
@@ -110,16 +111,27 @@ BEGIN
                         ) AS device_ids
                     INTO unjudged
                     FROM kept;
-                    PERFORM internal.judge_added('DEVICE', inserted.DEVICE_id, ARRAY[inserted.recorded_at])
+                    PERFORM internal.judge_or_leave(
+                        'DEVICE',
+                        inserted.DEVICE_id,
+                        ARRAY[inserted.recorded_at],
+                        array_position(unjudged.device_ids, inserted.DEVICE_id)
+                    )
                     FROM inserted
                     WHERE inserted.DEVICE_id = ANY (unjudged.device_ids);
                     IF unjudged.kept < (SELECT count(*) FROM inserted) THEN
-                        PERFORM internal.judge_added('DEVICE', inserted.DEVICE_id, ARRAY[inserted.recorded_at])
-                        FROM inserted
-                        JOIN telemetry.live_DEVICE_state AS live ON live.DEVICE_id = inserted.DEVICE_id
-                        WHERE
-                            live.recorded_at > inserted.recorded_at
-                            AND (live.register_kind IS NOT NULL OR inserted.recorded_at <= live.register_since);
+                        PERFORM internal.judge_or_leave('DEVICE', late.DEVICE_id, ARRAY[late.recorded_at], late.place)
+                        FROM (
+                            SELECT
+                                inserted.DEVICE_id,
+                                inserted.recorded_at,
+                                row_number() OVER (ORDER BY inserted.DEVICE_id) AS place
+                            FROM inserted
+                            JOIN telemetry.live_DEVICE_state AS live ON live.DEVICE_id = inserted.DEVICE_id
+                            WHERE
+                                live.recorded_at > inserted.recorded_at
+                                AND (live.register_kind IS NOT NULL OR inserted.recorded_at <= live.register_since)
+                        ) AS late;
                     END IF;
                     RETURN NULL;
                 END IF;
@@ -244,17 +256,18 @@ BEGIN
                             register_stands = excluded.register_stands
                         WHERE excluded.recorded_at > live.recorded_at
                     )
-                    SELECT newest.DEVICE_id AS device_id
+                    SELECT newest.DEVICE_id AS device_id, row_number() OVER (ORDER BY newest.DEVICE_id) AS place
                     FROM newest
                     WHERE newest.is_to_judge
                     ORDER BY newest.DEVICE_id
                 LOOP
-                    PERFORM internal.judge_added(
+                    PERFORM internal.judge_or_leave(
                         'DEVICE',
                         unjudged.device_id,
                         ARRAY(
                             SELECT inserted.recorded_at FROM inserted WHERE inserted.DEVICE_id = unjudged.device_id
-                        )
+                        ),
+                        unjudged.place
                     );
                 END LOOP;
                 RETURN NULL;
