@@ -3,6 +3,7 @@
 Each operation is described here once; a test compares the list with the routes.
 """
 
+import re
 from functools import cache
 from types import UnionType
 from typing import Any, NamedTuple, get_args
@@ -84,6 +85,17 @@ class Operation(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     also: int | None = None
     lines: Any = None
+
+    @property
+    def id(self) -> str:
+        """Its name in clients that are generated: method and path, such as `getAnalyticsMetersByIdCurve`."""
+        words = re.findall(r"[A-Za-z]+", self.path.removeprefix("/v1").replace("{id}", "by/id")) or ["home"]
+        return self.method.lower() + "".join(word.capitalize() for word in words)
+
+    @property
+    def tag(self) -> str:
+        """What it is about: the first part of its path, or the service itself."""
+        return self.path.split("/")[2] if self.path.startswith("/v1/") else "service"
 
     @property
     def is_table(self) -> bool:
@@ -700,6 +712,8 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     problems = {*_PROBLEMS_OF_ALL, *operation.problems, *(() if operation.method == "GET" else _PROBLEMS_OF_WRITES)}
     problem = {"application/problem+json": {"schema": schemas[_key(Problem)]}}
     described: dict[str, Any] = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": [
             {"name": name, "in": place, "schema": schema, "description": description}

@@ -364,3 +364,15 @@ def test_metrics_count_readings_by_what_became_of_them(service: Client) -> None:
         "conflict": 1,
         "rejected": 1,
     }
+
+
+def test_operations_have_names_for_generated_clients_and_belong_together() -> None:
+    described = [operation for methods in document()["paths"].values() for operation in methods.values()]
+    names = [operation["operationId"] for operation in described]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[a-z]+[A-Za-z]+", name) for name in names)
+    assert {"postIngest", "getSessions", "getSessionsById", "getAnalyticsPerformanceByIdSeries"} <= {*names}
+    assert {tag for operation in described for tag in operation["tags"]} == {
+        "analytics", "assignments", "fleet", "ingest", "live", "meters", "register-decisions", "register-events",
+        "service", "sessions", "vehicles",
+    }  # fmt: skip
