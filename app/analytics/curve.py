@@ -14,6 +14,7 @@ from app.db.pool import Database
 from app.errors import InvalidParameter, UnknownMeter, UnknownVehicle
 from app.wire.curve import CurveBucket, MeterCurve, MeterPoint, VehicleCurve, VehiclePoint
 from app.wire.energy import Window
+from app.wire.values import EARLIEST
 
 MAX_CURVE_POINTS = 3000
 """Most points of a curve: two days by the minute, ten by 5 minutes, a month by 15."""
@@ -73,7 +74,9 @@ async def _curve(
     database: Database, device_type: Literal["meter", "vehicle"], device_id: str, window: Window, bucket: CurveBucket
 ) -> list[Any]:
     longest = MAX_CURVE_POINTS * _WIDTHS[bucket]
-    if window.to - window.from_ > longest:
+    # Buckets begin with whole minutes of UTC.
+    begins = window.from_ - (window.from_ - EARLIEST) % _WIDTHS[bucket]
+    if window.to - begins > longest:
         raise InvalidParameter(
             f"a curve must have at most {MAX_CURVE_POINTS:,} points, which are {longest // timedelta(hours=1)} hours "
             f"by {bucket}: ask for less, or with a longer bucket, such as 15m",

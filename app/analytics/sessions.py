@@ -57,15 +57,17 @@ async def sessions(database: Database, window: Window, page: Page) -> Sessions:
     Raises :class:`DatabaseLost`. Source: `api.sessions`.
     """
     rows = await database.fetch_all("sessions", page.parameters(window))
+    is_pending = rows[0].is_pending
+    rows = [row for row in rows if row.session_id is not None]
     listed = rows[: page.limit]
     if not rows and page.after is not None:
         # After the last one: what the list counts is still asked for.
         rows = await database.fetch_all("sessions", replace(page, after=None, limit=0).parameters(window))
     return Sessions(
         window=window,
-        total=rows[0].listed_sessions if rows else 0,
+        total=(rows[0].listed_sessions or 0) if rows else 0,
         sessions=[_session(row, window) for row in listed],
-        pending=bool(rows) and rows[0].is_pending,
+        pending=is_pending,
         next=_written(listed[-1]) if 0 < len(listed) < len(rows) else None,
     )
 
@@ -88,7 +90,16 @@ async def session(database: Database, session_id: int | Place, max_days: int) ->
     asked = Window(max(stay.begins, to - timedelta(days=max_days)), to + LATE_READING)
     page = Page(vehicle_id=stay.vehicle_id, meter_id=stay.meter_id, limit=None)
     for row in await database.fetch_all("sessions", page.parameters(asked)):
-        if row.session_key == stay.begins:
+        # One that energy shows is followed for a week: of a longer one, the part around the hour that was asked for.
+        if row.session_id is not None and (
+            row.session_key == stay.begins
+            or (
+                isinstance(session_id, Place)
+                and row.assignment_id is None
+                and row.session_key <= session_id.at
+                and (row.session_to is None or row.session_to > session_id.at)
+            )
+        ):
             window = Window(max(row.session_from, asked.from_), max(min(row.session_to or to, to), row.session_from))
             return SessionDetail(window, _session(row, asked), row.is_pending)
     raise UnknownSession("there is no such session any more: GET /v1/sessions lists their ids")

@@ -32,6 +32,7 @@ MAX_OPERATOR_LENGTH = 128
 """Longest `X-Operator`, characters."""
 MAX_REASON_LENGTH = 500
 """Longest `reason`, characters."""
+_WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 _TIME_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _RATIO = re.compile(r"[01]?\.?[0-9]{1,12}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
@@ -172,9 +173,9 @@ def integer(request: Request, name: str, default: int, lowest: int, highest: int
     return int(text)
 
 
-def limit(request: Request, highest: int) -> int:
-    """The length of a list; default: 100, and of a table its greatest length."""
-    if wants_table(request):
+def limit(request: Request, highest: int, *, is_table: bool = True) -> int:
+    """The length of a list; default: 100, and of one that may be a table and is wanted as one, its greatest length."""
+    if is_table and wants_table(request):
         return integer(request, "limit", MAX_TABLE_ROWS, 1, MAX_TABLE_ROWS)
     return integer(request, "limit", min(DEFAULT_LIST_LIMIT, highest), 1, highest)
 
@@ -184,7 +185,12 @@ def wants_table(request: Request) -> bool:
     wanted: Format | None = value(request, "format", Format)
     if wanted is not None:
         return wanted == "csv"
-    return request.headers.get("Accept", "").split(",")[0].split(";")[0].strip() == "text/csv"
+    accepted = {"text/csv": 0.0, "application/json": 0.0}
+    for media_range in request.headers.get("Accept", "").lower().split(","):
+        name, *options = (part.strip() for part in media_range.split(";"))
+        weight = next((option[2:] for option in options if option.startswith("q=")), "1")
+        accepted[name] = float(weight) if _WEIGHT.fullmatch(weight) else 0.0
+    return accepted["text/csv"] > accepted["application/json"]
 
 
 def seconds(request: Request, name: str) -> float | None:

@@ -19,11 +19,14 @@ def json(content: Any, status: int = 200) -> Response:
 def listed(request: Request, content: Any) -> Response:
     """A list or series in the format that was asked for; the header `Link` of a table leads to what comes after it."""
     if not parameters.wants_table(request):
-        return json(content)
+        response = json(content)
+        response.headers["Vary"] = "Accept"
+        return response
     response = Response(tables.table(content), media_type=f"{tables.MEDIA_TYPE}; charset=utf-8")
     response.headers["Content-Disposition"] = (
         f'attachment; filename="{request.url.path.strip("/").replace("/", "-")}.csv"'
     )
+    response.headers["Vary"] = "Accept"
     if (following := getattr(content, "next", None)) is not None:
         url = request.url.include_query_params(after=following)
         response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'

@@ -10,7 +10,8 @@ class LiveMeter(Struct):
 
     It charges where that reading reports energy above 0, or a register has risen since the previous one, and is at most
     30 minutes old. `powerKw` is the energy of the reading over the time since the previous one, null without one within
-    a day, and where the meter is silent. `vehicleId` is plugged in `since` (null: paired by its id), and the meter
+    a day, and where the meter is silent; a register that stands still between its steps keeps the power of the last.
+    `vehicleId` is plugged in `since` (null: paired by its id), and the meter
     delivered `kwhSincePlugIn`, null after a week.
     """
 

@@ -109,8 +109,9 @@ AS $$
                 OR position(lower(search) IN lower(concat_ws(chr(10), figure.device_id, figure.name))) > 0
             )
     ) AS ranked
-    WHERE ranked.place > after_place AND (row_limit IS NULL OR ranked.place <= after_place + row_limit)
+    WHERE ranked.place > after_place
     ORDER BY ranked.place
+    LIMIT row_limit
 $$;
 
 COMMENT ON FUNCTION api.device_ranking(text, timestamptz, timestamptz, text, boolean, text, text, bigint, integer) IS

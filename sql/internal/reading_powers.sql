@@ -36,7 +36,8 @@ AS $$
         timed.flow_from,
         timed.stands,
         timed.energy_kwh,
-        timed.energy_kwh / date_part('epoch', timed.recorded_at - timed.flow_from) * 3600
+        -- Jitter of a register is no power.
+        greatest(0, timed.energy_kwh / date_part('epoch', timed.recorded_at - timed.flow_from) * 3600)
     FROM (
         SELECT
             step.recorded_at,
@@ -51,7 +52,7 @@ AS $$
                     AND lag(step.energy_kwh) OVER in_time = 0
                     -- The first step after a rest took long only where the value stands still again.
                     AND (
-                        coalesce(lead(step.energy_kwh) OVER in_time, 0) = 0
+                        lead(step.energy_kwh) OVER in_time = 0
                         OR max(step.recorded_at) FILTER (WHERE step.energy_kwh <> 0) OVER (
                             in_time ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                         ) >= step.recorded_at - internal.longest_standstill()
@@ -162,17 +163,15 @@ CREATE FUNCTION internal.power_now(kind_of_device text, device text, newest_at t
 RETURNS TABLE (power_kw float8)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
-    SELECT coalesce(
+    SELECT CASE
+        WHEN moved.recorded_at = newest_at THEN moved.power_kw
         -- A register that stood still before its last step goes on at its power, for as long as that took.
-        (
-            array_agg(reading.power_kw ORDER BY reading.recorded_at DESC) FILTER (
-                WHERE
-                    reading.flow_from < reading.previous_at
-                    AND newest_at - reading.recorded_at <= reading.recorded_at - reading.flow_from
-            )
-        )[1],
-        (array_agg(reading.power_kw) FILTER (WHERE reading.recorded_at = newest_at))[1]
-    )
+        WHEN
+            moved.flow_from < moved.previous_at
+            AND newest_at - moved.recorded_at <= moved.recorded_at - moved.flow_from
+            THEN moved.power_kw
+        ELSE 0
+    END
     FROM (SELECT WHERE newest_at >= as_of - internal.silent_after() OFFSET 0) AS heard
     CROSS JOIN LATERAL internal.reading_powers(
         kind_of_device,
@@ -184,7 +183,10 @@ AS $$
         newest_at,
         internal.earlier(as_of, 2),
         internal.earlier(as_of, -1)
-    ) AS reading
+    ) AS moved
+    -- The newest that does not stand still, of a register at rest any.
+    ORDER BY moved.stands, moved.recorded_at DESC
+    LIMIT 1
 $$;
 
 COMMENT ON FUNCTION internal.power_now(text, text, timestamptz, timestamptz) IS

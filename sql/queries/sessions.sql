@@ -23,8 +23,10 @@ SELECT
     is_estimated,
     faults,
     listed_sessions,
-    internal.is_fleet_pending(%(window_from)s, %(window_to)s) AS is_pending
-FROM api.sessions(
+    pending.is_pending
+-- One row without a session where none is on the page.
+FROM (SELECT internal.is_fleet_pending(%(window_from)s, %(window_to)s) AS is_pending) AS pending
+LEFT JOIN api.sessions(
     %(window_from)s,
     %(window_to)s,
     %(vehicle_id)s,
@@ -35,7 +37,8 @@ FROM api.sessions(
     %(before_at)s,
     %(before_vehicle)s,
     %(row_limit)s
-);
+) ON true
+ORDER BY session_key DESC, vehicle_id COLLATE "C" DESC;
 
 -- name: session_of_assignment
 SELECT vehicle_id, meter_id, lower(during) AS begins, upper(during) AS ends

@@ -453,3 +453,27 @@ def test_the_fleet_now_counts_who_charges_at_which_power_and_who_is_silent(clien
         "meters": {"devices": 1, "silent": 0, "charging": 1, "powerKw": 22.0},
         "vehicles": {"devices": 1, "silent": 0, "charging": 1, "powerKw": 9.9},
     }
+
+
+def test_a_register_that_goes_on_after_a_pause_has_the_power_of_its_newest_step(client: Client) -> None:
+    say(client, "meters", "M-1", "register")
+    kwh = 500.0
+    for minutes in range(25, 0, -1):
+        # A pause of seven minutes.
+        kwh += 0 if 12 >= minutes > 5 else 11 / 60
+        client.ingest(counted("meters", "M-1", minutes, kwh))
+        if minutes == 3:
+            assert client.get("/v1/live/meters/M-1").json["powerKw"] == pytest.approx(11.0, abs=0.01)
+    assert client.get("/v1/live/meters/M-1").json["powerKw"] == pytest.approx(11.0, abs=0.01)
+    client.ingest(counted("meters", "M-1", 0.5, kwh - 0.1))
+    # Jitter.
+    assert client.get("/v1/live/meters/M-1").json["powerKw"] == 0.0
+
+
+def test_the_power_of_a_register_ends_with_its_kind(client: Client) -> None:
+    say(client, "meters", "M-1", "register")
+    for minutes in range(40, 8, -1):
+        client.ingest(counted("meters", "M-1", minutes, 500.0 + (40 - minutes) // 10))
+    say(client, "meters", "M-1", "interval", since=minutes_ago(8.5))
+    client.ingest(counted("meters", "M-1", 3, 0.18), counted("meters", "M-1", 2, 0.18))
+    assert client.get("/v1/live/meters/M-1").json["powerKw"] == pytest.approx(10.8)

@@ -82,8 +82,13 @@ def added(rows: list[dict[str, str]], head: str) -> float:
     return sum(float(row[head]) for row in rows if row[head])
 
 
-@pytest.mark.parametrize("zone", ZONES)
-def test_rows_totals_and_tables_of_a_window_add_up_to_the_fleet(fleet: Client, zone: str) -> None:
+def test_rows_totals_and_tables_of_a_window_add_up_to_the_fleet(fleet: Client) -> None:
+    for zone in ZONES:
+        check_sums(fleet, zone)
+
+
+def check_sums(fleet: Client, zone: str) -> None:
+    """Hold the series of a zone, and all lists, to the fleet's answer about the day."""
     window = {"from_": long_day().isoformat(), "to": (long_day() + 25 * HOUR).isoformat()}
     whole = fleet.get("/v1/analytics/fleet", **window).json
     ac, attributed = whole["totalEnergy"]["acConsumedKwh"], whole["acAttributedKwh"]
@@ -173,3 +178,23 @@ def test_a_format_that_does_not_exist_is_named(client: Client) -> None:
     answer: Any = client.get("/v1/sessions", format="xlsx")
     assert (answer.status, answer.json["field"]) == (422, "format")
     assert answer.json["detail"] == "format must be csv or json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_table"),
+    [
+        ("text/csv", True),
+        ("TEXT/CSV", True),
+        ("application/json;q=0.1, text/csv", True),
+        ("text/csv;q=0", False),
+        ("text/csv;q=0.1, application/json;q=0.9", False),
+        ("*/*", False),
+        ("text/csv;q=often", False),
+    ],
+)
+def test_the_format_is_what_is_accepted_most(client: Client, accept: str, is_table: bool) -> None:
+    answer = client.request("GET", "/v1/sessions", headers={"Accept": accept})
+    assert (answer.status, answer.headers["vary"]) == (200, "Accept")
+    assert answer.headers["content-type"].startswith("text/csv") == is_table
+    # An answer that is no table is as long as ever.
+    assert client.request("GET", "/v1/analytics/losses?limit=5000", headers={"Accept": accept}).status == 422
