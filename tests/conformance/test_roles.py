@@ -290,7 +290,7 @@ def test_an_owner_that_is_no_superuser_migrates_and_the_service_works_with_the_o
                     "SELECT DISTINCT owner FROM timescaledb_information.jobs WHERE proc_name ~ 'upkeep_job|^policy_r'"
                 )
                 assert connection.execute(jobs).fetchall() == [("energy_owner",)]
-            connection.execute("REVOKE SELECT ON api.live_meter_state FROM energy_reader")
+            connection.execute("REVOKE SELECT ON internal.live_meter_state FROM energy_reader")
         refused = client.get("/v1/live/meters")
         assert (refused.status, refused.json["code"]) == (503, "right_missing")
         assert (
