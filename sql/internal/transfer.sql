@@ -1,5 +1,5 @@
 -- The content of a database, for a copy of it: each relation with its columns, its key, and the order of writing. Facts
--- about the database itself are left out: its profile, its disk, the runs of its upkeep.
+-- about the database itself are left out: its profile, its disk, the runs of its upkeep, and what these still have to do.
 
 CREATE VIEW internal.copied_relation AS
 SELECT
@@ -35,7 +35,8 @@ WHERE
     relation.relnamespace = 'telemetry'::regnamespace
     AND relation.relkind IN ('r', 'v')
     AND relation.relname NOT IN (
-        'installation', 'disk', 'upkeep_run', 'judging_run', 'import_progress', 'policy_chunk', 'register_backlog'
+        'installation', 'disk', 'upkeep_run', 'judging_run', 'import_progress', 'policy_chunk', 'register_backlog',
+        'stale_hour'
     );
 
 COMMENT ON VIEW internal.copied_relation IS

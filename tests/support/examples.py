@@ -159,9 +159,11 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
                 vehicles.append((vehicle, at, soc, energy * ratio, 20.0 + (i if day != 5 else 2 * i) % 30))
         insert_meter_readings(connection, meters)
         insert_vehicle_readings(connection, vehicles)
+        # That of V-203 is over, so that its session has a share of its time that stays.
+        ended = FIRST + DAYS * DAY if vehicle == "V-203" else None
         connection.execute(
-            "INSERT INTO telemetry.assignment (meter_id, vehicle_id, during) VALUES (%s, %s, tstzrange(%s, NULL))",
-            [meter, vehicle, FIRST],
+            "INSERT INTO telemetry.assignment (meter_id, vehicle_id, during) VALUES (%s, %s, tstzrange(%s, %s))",
+            [meter, vehicle, FIRST, ended],
         )
     rows = [("M-103", FIRST + 19 * DAY + i * 10 * MINUTE, 0.05, 230.0) for i in range(1, 13)]
     insert_meter_readings(connection, rows)
