@@ -119,7 +119,7 @@ def _answers(client: Client, begins: datetime) -> Iterator[tuple[str, Answer]]:
         for path in _paths(route.path):
             buckets = ("15m",) if "/curve" in path else ("hour", "day") if "bucket" in known else ("",)
             for bucket in buckets:
-                days = DAYS_OF_HEALTH if "/health/" in path else DAYS_BY_HOUR if bucket == "hour" else DAYS
+                days = DAYS_OF_HEALTH if "/health/" in path else DAYS_BY_HOUR if bucket in ("hour", "15m") else DAYS
                 for window_from, window_to in _windows(begins, days) if "from" in known else [(begins, begins)]:
                     given = {"bucket": bucket, "from": window_from.isoformat(), "to": window_to.isoformat()}
                     query = {name: value for name, value in given.items() if name in known}

@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 
 from app.http.openapi import OPERATIONS
 from tests.support.readings import insert_meter_readings, insert_vehicle_readings
+from tests.support.servers import Server, stop_jobs
 from tests.support.service import Answer, Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
@@ -40,9 +41,20 @@ def _utc(local: datetime) -> datetime:
     return local.replace(tzinfo=BERLIN).astimezone(UTC)
 
 
-@pytest.fixture
-def fleet(own_database: str, own: Connection) -> Iterator[Client]:
+@pytest.fixture(scope="module")
+def fleet(server: Server, template: str) -> Iterator[Client]:
     """The service on three days around the long one; a database of its own keeps the history of a year."""
+    with server.new_database(template=template) as url:
+        stop_jobs(url, server.profile)
+        with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
+            charge(connection)
+        with running_service(DATABASE_URL=url) as client:
+            assert client.put("/v1/vehicles/V-1", {"name": "=1+1", "group": "Vans, old"}).status == 200
+            yield client
+
+
+def charge(own: Connection) -> None:
+    """Three devices of each kind, of which the third charges elsewhere."""
     own.execute("UPDATE telemetry.policy SET drop_after = interval '800 days' WHERE relation LIKE '%_history'")
     start = long_day() - DAY
     meters, vehicles = [], []
@@ -65,9 +77,6 @@ def fleet(own_database: str, own: Connection) -> Iterator[Client]:
             ],
         )
     own.execute("CALL api.refresh_rollups(%s, %s)", [start - DAY, start + 5 * DAY])
-    with running_service(DATABASE_URL=own_database) as client:
-        assert client.put("/v1/vehicles/V-1", {"name": "=1+1", "group": "Vans, old"}).status == 200
-        yield client
 
 
 def table(answer: Answer) -> list[dict[str, str]]:
