@@ -41,7 +41,7 @@ AS $$
             live.is_charging AND as_of - live.recorded_at <= internal.silent_after() AS charges,
             listed.name,
             listed.place_name,
-            listed.capacity_kwh
+            listed.battery_capacity_kwh
         FROM (
             SELECT
                 meter.meter_id AS device_id,
@@ -69,15 +69,9 @@ AS $$
             FROM internal.live_vehicle_state AS vehicle
             WHERE kind_of_device = 'vehicle' AND (device IS NULL OR vehicle.vehicle_id = device)
         ) AS live
-        LEFT JOIN (
-            SELECT meter.meter_id AS device_id, meter.name, meter.site_name AS place_name, NULL::float8 AS capacity_kwh
-            FROM internal.meter
-            WHERE kind_of_device = 'meter'
-            UNION ALL
-            SELECT vehicle.vehicle_id, vehicle.name, vehicle.group_name, vehicle.battery_capacity_kwh
-            FROM internal.vehicle
-            WHERE kind_of_device = 'vehicle'
-        ) AS listed ON listed.device_id = live.device_id
+        LEFT JOIN internal.listed_device AS listed
+            ON listed.device_type = kind_of_device
+            AND listed.device_id = live.device_id
         WHERE
             (
                 charging IS NULL
@@ -114,7 +108,7 @@ AS $$
         since.energy_kwh,
         CASE
             WHEN page.charges AND flow.power_kw >= internal.least_flow_kw()
-                THEN (100 - page.soc_pct) / 100 * page.capacity_kwh / flow.power_kw * 60
+                THEN (100 - page.soc_pct) / 100 * page.battery_capacity_kwh / flow.power_kw * 60
         END,
         (SELECT count(*) FROM fitting)
     FROM page

@@ -88,19 +88,11 @@ AS $$
         UNION
         SELECT live.vehicle_id FROM internal.live_vehicle_state AS live WHERE kind_of_device = 'vehicle'
         UNION
-        SELECT meter.meter_id FROM internal.meter WHERE kind_of_device = 'meter'
-        UNION
-        SELECT vehicle.vehicle_id FROM internal.vehicle WHERE kind_of_device = 'vehicle'
+        SELECT registered.device_id FROM internal.listed_device AS registered WHERE registered.device_type = kind_of_device
     ) AS known
-    LEFT JOIN (
-        SELECT meter.meter_id AS device_id, meter.name, meter.site_name AS place_name
-        FROM internal.meter
-        WHERE kind_of_device = 'meter'
-        UNION ALL
-        SELECT vehicle.vehicle_id, vehicle.name, vehicle.group_name
-        FROM internal.vehicle
-        WHERE kind_of_device = 'vehicle'
-    ) AS listed ON listed.device_id = known.device_id
+    LEFT JOIN internal.listed_device AS listed
+        ON listed.device_type = kind_of_device
+        AND listed.device_id = known.device_id
     LEFT JOIN (
         SELECT
             day.device_id,

@@ -36,12 +36,8 @@ COMMENT ON FUNCTION internal.deliverable_kwh(float8, interval) IS
 'The most energy (kWh) that a power (kW) delivers in the time since the previous reading (null: none is known).';
 
 CREATE VIEW internal.rated_device AS
-SELECT 'meter' AS device_type, listed.meter_id AS device_id, listed.rated_power_kw
-FROM internal.meter AS listed
-WHERE listed.rated_power_kw IS NOT NULL
-UNION ALL
-SELECT 'vehicle', listed.vehicle_id, listed.rated_power_kw
-FROM internal.vehicle AS listed
+SELECT listed.device_type, listed.device_id, listed.rated_power_kw
+FROM internal.listed_device AS listed
 WHERE listed.rated_power_kw IS NOT NULL;
 
 COMMENT ON VIEW internal.rated_device IS 'Meters and vehicles with a rated power of their own.';
