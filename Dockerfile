@@ -1,4 +1,11 @@
 # The service alone; its database is another container (docker-compose.yml) or a server of yours (DATABASE_URL).
+# The libraries of the pages; npm is used here alone.
+FROM python:3.11.16-slim-trixie AS libraries
+WORKDIR /srv
+COPY app/__init__.py app/
+COPY app/web app/web
+RUN python -m app.web.libraries
+
 FROM python:3.11.16-slim-trixie
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -13,6 +20,7 @@ COPY app/__init__.py app/
 RUN pip install --constraint constraints.txt --editable .
 
 COPY app app
+COPY --from=libraries /srv/app/web/libraries app/web/libraries
 COPY migrations migrations
 COPY sql sql
 

@@ -3,7 +3,7 @@ VENV := .venv
 TEST_PROCESSES ?= $(if $(TIMESCALE_URL),0,2)
 RUN := $(VENV)/bin/python
 
-.PHONY: demo serve quick test bench lint docs lock
+.PHONY: demo serve quick test bench lint docs lock libraries
 
 demo: $(VENV)/installed-runtime
 	$(RUN) -m app demo $(if $(DEMO_DAYS),--days $(DEMO_DAYS)) $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
@@ -37,16 +37,25 @@ lock:
 	$(VENV)/bin/pip install --quiet --editable '.[dev]'
 	$(VENV)/bin/pip freeze --exclude-editable > constraints.txt
 
+# Charts and the page of the API, from npm; the tests' too. Pages work without them, as tables.
+libraries: $(VENV)/installed
+	$(LIBRARIES) --tests
+
 INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+LIBRARIES = $(RUN) -m app.web.libraries
+PINNED = pyproject.toml constraints.txt app/web/package.json app/web/package-lock.json
+WITHOUT = echo 'Pages have no charts: their libraries were not installed. Try again: make libraries'
 
 # What the service runs on, and no more.
-$(VENV)/installed-runtime: pyproject.toml constraints.txt
+$(VENV)/installed-runtime: $(PINNED)
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) .
+	$(LIBRARIES) || $(WITHOUT)
 	touch $@
 
 # What tests, benchmarks and linters need besides.
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: $(PINNED)
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) '.[dev]'
+	$(LIBRARIES) --tests || $(WITHOUT)
 	touch $(VENV)/installed-runtime $@

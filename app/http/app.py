@@ -21,7 +21,7 @@ from app.http.bodies import BytesHeld
 from app.http.ingest import PATH as INGEST_PATH
 from app.http.ingest import ingest
 from app.http.problems import EXCEPTION_HANDLERS, Problem
-from app.http.routes import ROUTES
+from app.http.routes import ALL_ROUTES
 from app.http.service import Service
 from app.ingest.decode import UNKNOWN_HORIZON, ReadingDecoder
 from app.ingest.writer import Writer, horizon
@@ -80,7 +80,7 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
                 await asyncio.gather(*chores, return_exceptions=True)
                 await database.close()
 
-    app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
+    app = Starlette(routes=ALL_ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes = False
     # Around the whole application: its own middleware would not see the answer to an unexpected error.
     return _Entrance(app, Admission(settings))

@@ -89,7 +89,7 @@ class Operation(NamedTuple):
     @property
     def id(self) -> str:
         """Its name in clients that are generated: method and path, such as `getAnalyticsMetersByIdCurve`."""
-        words = re.findall(r"[A-Za-z]+", self.path.removeprefix("/v1").replace("{id}", "by/id")) or ["home"]
+        words = re.findall(r"[A-Za-z]+", self.path.removeprefix("/v1").replace("{id}", "by/id"))
         return self.method.lower() + "".join(word.capitalize() for word in words)
 
     @property
@@ -641,8 +641,6 @@ OPERATIONS = (
     Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),
     Operation("GET", "/metrics", "Counters for Prometheus"),
     Operation("GET", "/openapi.json", "This description"),
-    Operation("GET", "/docs", "This description as a page"),
-    Operation("GET", "/", "The home page"),
 )
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.http import assignments, devices, ingest, parameters, register_events, sessions
+from app.http import assignments, devices, ingest, pages, parameters, register_events, sessions
 from app.http.analytics import (
     battery_health,
     charger_health,
@@ -24,7 +24,7 @@ from app.http.analytics import (
     vehicle_ranking,
     vehicle_series,
 )
-from app.http.documentation import docs, home, openapi
+from app.http.documentation import openapi
 from app.http.live import live_fleet, live_meter, live_meters, live_vehicle, live_vehicles
 from app.http.openapi import query_parameters
 from app.http.probes import livez, prometheus, readyz
@@ -73,6 +73,7 @@ _ANSWERS = [
     *register_events.ROUTES,
     *sessions.ROUTES,
 ]
+# What the description lists.
 ROUTES = [
     # It checks its parameters itself, where it has any.
     Route(ingest.PATH, ingest.ingest, methods=["POST"]),
@@ -82,6 +83,5 @@ ROUTES = [
     Route("/readyz", readyz),
     Route("/metrics", prometheus),
     Route("/openapi.json", openapi),
-    Route("/docs", docs),
-    Route("/", home),
 ]
+ALL_ROUTES = [*ROUTES, *pages.ROUTES]

@@ -120,8 +120,6 @@ EXAMPLES = (
     _get("/readyz"),
     _get("/metrics"),
     _get("/openapi.json"),
-    _get("/docs"),
-    _get("/"),
 )
 
 
