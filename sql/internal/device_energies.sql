@@ -157,6 +157,15 @@ BEGIN
             AND hourly.bucket_start <= hours_to
             AND hourly.bucket_start <> ALL (cut_hours)
     ),
+    register AS MATERIALIZED (
+        SELECT piece.*
+        -- Of all registers at once, or of each.
+        FROM unnest(CASE WHEN only_devices IS NULL THEN ARRAY[NULL] ELSE registers END) AS one (device_id)
+        CROSS JOIN LATERAL internal.energy_pieces(
+            kind_of_device, window_from, window_to, one.device_id, apart_devices, apart_hours
+        ) AS piece
+        WHERE cardinality(registers) > 0
+    ),
     cut AS NOT MATERIALIZED (
         -- Where buckets begin with whole hours, those at the ends of stretches; each lies in one bucket.
         SELECT
@@ -280,6 +289,23 @@ BEGIN
             AND hourly.bucket_start < least(kept_from, window_to)
         UNION ALL
         SELECT
+            width_bucket(register.bucket_start, slots),
+            register.device_id,
+            stretch.counterpart_id,
+            0,
+            register.energy_kwh,
+            register.energy_kwh ^ 2,
+            NULL,
+            register.is_estimated
+        FROM register
+        JOIN stretch
+            ON stretch.device_id = register.device_id
+            AND stretch.whole_from < register.bucket_start
+            AND stretch.whole_to > register.bucket_start
+        WHERE register.source = 'rollup' AND register.bucket_start > kept_from
+        UNION ALL
+        -- What is left of an hour for a stretch and a bucket, in several pieces.
+        SELECT
             counted.slot,
             counted.device_id,
             counted.counterpart_id,
@@ -290,36 +316,46 @@ BEGIN
             bool_or(counted.is_estimated)
         FROM (
             SELECT
-                slot.number AS slot,
+                width_bucket(register.piece_to - interval '1 microsecond', slots) AS slot,
+                register.device_id,
+                stretch.counterpart_id,
+                register.bucket_start,
+                register.energy_kwh,
+                register.is_estimated
+            FROM register
+            JOIN stretch
+                ON stretch.device_id = register.device_id
+                AND stretch.stretch_from < register.piece_to
+                AND stretch.stretch_to >= register.piece_to
+            WHERE register.source = 'history'
+            UNION ALL
+            -- Only a rollup whose history is gone reaches into several stretches or buckets.
+            SELECT
+                slot.number,
                 stretch.device_id,
                 stretch.counterpart_id,
-                piece.bucket_start,
-                -- Only a rollup whose history is gone reaches into several stretches or buckets.
-                piece.energy_kwh * share.of_piece AS energy_kwh,
-                piece.is_estimated OR share.of_piece < 1 AS is_estimated
-            -- Of all registers at once, or of each.
-            FROM unnest(CASE WHEN only_devices IS NULL THEN ARRAY[NULL] ELSE registers END) AS one (device_id)
-            CROSS JOIN LATERAL internal.energy_pieces(
-                kind_of_device, window_from, window_to, one.device_id, apart_devices, apart_hours
-            ) AS piece
+                register.bucket_start,
+                register.energy_kwh * share.of_piece,
+                register.is_estimated OR share.of_piece < 1
+            FROM register
             JOIN stretch
-                ON stretch.device_id = piece.device_id
-                AND stretch.stretch_from < piece.piece_to
-                AND stretch.stretch_to > piece.piece_from
+                ON stretch.device_id = register.device_id
+                AND stretch.stretch_from < register.piece_to
+                AND stretch.stretch_to > register.piece_from
             CROSS JOIN LATERAL generate_series(
-                width_bucket(greatest(piece.piece_from, stretch.stretch_from), slots),
-                width_bucket(least(piece.piece_to, stretch.stretch_to) - interval '1 microsecond', slots)
+                width_bucket(greatest(register.piece_from, stretch.stretch_from), slots),
+                width_bucket(least(register.piece_to, stretch.stretch_to) - interval '1 microsecond', slots)
             ) AS slot (number)
             CROSS JOIN LATERAL (
                 SELECT
                     date_part(
                         'epoch',
-                        least(piece.piece_to, stretch.stretch_to, coalesce(slots[slot.number + 1], window_to))
-                        - greatest(piece.piece_from, stretch.stretch_from, slots[slot.number])
+                        least(register.piece_to, stretch.stretch_to, coalesce(slots[slot.number + 1], window_to))
+                        - greatest(register.piece_from, stretch.stretch_from, slots[slot.number])
                     )
-                    / date_part('epoch', piece.piece_to - piece.piece_from)
+                    / date_part('epoch', register.piece_to - register.piece_from)
             ) AS share (of_piece)
-            WHERE cardinality(registers) > 0
+            WHERE register.bucket_start < kept_from
         ) AS counted
         GROUP BY counted.slot, counted.device_id, counted.counterpart_id, counted.bucket_start
     ) AS piece

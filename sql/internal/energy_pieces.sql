@@ -4,6 +4,19 @@
 --
 -- What a piece of a register counts is its last value less the last value before it, plus the corrections of its events. A piece
 -- of intervals counts their sum. Of an hour whose history is gone, a part counts by its share of the hour, and is estimated.
+--
+-- Periods are an array for the planner's sake: it knows how many there are, and joins their hours and events accordingly.
+
+CREATE TYPE internal.device_period AS (
+    device_id text,
+    energy_reading text,
+    period_from timestamptz,
+    counted_from timestamptz,
+    counted_to timestamptz
+);
+
+COMMENT ON TYPE internal.device_period IS
+'What the values of a device mean: since when, and the part of it that a window holds, (counted_from, counted_to].';
 
 CREATE FUNCTION internal.energy_pieces(
     kind_of_device text,
@@ -39,40 +52,62 @@ DECLARE
     kept_from CONSTANT timestamptz := internal.kept_from(kind_of_device);
     -- The hour before the first one tells with which value that began.
     looked_from CONSTANT timestamptz := internal.hour_floor(pieces_from) - interval '1 hour';
+    periods CONSTANT internal.device_period[] := ARRAY(
+        SELECT
+            (
+                period.device_id, period.energy_reading, period.period_from, period.counted_from, period.counted_to
+            )::internal.device_period
+        FROM internal.device_periods(kind_of_device, pieces_from, pieces_to, only_device) AS period
+    );
 BEGIN
     RETURN QUERY
-    WITH period AS MATERIALIZED (
-        SELECT * FROM internal.device_periods(kind_of_device, pieces_from, pieces_to, only_device)
-    ),
-    apart AS MATERIALIZED (
-        SELECT DISTINCT hour.device_id, hour.bucket_start
-        FROM unnest(apart_device_ids, apart_buckets) AS hour (device_id, bucket_start)
-        WHERE hour.bucket_start > kept_from
-    ),
-    hour AS MATERIALIZED (
+    -- Hours that are read from the history: a period begins or ends within them, or they are wanted apart.
+    WITH cut AS MATERIALIZED (
         SELECT
-            overlap.*,
-            CASE
-                WHEN overlap.share = 0 THEN 'before'
-                WHEN overlap.bucket_start < kept_from THEN 'rollup'
-                WHEN overlap.share < 1 OR apart.device_id IS NOT NULL THEN 'history'
-                ELSE 'rollup'
-            END AS source,
-            apart.device_id IS NOT NULL AS is_apart
+            hour.device_id,
+            hour.energy_reading,
+            hour.period_from,
+            hour.counted_from,
+            hour.counted_to,
+            hour.bucket_start,
+            greatest(internal.hour_floor(hour.bucket_start), hour.counted_from) AS part_from,
+            least(internal.hour_floor(hour.bucket_start) + interval '1 hour', hour.counted_to) AS part_to,
+            bool_or(hour.is_apart) AS is_apart
         FROM (
+            SELECT period.*, internal.hour_bucket(edge.instant) AS bucket_start, false AS is_apart
+            FROM unnest(periods) AS period
+            CROSS JOIN LATERAL (VALUES (period.counted_from), (period.counted_to)) AS edge (instant)
+            WHERE edge.instant <> internal.hour_floor(edge.instant)
+            UNION ALL
+            SELECT period.*, apart.bucket_start, true
+            FROM unnest(apart_device_ids, apart_buckets) AS apart (device_id, bucket_start)
+            JOIN unnest(periods) AS period
+                ON period.device_id = apart.device_id
+                AND internal.hour_floor(apart.bucket_start) < period.counted_to
+                AND internal.hour_floor(apart.bucket_start) + interval '1 hour' > period.counted_from
+        ) AS hour
+        WHERE hour.bucket_start > kept_from
+        GROUP BY
+            hour.device_id, hour.energy_reading, hour.period_from, hour.counted_from, hour.counted_to, hour.bucket_start
+    ),
+    piece AS MATERIALIZED (
+        SELECT
+            period.*,
+            hourly.bucket_start,
+            internal.hour_floor(hourly.bucket_start) AS piece_from,
+            internal.hour_floor(hourly.bucket_start) + interval '1 hour' AS piece_to,
+            hourly.first_recorded_at,
+            hourly.last_recorded_at,
+            hourly.readings,
+            hourly.energy_sum_kwh AS sum_kwh,
+            hourly.energy_first_kwh AS first_kwh,
+            hourly.energy_last_kwh AS last_kwh,
+            share.of_hour,
+            'rollup' AS source
+        FROM unnest(periods) AS period
+        JOIN internal.device_hourly AS hourly ON hourly.device_id = period.device_id
+        CROSS JOIN LATERAL (
             SELECT
-                period.device_id,
-                period.energy_reading,
-                period.period_from,
-                period.counted_from,
-                period.counted_to,
-                hourly.bucket_start,
-                hourly.first_recorded_at,
-                hourly.last_recorded_at,
-                hourly.readings,
-                hourly.energy_sum_kwh AS sum_kwh,
-                hourly.energy_first_kwh AS first_kwh,
-                hourly.energy_last_kwh AS last_kwh,
                 greatest(
                     0,
                     date_part(
@@ -80,60 +115,44 @@ BEGIN
                         least(internal.hour_floor(hourly.bucket_start) + interval '1 hour', period.counted_to)
                         - greatest(internal.hour_floor(hourly.bucket_start), period.counted_from)
                     ) / 3600
-                ) AS share
-            FROM period
-            JOIN internal.device_hourly AS hourly ON hourly.device_id = period.device_id
-            WHERE
-                hourly.device_type = kind_of_device
-                AND (only_device IS NULL OR hourly.device_id = only_device)
-                AND hourly.bucket_start > looked_from
-                AND hourly.bucket_start <= internal.hour_bucket(pieces_to)
-                AND hourly.bucket_start <= period.counted_to
-                AND hourly.last_recorded_at > period.period_from
-        ) AS overlap
-        LEFT JOIN apart ON apart.device_id = overlap.device_id AND apart.bucket_start = overlap.bucket_start
-    ),
-    -- Parts of hours to be read from the history; the one before the window tells with which value that began.
-    part AS (
-        SELECT
-            hour.device_id, hour.energy_reading, hour.period_from, hour.bucket_start, hour.is_apart,
-            greatest(internal.hour_floor(hour.bucket_start), hour.counted_from) AS part_from,
-            least(internal.hour_floor(hour.bucket_start) + interval '1 hour', hour.counted_to) AS part_to,
-            false AS is_before
-        FROM hour
-        WHERE hour.source = 'history'
-        UNION ALL
-        SELECT
-            hour.device_id, hour.energy_reading, hour.period_from, hour.bucket_start, false,
-            greatest(internal.hour_floor(hour.bucket_start), hour.period_from), hour.counted_from, true
-        FROM hour
+                )
+        ) AS share (of_hour)
         WHERE
-            hour.source = 'history'
-            AND hour.counted_from > internal.hour_floor(hour.bucket_start)
-            AND hour.counted_from > hour.period_from
-    ),
-    piece AS MATERIALIZED (
-        SELECT
-            hour.device_id, hour.energy_reading, hour.period_from, hour.bucket_start,
-            internal.hour_floor(hour.bucket_start) AS piece_from,
-            internal.hour_floor(hour.bucket_start) + interval '1 hour' AS piece_to,
-            hour.first_recorded_at, hour.last_recorded_at, hour.readings,
-            hour.sum_kwh, hour.first_kwh, hour.last_kwh,
-            CASE hour.source WHEN 'before' THEN 0 ELSE hour.share END AS share,
-            'rollup' AS source
-        FROM hour
-        -- An hour before the period has nothing to say about it.
-        WHERE hour.source <> 'history' AND NOT (hour.source = 'before' AND hour.bucket_start <= hour.period_from)
+            hourly.device_type = kind_of_device
+            AND (only_device IS NULL OR hourly.device_id = only_device)
+            AND hourly.bucket_start > looked_from
+            AND hourly.bucket_start <= internal.hour_bucket(pieces_to)
+            AND hourly.bucket_start <= period.counted_to
+            AND hourly.last_recorded_at > period.period_from
+            -- An hour before the period has nothing to say about it.
+            AND (hourly.bucket_start > period.period_from OR share.of_hour > 0)
+            AND NOT EXISTS (
+                SELECT
+                FROM cut
+                WHERE
+                    cut.device_id = period.device_id
+                    AND cut.period_from = period.period_from
+                    AND cut.bucket_start = hourly.bucket_start
+            )
         UNION ALL
         SELECT
-            part.device_id, part.energy_reading, part.period_from, part.bucket_start,
+            part.device_id, part.energy_reading, part.period_from, part.counted_from, part.counted_to, part.bucket_start,
             CASE WHEN part.is_apart THEN reading.first_recorded_at - interval '1 microsecond' ELSE part.part_from END,
             CASE WHEN part.is_apart THEN reading.first_recorded_at ELSE part.part_to END,
             reading.first_recorded_at, reading.last_recorded_at, reading.readings,
             reading.sum_kwh, reading.first_kwh, reading.last_kwh,
             CASE WHEN part.is_before THEN 0 ELSE 1 END,
             'history'
-        FROM part
+        FROM (
+            SELECT cut.*, false AS is_before FROM cut
+            UNION ALL
+            -- What comes before the window in its hour tells with which value that began.
+            SELECT
+                cut.device_id, cut.energy_reading, cut.period_from, cut.counted_from, cut.counted_to, cut.bucket_start,
+                greatest(internal.hour_floor(cut.bucket_start), cut.period_from), cut.counted_from, false, true
+            FROM cut
+            WHERE cut.counted_from > internal.hour_floor(cut.bucket_start) AND cut.counted_from > cut.period_from
+        ) AS part
         CROSS JOIN LATERAL (
             SELECT
                 array_agg(history.recorded_at ORDER BY history.recorded_at) AS instants,
@@ -182,7 +201,7 @@ BEGIN
             AND event.recorded_at > looked_from
             AND event.recorded_at <= internal.hour_ceiling(pieces_to)
             AND piece.energy_reading <> 'interval'
-            AND piece.share > 0
+            AND piece.of_hour > 0
         GROUP BY piece.device_id, piece.period_from, piece.piece_from
     ),
     opened AS (
@@ -197,12 +216,12 @@ BEGIN
         opened.device_id,
         opened.bucket_start,
         opened.energy_reading,
-        greatest(opened.piece_from, period.counted_from),
-        least(opened.piece_to, period.counted_to),
+        greatest(opened.piece_from, opened.counted_from),
+        least(opened.piece_to, opened.counted_to),
         opened.first_recorded_at,
         opened.last_recorded_at,
-        round(opened.readings * opened.share)::bigint,
-        opened.share * CASE
+        round(opened.readings * opened.of_hour)::bigint,
+        opened.of_hour * CASE
             WHEN opened.energy_reading = 'interval' THEN opened.sum_kwh
             -- A register's first reading counts nothing.
             WHEN corrected.has_baseline AND opened.readings = 1 THEN NULL
@@ -212,14 +231,13 @@ BEGIN
                 + coalesce(corrected.correction_kwh, 0)
         END,
         opened.source,
-        opened.share < 1 OR (
+        opened.of_hour < 1 OR (
             opened.energy_reading <> 'interval'
             AND opened.opening_kwh IS NULL
             AND earlier.energy_kwh IS NULL
             AND NOT coalesce(corrected.has_baseline, false)
         )
     FROM opened
-    JOIN period ON period.device_id = opened.device_id AND period.period_from = opened.period_from
     LEFT JOIN corrected
         ON corrected.device_id = opened.device_id
         AND corrected.period_from = opened.period_from
@@ -237,7 +255,7 @@ BEGIN
         END,
         '{}'
     ) AS earlier ON true
-    WHERE opened.share > 0;
+    WHERE opened.of_hour > 0;
 END
 $$;
 

@@ -184,12 +184,18 @@ def explain_register(connection: Connection, window: str, asked_at: datetime) ->
         "apart_buckets": [],
         "kept_from": "-infinity",
         "looked_from": pieces_from.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1),
+        "periods": connection.execute(
+            "SELECT array_agg(period::text::internal.device_period) "
+            "FROM internal.device_periods('meter', %s, %s, 'M-7') AS period",
+            [pieces_from, pieces_to],
+        ).fetchall()[0][0],
     }
     types = {
         "kind_of_device": "text",
         "only_device": "text",
         "apart_device_ids": "text[]",
         "apart_buckets": "timestamptz[]",
+        "periods": "internal.device_period[]",
     }
 
     def parameter(match: re.Match[str]) -> str:
