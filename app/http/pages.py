@@ -13,9 +13,12 @@ def _html(path: str, content: bytes) -> Response:
     return Response(content, media_type="text/html", headers=pages.PAGES[path].headers)
 
 
-async def home(request: Request) -> Response:  # noqa: ARG001
-    """The home page."""
-    return _html(pages.HOME, pages.home())
+def _framed(path: str) -> Route:
+    async def page(request: Request) -> Response:  # noqa: ARG001
+        """A page that its modules fill."""
+        return _html(path, pages.page(path))
+
+    return Route(path, page)
 
 
 async def docs(request: Request) -> Response:  # noqa: ARG001
@@ -45,7 +48,7 @@ async def file(request: Request) -> Response:
 
 
 ROUTES = [
-    Route(pages.HOME, home),
+    *(_framed(path) for path in pages.PAGES if path not in (pages.DOCS, pages.DOCS_LIST)),
     Route(pages.DOCS, docs),
     Route(pages.DOCS_LIST, docs_list),
     Route("/files/{hash}/{name}", file),

@@ -41,11 +41,11 @@ HOME = "/"
 DOCS = "/docs"
 DOCS_LIST = "/docs/list"
 PAGES = {
-    HOME: Page("Home", ""),
+    HOME: Page("Overview", "overview"),
     DOCS: Page("API", "docs", "swagger-ui"),
     DOCS_LIST: Page("API as a list", ""),
 }
-_MENU = {HOME: "Home", DOCS: "API"}
+_MENU = {HOME: "Overview", DOCS: "API"}
 
 _FRAME = """<!doctype html>
 <html lang="en">
@@ -67,6 +67,7 @@ _FRAME = """<!doctype html>
 <h1>{title}</h1>
 {body}
 </main>
+<p class="hidden" id="said" role="status"></p>
 <footer>Release {release}</footer>
 </body>
 </html>
@@ -108,19 +109,6 @@ def _entry(path: str, target: str, name: str) -> str:
     is_within = path == target or (target != HOME and path.startswith(f"{target}/"))
     current = ' aria-current="page"' if is_within else ""
     return f'<a href="{target}"{current}>{name}</a>'
-
-
-def home() -> bytes:
-    """The page at `/`."""
-    return page(
-        HOME,
-        """<p>AC energy from the grid against DC energy that reached the battery, per vehicle.</p>
-<ul>
-<li><a href="/docs">The API</a>, also as <a href="/openapi.json">OpenAPI</a></li>
-<li><a href="/v1/live/vehicles">Vehicles</a> and <a href="/v1/live/meters">meters</a> now</li>
-<li><a href="/readyz">Whether the service is ready</a>, and its <a href="/metrics">metrics</a></li>
-</ul>""",
-    )
 
 
 def docs() -> bytes:

@@ -1,35 +1,54 @@
 """The pages, as the service sends them and as a real browser shows them.
 
-One service and one browser serve all tests. Every visit ends with a look at what went wrong in it: errors, what the
-policy of the page forbade, and requests to anything but the service.
+One browser serves all tests, and two services: one of a small fleet, one of an empty database. Every visit ends with a
+look at what went wrong in it: errors, what the policy of the page forbade, and requests to anything but the service.
 """
 
 import gzip
 import re
 from collections.abc import Iterator
 
+import psycopg
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
+from psycopg.conninfo import conninfo_to_dict
 
 from app.db import migrate
 from app.http.openapi import document
 from app.web import files
 from app.web.pages import DOCS, DOCS_LIST, PAGES
 from tests.support.browser import Theme, Visit, browser, missing
-from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
+from tests.support.readings import minutes_ago
 from tests.support.servers import Server
 from tests.support.service import Client, running_service
+from tests.support.small_fleet import HOSTILE, fill
 
+_ID_OF = {"/vehicles/{id}": "V-202", "/meters/{id}": "M-101", "/sessions/{id}": "10"}
 needs_browser = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
 @pytest.fixture(scope="module")
-def service(postgres_server: Server) -> Iterator[Client]:
-    """The service on a database of its own."""
+def database(postgres_server: Server) -> Iterator[str]:
+    """URL of the database of the small fleet."""
+    with postgres_server.new_database() as url:
+        migrate.migrate(url)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def service(database: str) -> Iterator[Client]:
+    """The service of the small fleet."""
+    with running_service(DATABASE_URL=database) as client:
+        fill(database, client)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def empty_service(postgres_server: Server) -> Iterator[Client]:
+    """The service of an empty database."""
     with postgres_server.new_database() as url:
         migrate.migrate(url)
         with running_service(DATABASE_URL=url) as client:
-            client.ingest(meter_reading("M-1", minutes_ago(9)), vehicle_reading("V-1", minutes_ago(9)))
             yield client
 
 
@@ -102,4 +121,122 @@ def test_the_plain_list_is_accessible(service: Client, started: Browser, theme: 
     with Visit(started, service.address, theme) as visit:
         visit.open(DOCS_LIST)
         assert visit.axe() == []
+        assert visit.wrong == []
+
+
+# Of each page, by an id of the small fleet where it is about one thing.
+_SHOWN = [path.format(id=_ID_OF.get(path)) for path in PAGES if path not in (DOCS, DOCS_LIST)]
+_PHONE = 390
+
+
+@needs_browser
+@pytest.mark.parametrize("path", _SHOWN)
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", _PHONE)])
+def test_a_page_shows_the_fleet(service: Client, started: Browser, path: str, theme: Theme, width: int) -> None:
+    with Visit(started, service.address, theme, width) as visit:
+        page = visit.open(path)
+        assert page.locator(".notice.wrong").all_inner_texts() == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("main img, main b").count() == 0
+        assert visit.axe() == []
+        assert visit.wrong == []
+
+
+@needs_browser
+@pytest.mark.parametrize("path", _SHOWN)
+def test_a_page_of_an_empty_database_offers_a_way_on(empty_service: Client, started: Browser, path: str) -> None:
+    with Visit(started, empty_service.address) as visit:
+        page = visit.open(path)
+        expect(page.locator("main a, main button").first).to_be_visible()
+        assert "undefined" not in page.inner_text("main")
+        assert "NaN" not in page.inner_text("main")
+        assert visit.wrong == []
+
+
+def _tile(page: Page, label: str) -> str:
+    return page.locator(".tile", has=page.get_by_text(label, exact=True)).locator(".figure").inner_text()
+
+
+@needs_browser
+def test_the_overview_shows_what_the_api_answers(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/?from=now-8d")
+        window = {"from": minutes_ago(8 * 1440).isoformat()}
+        fleet = service.get("/v1/analytics/fleet", **window).json
+        assert _tile(page, "AC from the grid") == f"{fleet['totalEnergy']['acConsumedKwh']:,.1f} kWh"
+        assert _tile(page, "Ratio") == f"{fleet['efficiencyRatio']:.3f}"
+        assert _tile(page, "Charging now") == "1 charger"
+        worst = page.get_by_role("region", name="Chargers that lose most").locator("tbody tr").first
+        expect(worst).to_contain_text("M-101")
+        expect(worst).to_contain_text("abnormal loss")
+        expect(page.get_by_role("region", name="Sites").locator("tbody")).to_contain_text(HOSTILE)
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_the_address_holds_the_window(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/")
+        page.locator("#window").click()
+        page.get_by_role("button", name="24 hours").click()
+        visit.settled()
+        assert page.url.endswith("/?from=now-24h")
+        page.locator("#earlier").click()
+        assert "from=now" not in page.url
+        page.go_back()
+        expect(page.locator("#window")).to_contain_text("24 hours")
+        bars = page.get_by_role("group", name="Energy. Arrow keys")
+        bars.focus()
+        page.keyboard.press("End")
+        expect(page.locator(".readout").first).to_contain_text("DC that arrived")
+        box = bars.locator(".u-over").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 100, box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 300, box["y"] + 50)
+        page.mouse.up()
+        assert "from=20" in page.url
+        visit.settled()
+        assert visit.wrong == []
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [("from=yesterday", "from=yesterday"), ("tz=Mars/Olympus", "tz=Mars"), ("from=now&to=now-1d", "from=now")],
+)
+def test_an_address_with_a_mistake_is_named_and_mended(
+    service: Client, started: Browser, query: str, named: str
+) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open(f"/?{query}")
+        expect(page.locator(".notice.wrong")).to_contain_text(named)
+        page.get_by_role("link", name="Show it without").click()
+        visit.settled()
+        expect(page.locator(".notice.wrong")).to_have_count(0)
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_figures_stay_while_the_database_is_away_and_come_back_alone(
+    postgres_server: Server, database: str, service: Client, started: Browser
+) -> None:
+    name = str(conninfo_to_dict(database)["dbname"])
+    with (
+        Visit(started, service.address) as visit,
+        psycopg.connect(postgres_server.url, autocommit=True) as connection,
+    ):
+        page = visit.open("/")
+        shown = _tile(page, "AC from the grid")
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        try:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            page.locator("#wider").click()
+            expect(page.locator(".notice.wrong").first).to_contain_text("The figures are those of", timeout=30_000)
+            assert _tile(page, "AC from the grid") == shown
+            expect(page.locator(".stale").first).to_be_visible()
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+        expect(page.locator(".notice.wrong")).to_have_count(0, timeout=30_000)
+        expect(page.locator(".stale")).to_have_count(0)
         assert visit.wrong == []

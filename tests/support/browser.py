@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from app.web.libraries import LIBRARIES_OF_TESTS
 
@@ -68,7 +68,7 @@ class Visit:
 
     def settled(self) -> Page:
         """Wait until no part of the page waits for an answer."""
-        self.page.wait_for_function("document.readyState === 'complete' && !document.querySelector('[aria-busy=true]')")
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0, timeout=20_000)
         return self.page
 
     def axe(self) -> list[str]:

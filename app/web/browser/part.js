@@ -1,0 +1,80 @@
+// A part of a page: it asks its own question, shows what it waits for, what went wrong, and keeps old figures, greyed,
+// while the database is away.
+
+import { WrongAddress, onChange, span } from "./address.js";
+import { Problem } from "./ask.js";
+import { h } from "./dom.js";
+import { time } from "./times.js";
+
+const RETRY_S = 5;
+
+/**
+ * A section with a heading. `load(window, signal)` gets the answer, `draw(answer, window)` gives what is shown of it.
+ * `every` seconds it asks again while the page is seen; `isSteady` parts do not depend on the address.
+ */
+export function part(title, { load, draw, every = null, isSteady = false, className = "" }) {
+  const body = h("div", { class: "body" });
+  const notice = h("div", { role: "status" });
+  const section = h("section", { class: `part ${className}`, "aria-label": title }, title && h("h2", {}, title), notice, body);
+  let asking = null;
+  let timer = null;
+  let drawnAt = null;
+
+  async function reload({ isQuiet = false } = {}) {
+    asking?.abort();
+    clearTimeout(timer);
+    const mine = (asking = new AbortController());
+    if (!isQuiet) section.setAttribute("aria-busy", "true");
+    if (drawnAt === null) body.replaceChildren(h("div", { class: "waiting" }));
+    try {
+      const window = isSteady ? null : span();
+      const answer = await load(window, mine.signal);
+      if (mine.signal.aborted) return;
+      body.replaceChildren(...[draw(answer, window)].flat().filter(Boolean));
+      body.classList.remove("stale");
+      notice.replaceChildren();
+      section.hidden = false;
+      drawnAt = Date.now();
+      if (every) timer = setTimeout(again, 1000 * every);
+    } catch (error) {
+      // What another part gave up, which asks for both, is about to be asked anew.
+      if (mine.signal.aborted || error.name === "AbortError") return;
+      fail(error);
+    }
+    section.removeAttribute("aria-busy");
+  }
+
+  function again() {
+    if (document.hidden) timer = setTimeout(again, 1000);
+    else reload({ isQuiet: true });
+  }
+
+  function fail(error) {
+    // What is wrong with the address stands where the window is chosen.
+    section.hidden = error instanceof WrongAddress;
+    if (section.hidden) return;
+    if (!(error instanceof Problem)) console.error(error);
+    if (drawnAt === null || !error.isPassing) body.replaceChildren();
+    body.classList.toggle("stale", drawnAt !== null);
+    notice.replaceChildren(explained(error, () => reload(), error.isPassing && drawnAt));
+    if (error.isPassing) timer = setTimeout(again, 1000 * RETRY_S);
+  }
+
+  if (!isSteady) onChange(() => reload());
+  reload();
+  return section;
+}
+
+/** What went wrong, and what helps. */
+export function explained(error, retry, staleSince = null) {
+  if (error instanceof WrongAddress) return h("p", { class: "notice wrong" }, `${error.message}. `, h("a", { href: error.corrected }, "Show it without"));
+  const isAway = error instanceof Problem && error.isPassing;
+  return h(
+    "p",
+    { class: "notice wrong" },
+    isAway ? `Not available now: ${error.message}. ` : error instanceof Problem ? `${error.message}. ` : "This could not be shown. ",
+    staleSince && `The figures are those of ${time(staleSince, Intl.DateTimeFormat().resolvedOptions().timeZone)}. `,
+    isAway && `It is asked again every ${RETRY_S} s. `,
+    retry && h("button", { type: "button", on: { click: retry } }, "Try again"),
+  );
+}
