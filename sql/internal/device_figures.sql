@@ -12,12 +12,14 @@ AS $$
         AND hourly.bucket_start > internal.hour_ceiling(window_from)
         AND hourly.bucket_start <= internal.hour_bucket(internal.hour_floor(window_to))
         AND hourly.energy_sum_kwh >= internal.least_flow_kw()
-        AND hourly.device_id <> ALL (
-            (
-                SELECT internal.register_devices(
+        -- Hashed, which an array of a subquery is not.
+        AND hourly.device_id NOT IN (
+            SELECT register.device_id
+            FROM unnest(
+                internal.register_devices(
                     kind_of_device, internal.hour_ceiling(window_from), internal.hour_floor(window_to)
                 )
-            )::text[]
+            ) AS register (device_id)
         )
     GROUP BY hourly.device_id
     UNION ALL
