@@ -1,5 +1,5 @@
--- A charger's ratio of DC to AC energy by day (UTC). A vehicle counts only on days with readings of both while it was fed, and a
--- day only where the meter's readings are plausible.
+-- A charger's ratio of DC to AC energy by day (UTC), as losses have it of the same day: a vehicle counts on days with readings of both
+-- while it was fed, on which neither its data nor the meter's is at fault.
 
 CREATE FUNCTION internal.charger_days(meter text, window_from timestamptz, window_to timestamptz)
 RETURNS TABLE (
@@ -14,11 +14,7 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 90
 AS $$
-    WITH implausible AS MATERIALIZED (
-        SELECT found.recorded_at
-        FROM internal.implausible_readings('meter', window_from, window_to, ARRAY[meter]) AS found
-    ),
-    drew AS MATERIALIZED (
+    WITH drew AS MATERIALIZED (
         SELECT grid.bucket_from, grid.counterpart_id AS vehicle_id, grid.readings, grid.energy_kwh
         FROM internal.device_energies('meter', window_from, window_to, 'day', 'UTC', ARRAY[meter]) AS grid
         WHERE grid.counterpart_id IS NOT NULL
@@ -29,6 +25,15 @@ AS $$
             'vehicle', window_from, window_to, 'day', 'UTC', ARRAY(SELECT DISTINCT drew.vehicle_id FROM drew)
         ) AS battery
         WHERE battery.counterpart_id = meter
+    ),
+    fault AS MATERIALIZED (
+        SELECT found.bucket_from, found.device_type, found.device_id
+        FROM internal.faults_by_bucket('meter', window_from, window_to, 'day', 'UTC', ARRAY[meter]) AS found
+        UNION
+        SELECT found.bucket_from, found.device_type, found.device_id
+        FROM internal.faults_by_bucket(
+            'vehicle', window_from, window_to, 'day', 'UTC', ARRAY(SELECT DISTINCT charged.vehicle_id FROM charged)
+        ) AS found
     )
     SELECT
         slot.bucket_from,
@@ -49,14 +54,15 @@ AS $$
         WHERE feed.vehicle_id = drew.vehicle_id
     ) AS fed
     WHERE
-        NOT EXISTS (SELECT FROM internal.unsteady_registers('meter', window_from, window_to, ARRAY[meter]))
-        AND NOT EXISTS (
+        NOT EXISTS (
             SELECT
-            FROM implausible AS found
-            WHERE found.recorded_at > slot.bucket_from AND found.recorded_at <= slot.bucket_to
+            FROM fault
+            WHERE
+                fault.bucket_from = slot.bucket_from
+                AND (fault.device_type = 'meter' OR fault.device_id = drew.vehicle_id)
         )
     GROUP BY slot.bucket_from, slot.bucket_to
 $$;
 
 COMMENT ON FUNCTION internal.charger_days(text, timestamptz, timestamptz) IS
-'Days (UTC, clipped) of (window_from, window_to] with readings of both a meter and a vehicle that it fed: AC and DC energy (kWh), their ratio (null where AC is 0), readings, and seconds for which it fed them.';
+'Days (UTC, clipped) of (window_from, window_to] with readings of both a meter and a vehicle that it fed, neither at fault: AC and DC energy (kWh), their ratio (null where AC is 0), readings, and seconds for which it fed them.';

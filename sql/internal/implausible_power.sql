@@ -2,9 +2,10 @@
 -- is of devices that read intervals; a step of a register that no charger leads to counts nothing (register_judging.sql).
 --
 -- The most that can be delivered is the power, 1.2 times the rated one, for the time since the previous reading, and the jitter
--- of a register more. The time is a minute at least, since clocks and batches jitter: so the largest value of an hour rules
--- most hours out, and only the others are read. It is a day where no reading came for a day before. Where the
--- history is gone, the largest value of an hour is held against the time since the hour before.
+-- of a register more. The time is a minute at least, and at least the mean time between the readings of its hour, since clocks and
+-- batches jitter: so the largest value of an hour rules most hours out, and only the others are read. It is a day where no
+-- reading came for a day before. Where the history is gone, the largest value of an hour is held against the time since the
+-- hour before.
 
 CREATE FUNCTION internal.shortest_step()
 RETURNS interval
@@ -21,6 +22,16 @@ AS $$ SELECT interval '24 hours' $$;
 
 COMMENT ON FUNCTION internal.longest_step() IS
 'How far back the reading before is looked for; the time that a reading is taken to describe where there is none.';
+
+CREATE FUNCTION internal.mean_step(readings bigint, first_recorded_at timestamptz, last_recorded_at timestamptz)
+RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT (last_recorded_at - first_recorded_at) / nullif(readings - 1, 0)::float8
+$$;
+
+COMMENT ON FUNCTION internal.mean_step(bigint, timestamptz, timestamptz) IS
+'The mean time between the readings of an hour; null: there is one only.';
 
 CREATE FUNCTION internal.deliverable_kwh(power_kw float8, elapsed interval)
 RETURNS float8
@@ -88,17 +99,15 @@ DECLARE
             AND kind.kind_to > window_from
     );
     -- What every device can deliver in the shortest step: the rollup's hours are held to it before anything else of them is known.
-    least_kwh CONSTANT float8 := internal.deliverable_kwh(
-        least(
-            unrated_kw,
-            internal.over_rated() * (
-                SELECT min(rated.rated_power_kw)
-                FROM internal.rated_device AS rated
-                WHERE rated.device_type = kind_of_device AND (only_devices IS NULL OR rated.device_id = ANY (only_devices))
-            )
-        ),
-        internal.shortest_step()
+    least_kw CONSTANT float8 := least(
+        unrated_kw,
+        internal.over_rated() * (
+            SELECT min(rated.rated_power_kw)
+            FROM internal.rated_device AS rated
+            WHERE rated.device_type = kind_of_device AND (only_devices IS NULL OR rated.device_id = ANY (only_devices))
+        )
     );
+    least_kwh CONSTANT float8 := internal.deliverable_kwh(least_kw, internal.shortest_step());
     -- How far around the window the readings before and after are looked for.
     around_from CONSTANT timestamptz := internal.hour_floor(window_from) - internal.longest_step();
     around_to CONSTANT timestamptz := internal.hour_ceiling(window_to) + internal.longest_step();
@@ -114,6 +123,13 @@ BEGIN
                 AND hourly.bucket_start > internal.hour_floor(window_from)
                 AND hourly.bucket_start <= internal.hour_bucket(window_to)
                 AND hourly.energy_max_kwh > least_kwh
+                AND hourly.energy_max_kwh > internal.deliverable_kwh(
+                    least_kw,
+                    coalesce(
+                        internal.mean_step(hourly.readings, hourly.first_recorded_at, hourly.last_recorded_at),
+                        internal.shortest_step()
+                    )
+                )
         )
     THEN
         RETURN;
@@ -125,12 +141,15 @@ BEGIN
             internal.hour_floor(hourly.bucket_start) AS hour_from,
             hourly.last_recorded_at,
             hourly.energy_max_kwh,
-            power.most_kw
+            power.most_kw,
+            power.mean_step
         FROM internal.device_hourly AS hourly
         LEFT JOIN internal.rated_device AS rated
             ON rated.device_type = kind_of_device AND rated.device_id = hourly.device_id
         CROSS JOIN LATERAL (
-            SELECT coalesce(internal.over_rated() * rated.rated_power_kw, unrated_kw) AS most_kw
+            SELECT
+                coalesce(internal.over_rated() * rated.rated_power_kw, unrated_kw) AS most_kw,
+                internal.mean_step(hourly.readings, hourly.first_recorded_at, hourly.last_recorded_at) AS mean_step
         ) AS power
         WHERE
             hourly.device_type = kind_of_device
@@ -138,7 +157,29 @@ BEGIN
             AND hourly.bucket_start > internal.hour_floor(window_from)
             AND hourly.bucket_start <= internal.hour_bucket(window_to)
             AND hourly.energy_max_kwh > least_kwh
-            AND hourly.energy_max_kwh > internal.deliverable_kwh(power.most_kw, internal.shortest_step())
+            AND hourly.energy_max_kwh > internal.deliverable_kwh(
+                power.most_kw, coalesce(power.mean_step, internal.shortest_step())
+            )
+            -- The only reading of its hour.
+            AND (
+                power.mean_step IS NOT NULL
+                OR hourly.energy_max_kwh > internal.deliverable_kwh(
+                    power.most_kw,
+                    hourly.first_recorded_at - (
+                        SELECT earlier.last_recorded_at
+                        FROM internal.device_hourly AS earlier
+                        WHERE
+                            earlier.device_type = kind_of_device
+                            AND earlier.device_id = hourly.device_id
+                            AND earlier.bucket_start > hourly.bucket_start - internal.longest_step()
+                            AND earlier.bucket_start < hourly.bucket_start
+                            AND earlier.bucket_start > around_from
+                            AND earlier.bucket_start <= around_to
+                        ORDER BY earlier.bucket_start DESC
+                        LIMIT 1
+                    )
+                )
+            )
             AND (
                 hourly.device_id <> ALL (registers)
                 OR (
@@ -156,11 +197,11 @@ BEGIN
                 )
             )
     ),
-    reading AS (
-        SELECT hour.device_id, hour.most_kw, read.recorded_at, read.energy_kwh, NULL::interval AS elapsed
+    found AS (
+        SELECT hour.device_id, hour.most_kw, read.recorded_at, read.energy_kwh, read.mean_step, NULL::interval AS elapsed
         FROM hour
         CROSS JOIN LATERAL (
-            SELECT within.recorded_at, within.energy_kwh
+            SELECT within.recorded_at, within.energy_kwh, hour.mean_step
             FROM internal.device_reading AS within
             WHERE
                 within.device_type = kind_of_device
@@ -171,7 +212,7 @@ BEGIN
                 AND within.recorded_at <= around_to
             UNION
             (
-                SELECT before.recorded_at, before.energy_kwh
+                SELECT before.recorded_at, before.energy_kwh, NULL
                 FROM internal.device_reading AS before
                 WHERE
                     before.device_type = kind_of_device
@@ -185,7 +226,7 @@ BEGIN
             )
             UNION
             (
-                SELECT after.recorded_at, after.energy_kwh
+                SELECT after.recorded_at, after.energy_kwh, NULL
                 FROM internal.device_reading AS after
                 WHERE
                     after.device_type = kind_of_device
@@ -205,6 +246,7 @@ BEGIN
             hour.most_kw,
             hour.last_recorded_at,
             hour.energy_max_kwh,
+            NULL,
             hour.last_recorded_at - before.last_recorded_at
         FROM hour
         LEFT JOIN LATERAL (
@@ -222,6 +264,18 @@ BEGIN
         ) AS before ON true
         WHERE hour.hour_from < kept_from AND kept_from > window_from
     ),
+    -- A reading beside one hour is one within another.
+    reading AS (
+        SELECT
+            found.device_id,
+            found.most_kw,
+            found.recorded_at,
+            found.energy_kwh,
+            max(found.mean_step) AS mean_step,
+            max(found.elapsed) AS elapsed
+        FROM found
+        GROUP BY found.device_id, found.most_kw, found.recorded_at, found.energy_kwh
+    ),
     step AS (
         SELECT
             reading.device_id,
@@ -234,7 +288,14 @@ BEGIN
             ) AS elapsed,
             internal.deliverable_kwh(
                 reading.most_kw,
-                coalesce(reading.elapsed, reading.recorded_at - lag(reading.recorded_at) OVER in_time)
+                greatest(
+                    reading.mean_step,
+                    coalesce(
+                        reading.elapsed,
+                        reading.recorded_at - lag(reading.recorded_at) OVER in_time,
+                        internal.longest_step()
+                    )
+                )
             ) AS most_kwh
         FROM reading
         WINDOW in_time AS (PARTITION BY reading.device_id ORDER BY reading.recorded_at)
@@ -464,28 +525,45 @@ $$;
 COMMENT ON FUNCTION internal.vehicles_fed_at_fault(text, timestamptz, timestamptz) IS
 'Vehicles that a meter fed in (window_from, window_to] while its data was at fault.';
 
+CREATE FUNCTION internal.faults_by_bucket(
+    kind_of_device text,
+    window_from timestamptz,
+    window_to timestamptz,
+    bucket text,
+    timezone text,
+    only_devices text[] DEFAULT NULL
+)
+RETURNS TABLE (bucket_from timestamptz, device_type text, device_id text, code text, cause text)
+LANGUAGE sql STABLE ROWS 10
+AS $$
+    SELECT DISTINCT slot.bucket_from, kind_of_device, implausible.device_id, 'implausible_power', implausible.cause
+    FROM internal.implausible_readings(kind_of_device, window_from, window_to, only_devices) AS implausible
+    JOIN internal.buckets(window_from, window_to, bucket, timezone) AS slot
+        ON implausible.recorded_at > slot.bucket_from AND implausible.recorded_at <= slot.bucket_to
+    UNION ALL
+    -- Mostly none: a look at the window spares one at each bucket.
+    SELECT slot.bucket_from, kind_of_device, suspect.device_id, 'unsteady_register', unsteady.cause
+    FROM internal.unsteady_registers(kind_of_device, window_from, window_to, only_devices) AS suspect
+    CROSS JOIN internal.buckets(window_from, window_to, bucket, timezone) AS slot
+    CROSS JOIN LATERAL internal.unsteady_registers(
+        kind_of_device, slot.bucket_from, slot.bucket_to, ARRAY[suspect.device_id]
+    ) AS unsteady
+$$;
+
+COMMENT ON FUNCTION internal.faults_by_bucket(text, timestamptz, timestamptz, text, text, text[]) IS
+'Meters or vehicles (kind_of_device), or those named, whose data is at fault, by bucket (hour, day or window): implausible_power or unsteady_register, and the likely cause.';
+
 CREATE FUNCTION internal.fleet_faults(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (bucket_from timestamptz, device_type text, device_id text, code text, cause text)
 LANGUAGE sql STABLE ROWS 10
 AS $$
-    SELECT slot.bucket_from, side.device_type, found.device_id, found.code, found.cause
+    SELECT found.bucket_from, found.device_type, found.device_id, found.code, found.cause
     FROM (VALUES ('meter'), ('vehicle')) AS side (device_type)
-    CROSS JOIN LATERAL (
-        SELECT implausible.device_id, implausible.recorded_at, 'implausible_power' AS code, implausible.cause
-        FROM internal.implausible_readings(side.device_type, window_from, window_to) AS implausible
-    ) AS found
-    JOIN internal.buckets(window_from, window_to, bucket, timezone) AS slot
-        ON found.recorded_at > slot.bucket_from AND found.recorded_at <= slot.bucket_to
-    GROUP BY slot.bucket_from, side.device_type, found.device_id, found.code, found.cause
-    UNION ALL
-    SELECT slot.bucket_from, side.device_type, unsteady.device_id, 'unsteady_register', unsteady.cause
-    FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
-    CROSS JOIN (VALUES ('meter'), ('vehicle')) AS side (device_type)
-    CROSS JOIN LATERAL internal.unsteady_registers(side.device_type, slot.bucket_from, slot.bucket_to) AS unsteady
+    CROSS JOIN LATERAL internal.faults_by_bucket(side.device_type, window_from, window_to, bucket, timezone) AS found
 $$;
 
 COMMENT ON FUNCTION internal.fleet_faults(timestamptz, timestamptz, text, text) IS
-'Devices whose data is at fault, by bucket (hour, day or window): implausible_power or unsteady_register, and the likely cause.';
+'internal.faults_by_bucket of all meters and vehicles.';
 
 -- Where more reached the battery than came from the grid, both sides may have been mixed up: then the inverse is a ratio that
 -- chargers have. At little more than 1, a calibration or a clock is as likely.

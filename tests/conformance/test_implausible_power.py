@@ -163,6 +163,66 @@ def test_all_answers_agree_on_what_is_at_fault(client: Client, connection: Conne
     assert all(device in row[1] for row in found)
 
 
+def test_charger_health_leaves_out_vehicles_on_the_days_they_are_at_fault_as_losses_of_the_day_do(
+    client: Client, connection: Connection
+) -> None:
+    """M-1 feeds V-1 and then V-2 on two days; on the first, V-1 sends Wh."""
+    midnight = hours_ago(0).replace(hour=0) - timedelta(days=2)
+    days = [midnight, midnight + timedelta(days=1)]
+    for kind in ("meter", "vehicle"):
+        for number in (1, 2):
+            client.put(f"/v1/{kind}s/{kind[0].upper()}-{number}", {"ratedPowerKw": KW_22})
+    for day in days:
+        for vehicle, hour, kwh in (("V-1", 8, 4.5), ("V-2", 12, 4.0)):
+            start = day + hour * HOUR
+            instants = [start + (i + 1) * 15 * MINUTE for i in range(8)]
+            times = 1000 if vehicle == "V-1" and day == midnight else 1
+            client.ingest(
+                *(meter_reading("M-1", at, kwhConsumedAc=5.0) for at in instants),
+                *(vehicle_reading(vehicle, at, kwhDeliveredDc=kwh * times) for at in instants),
+            )
+            assignment = {"meterId": "M-1", "vehicleId": vehicle, "from": start, "to": instants[-1]}
+            assert client.post("/v1/assignments", assignment).status == 201
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [midnight, midnight + timedelta(days=2)])
+
+    listed = ask(client, "health/meters/M-1", (midnight, midnight + timedelta(days=2)))["days"]
+    assert [datetime.fromisoformat(day["window"]["from"]) for day in listed] == days
+    assert [day["efficiencyRatio"] for day in listed] == [0.8, 0.85]
+    for day, shown in zip(days, listed, strict=True):
+        window = (day, day + timedelta(days=1))
+        ranked = {one["id"]: one for one in ask(client, "meters", window)["meters"]}
+        assert ranked["M-1"]["efficiencyRatio"] == shown["efficiencyRatio"]
+        ratios = {name: ask(client, f"performance/{name}", window)["efficiencyRatio"] for name in ("V-1", "V-2")}
+        assert ratios == {"V-1": None if day == midnight else 0.9, "V-2": 0.8}
+
+
+def test_a_reading_is_taken_to_describe_the_mean_time_between_those_of_its_hour(
+    client: Client, connection: Connection
+) -> None:
+    """A value of a quarter of an hour that comes early is no fault; one that no quarter of an hour delivers is."""
+    start = begin()
+    client.put("/v1/meters/M-1", {"ratedPowerKw": KW_22})
+    client.put("/v1/meters/M-2", {"ratedPowerKw": KW_22})
+    client.put("/v1/meters/M-3", {"ratedPowerKw": KW_22})
+    early = [15, 23, 45, 60]
+    client.ingest(
+        *(meter_reading("M-1", start + minute * MINUTE, kwhConsumedAc=5.4) for minute in early),
+        *(meter_reading("M-2", start + minute * MINUTE, kwhConsumedAc=5.4) for minute in early if minute != 23),
+        meter_reading("M-2", start + 23 * MINUTE, kwhConsumedAc=8.0),
+        # One an hour: it describes the time since the one before.
+        *(meter_reading("M-3", start + hour * HOUR, kwhConsumedAc=22.0) for hour in (1, 2)),
+        meter_reading("M-3", start + 2 * HOUR + 15 * MINUTE, kwhConsumedAc=22.0),
+    )
+    connection.execute("CALL api.refresh_rollups(%s, %s)", [start - HOUR, start + 4 * HOUR])
+    window = (start, start + 3 * HOUR)
+    assert ask(client, "meters/M-1", window)["faults"] == []
+    for meter, minutes, most_kwh in (("M-2", 23, 0.5 + 26.4 * 0.25), ("M-3", 135, 0.5 + 26.4 * 0.25)):
+        [fault] = ask(client, f"meters/{meter}", window)["faults"]
+        [example] = fault["examples"]
+        assert datetime.fromisoformat(example["timestamp"]) == start + minutes * MINUTE
+        assert example["mostKwh"] == pytest.approx(most_kwh, abs=1e-6)
+
+
 def test_a_window_that_holds_one_of_the_readings_knows_the_cause(client: Client, connection: Connection) -> None:
     for name, cause in (
         ("wh_at_a_quarter_of_an_hour", "wh_as_kwh"),
