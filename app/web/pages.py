@@ -42,10 +42,16 @@ DOCS = "/docs"
 DOCS_LIST = "/docs/list"
 PAGES = {
     HOME: Page("Overview", "overview"),
+    "/vehicles": Page("Vehicles", "vehicles"),
+    "/vehicles/{id}": Page("Vehicle", "vehicle"),
+    "/meters": Page("Meters", "meters"),
+    "/meters/{id}": Page("Meter", "meter"),
+    "/sessions": Page("Sessions", "sessions"),
+    "/sessions/{id}": Page("Session", "session"),
     DOCS: Page("API", "docs", "swagger-ui"),
     DOCS_LIST: Page("API as a list", ""),
 }
-_MENU = {HOME: "Overview", DOCS: "API"}
+_MENU = {path: PAGES[path].title for path in (HOME, "/vehicles", "/meters", "/sessions", DOCS)}
 
 _FRAME = """<!doctype html>
 <html lang="en">

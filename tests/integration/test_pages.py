@@ -147,7 +147,7 @@ def test_a_page_shows_the_fleet(service: Client, started: Browser, path: str, th
 def test_a_page_of_an_empty_database_offers_a_way_on(empty_service: Client, started: Browser, path: str) -> None:
     with Visit(started, empty_service.address) as visit:
         page = visit.open(path)
-        expect(page.locator("main a, main button").first).to_be_visible()
+        expect(page.locator("main a:visible, main button:visible").first).to_be_visible()
         assert "undefined" not in page.inner_text("main")
         assert "NaN" not in page.inner_text("main")
         assert visit.wrong == []
@@ -239,4 +239,117 @@ def test_figures_stay_while_the_database_is_away_and_come_back_alone(
             connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
         expect(page.locator(".notice.wrong")).to_have_count(0, timeout=30_000)
         expect(page.locator(".stale")).to_have_count(0)
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_a_list_is_sorted_filtered_and_linked_as_csv_by_the_server(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/meters")
+        rows = page.get_by_role("region", name="All meters").locator("tbody tr")
+        page.get_by_role("button", name="AC, kWh").click()
+        visit.settled()
+        assert "sort=acConsumedKwh" in page.url
+        ranked = service.get("/v1/analytics/meters", sort="acConsumedKwh", from_=minutes_ago(7 * 1440).isoformat()).json
+        assert [row.split()[0] for row in rows.locator("th").all_inner_texts()] == [
+            one["id"] for one in ranked["meters"]
+        ]
+        page.get_by_label("Site").fill(HOSTILE)
+        page.get_by_role("button", name="Filter").click()
+        visit.settled()
+        expect(rows).to_have_count(2)
+        link = page.get_by_role("link", name="All as CSV").get_attribute("href")
+        assert link is not None
+        assert len(service.request("GET", link).body.splitlines()) == 3
+        page.get_by_label("Id or name contains").fill("no such meter")
+        page.get_by_role("button", name="Filter").click()
+        page.get_by_role("button", name="Show all").click()
+        visit.settled()
+        assert rows.count() > 2
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_parts_of_a_vehicles_energy_add_up_to_it(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/vehicles/V-202")
+        performance = service.get("/v1/analytics/performance/V-202", from_=minutes_ago(7 * 1440).isoformat()).json
+        assert _tile(page, "AC from the grid") == f"{performance['totalEnergy']['acConsumedKwh']:,.1f} kWh"
+        expect(page.locator(".doing")).to_contain_text("Charging at M-101")
+        assert page.locator(".sum .good").count() == 2
+        assert page.locator(".stay").count() == len(
+            service.get("/v1/assignments", vehicleId="V-202", from_=minutes_ago(7 * 1440).isoformat()).json[
+                "assignments"
+            ]
+        )
+        page.locator(".stay summary").first.click()
+        expect(page.get_by_role("region", name="AC by hour").first).to_be_visible()
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_a_meter_says_on_which_day_its_ratio_fell(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/meters/M-101")
+        expect(page.get_by_text("Ratio fell from 0.910 to 0.780 on")).to_be_visible()
+        assert visit.wrong == []
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("/vehicles/V-20", "No vehicle is called V-20."), ("/meters/M-9", "No meter"), ("/sessions/99999", "no session")],
+)
+def test_what_is_unknown_is_said_and_something_like_it_offered(
+    service: Client, started: Browser, path: str, text: str
+) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open(path)
+        expect(page.locator(".unknown")).to_contain_text(text)
+        expect(page.locator(".part:visible")).to_have_count(1)
+        if path == "/vehicles/V-20":
+            expect(page.get_by_role("link", name="V-202")).to_be_visible()
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_an_assignment_is_added_closed_and_voided_by_hand(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/meters/M-103?tz=UTC")
+        page.get_by_role("button", name="Add an assignment").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Vehicle").fill("V-202")
+        dialog.get_by_label("From").fill(minutes_ago(60).strftime("%Y-%m-%dT%H:%M"))
+        dialog.get_by_role("button", name="Add").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("V-202")
+        dialog.get_by_label("Vehicle").fill("V-hand")
+        dialog.get_by_label("Why").fill("plug event lost")
+        dialog.get_by_label("Who").fill("Zoë")
+        dialog.get_by_role("button", name="Add").click()
+        expect(dialog).to_have_count(0)
+        page.get_by_role("button", name="Close assignment").click()
+        dialog.get_by_role("button", name="Close it").click()
+        expect(dialog).to_have_count(0)
+        page.get_by_role("button", name="Void assignment").first.click()
+        dialog.get_by_role("button", name="Void it").click()
+        expect(dialog).to_have_count(0)
+        expect(page.get_by_text("None in this window.").last).to_be_visible()
+        changes = service.get("/v1/assignments/changes", after=30, limit=1000).json["changes"]
+        made = [change for change in changes if change["operator"] == "Zoë"]
+        assert [change["action"] for change in made] == ["created", "changed", "voided"]
+        assert made[0]["reason"] == "plug event lost"
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_a_step_of_a_register_is_decided_by_hand(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/meters/M-105")
+        step = page.get_by_role("region", name="Steps of the register").locator("tr", has_text="jump")
+        step.get_by_role("button").click()
+        page.get_by_label("It was").select_option("glitch")
+        page.get_by_role("button", name="Decide", exact=True).last.click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("region", name="Steps of the register")).to_contain_text("glitch")
+        assert [one["decision"] for one in service.get("/v1/register-decisions").json["decisions"]] == ["glitch"]
         assert visit.wrong == []

@@ -38,8 +38,8 @@ export function shared(load) {
 }
 
 /** The answer to any request, with a body as JSON. Throws a Problem. */
-export async function send(method, path, body, signal) {
-  const request = { method, signal, headers: { Accept: "application/json" } };
+export async function send(method, path, body, signal, headers = {}) {
+  const request = { method, signal, headers: { Accept: "application/json", ...headers } };
   if (method !== "GET") request.headers["Content-Type"] = "application/json";
   if (body !== undefined) request.body = JSON.stringify(body);
   let response;

@@ -7,7 +7,7 @@ const numbers = new Map();
 function number(value, decimals) {
   if (value === null || value === undefined) return UNKNOWN;
   if (!numbers.has(decimals)) {
-    numbers.set(decimals, new Intl.NumberFormat(undefined, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+    numbers.set(decimals, new Intl.NumberFormat(undefined, { minimumFractionDigits: decimals, maximumFractionDigits: decimals, signDisplay: "negative" }));
   }
   return numbers.get(decimals).format(value);
 }
@@ -37,4 +37,4 @@ export function sum(values) {
 }
 
 /** "1 charger", "3 chargers". */
-export const counted = (number_, one, several = `${one}s`) => `${count(number_)} ${number_ === 1 ? one : several}`;
+export const counted = (many, one, several = `${one}s`) => `${count(many)} ${many === 1 ? one : several}`;

@@ -1,6 +1,6 @@
 // What every page has: the window and its zone, the search, keys. A page calls `start` with its parts.
 
-import { WrongAddress, change, href, onChange, span, zone } from "./address.js";
+import { WrongAddress, href, onChange, span } from "./address.js";
 import { h } from "./dom.js";
 import { keys } from "./keys.js";
 import { explained } from "./part.js";
@@ -11,7 +11,7 @@ const main = document.getElementById("main");
 
 /** Shows the parts of a page, and the window above them unless the page has none. */
 export function start(parts, { hasWindow = true } = {}) {
-  const bar = h("div", { class: "bar" });
+  const bar = h("div", { class: "window" });
   document.querySelector("header.top").append(search());
   main.append(...(hasWindow ? [bar] : []), h("div", { class: "parts" }, parts));
   const draw = () => bar.replaceChildren(chosen());

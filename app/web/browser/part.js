@@ -1,18 +1,19 @@
 // A part of a page: it asks its own question, shows what it waits for, what went wrong, and keeps old figures, greyed,
 // while the database is away.
 
-import { WrongAddress, onChange, span } from "./address.js";
+import { WrongAddress, href, iso, onChange, span } from "./address.js";
 import { Problem } from "./ask.js";
 import { h } from "./dom.js";
-import { time } from "./times.js";
+import { DAY, time } from "./times.js";
 
 const RETRY_S = 5;
 
 /**
- * A section with a heading. `load(window, signal)` gets the answer, `draw(answer, window)` gives what is shown of it.
- * `every` seconds it asks again while the page is seen; `isSteady` parts do not depend on the address.
+ * A section with a heading. `load(window, signal)` gets the answer, `draw(answer, window)` gives what is shown of it; a
+ * part without any is hidden. `every` seconds it asks again while the page is seen; `isSteady` parts do not depend on the
+ * address. `onUnknown(error)` gives what stands here where the device of the page is unknown; other parts are hidden then.
  */
-export function part(title, { load, draw, every = null, isSteady = false, className = "" }) {
+export function part(title, { load, draw, every = null, isSteady = false, className = "", onUnknown = null }) {
   const body = h("div", { class: "body" });
   const notice = h("div", { role: "status" });
   const section = h("section", { class: `part ${className}`, "aria-label": title }, title && h("h2", {}, title), notice, body);
@@ -30,10 +31,11 @@ export function part(title, { load, draw, every = null, isSteady = false, classN
       const window = isSteady ? null : span();
       const answer = await load(window, mine.signal);
       if (mine.signal.aborted) return;
-      body.replaceChildren(...[draw(answer, window)].flat().filter(Boolean));
+      const drawn = [draw(answer, window)].flat().filter(Boolean);
+      body.replaceChildren(...drawn);
       body.classList.remove("stale");
       notice.replaceChildren();
-      section.hidden = false;
+      section.hidden = drawn.length === 0;
       drawnAt = Date.now();
       if (every) timer = setTimeout(again, 1000 * every);
     } catch (error) {
@@ -51,8 +53,13 @@ export function part(title, { load, draw, every = null, isSteady = false, classN
 
   function fail(error) {
     // What is wrong with the address stands where the window is chosen.
-    section.hidden = error instanceof WrongAddress;
+    const isUnknown = error.code?.startsWith("unknown_");
+    section.hidden = error instanceof WrongAddress || (isUnknown && !onUnknown);
     if (section.hidden) return;
+    if (isUnknown) {
+      body.replaceChildren(...[onUnknown(error)].flat());
+      return;
+    }
     if (!(error instanceof Problem)) console.error(error);
     if (drawnAt === null || !error.isPassing) body.replaceChildren();
     body.classList.toggle("stale", drawnAt !== null);
@@ -75,6 +82,9 @@ export function explained(error, retry, staleSince = null) {
     isAway ? `Not available now: ${error.message}. ` : error instanceof Problem ? `${error.message}. ` : "This could not be shown. ",
     staleSince && `The figures are those of ${time(staleSince, Intl.DateTimeFormat().resolvedOptions().timeZone)}. `,
     isAway && `It is asked again every ${RETRY_S} s. `,
-    retry && h("button", { type: "button", on: { click: retry } }, "Try again"),
+    error.field === "from" ? h("a", { href: shorter() }, "Show the last 30 days of it") : retry && h("button", { type: "button", on: { click: retry } }, "Try again"),
   );
 }
+
+/** A window that any question takes. */
+const shorter = () => href(location.pathname, { from: iso(span().to - 30 * DAY), after: null });

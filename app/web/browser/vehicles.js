@@ -1,0 +1,5 @@
+// Vehicles: which one differs?
+
+import { VEHICLES, listDevices } from "./devices.js";
+
+listDevices(VEHICLES);
