@@ -106,10 +106,10 @@ class MalformedBody(ProblemError):
     status, code, title = 400, "malformed_body", "The body cannot be read"
 
 
-class MalformedLine(ProblemError):
-    """One of several lines is not JSON; the others are read."""
+class MalformedItem(ProblemError):
+    """One of several items or lines is not JSON; the others are read."""
 
-    status, code, title = 400, "malformed_line", "A line cannot be read"
+    status, code, title = 400, "malformed_item", "An item cannot be read"
 
 
 class HostNotAllowed(ProblemError):

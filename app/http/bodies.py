@@ -12,18 +12,20 @@ from app.errors import (
     BodyTooLarge,
     InvalidParameter,
     MalformedBody,
-    MalformedLine,
+    MalformedItem,
     Overloaded,
     ProblemError,
     UnsupportedMediaType,
 )
 from app.wire.allowed import decode, such_as
+from app.wire.items import BYTE_ORDER_MARK, array_items
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 # Of the bodies that this service reads; a route may read fewer.
 MEDIA_TYPES = (JSON, NDJSON)
 
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _T = TypeVar("_T")
 
 
@@ -137,26 +139,31 @@ async def json_body(request: Request, max_bytes: int) -> bytes:
 
 def is_array(content: bytes) -> bool:
     """Whether a JSON body is an array."""
-    return content.lstrip()[:1] == b"["
+    return content.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"["
 
 
 def decoded(content: bytes, type_: type[_T], name: str = "the body") -> _T:
     """A JSON body as a struct of the wire. Raises :class:`InvalidParameter`, and :class:`MalformedBody` where it is not
     JSON."""
+    content = content.removeprefix(BYTE_ORDER_MARK)
     if not content.strip():
         raise MalformedBody(f"{name} is empty; send JSON{such_as(type_)}")
     try:
         return decode(content, type_, name)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _NOT_JSON as error:
         raise MalformedBody(f"{name} is not JSON: {error}") from None
 
 
 def items(content: bytes, is_lines: bool) -> list[bytes]:
-    """The items of a JSON array or of lines of JSON, each still to be decoded. Raises :class:`InvalidParameter` where
-    the body is neither, :class:`MalformedBody` where it is not JSON."""
+    """The items of a JSON array or of lines of JSON, each still to be decoded. Raises :class:`MalformedBody` where the
+    body is neither."""
+    content = content.removeprefix(BYTE_ORDER_MARK)
     if is_lines:
         return [line for line in content.split(b"\n") if line.strip()]
-    return [bytes(item) for item in decoded(content, list[msgspec.Raw])]
+    try:
+        return array_items(content)
+    except _NOT_JSON as error:
+        raise MalformedBody(f"the body is not a JSON array: {error}") from None
 
 
 def decoded_item(content: bytes, type_: type[_T]) -> _T | ProblemError:
@@ -164,7 +171,7 @@ def decoded_item(content: bytes, type_: type[_T]) -> _T | ProblemError:
     try:
         return decoded(content, type_, "the item")
     except MalformedBody as error:
-        return MalformedLine(error.detail)
+        return MalformedItem(error.detail)
     except InvalidParameter as error:
         return error
 

@@ -28,6 +28,7 @@ from app.ingest.rows import (
     vehicle_row,
 )
 from app.wire.allowed import missing, must_be, such_as
+from app.wire.items import BYTE_ORDER_MARK, array_items
 from app.wire.readings import AnyReading, IngestResult, MeterReading, ReadingError, VehicleReading
 from app.words import counted, duration, rfc3339
 
@@ -91,9 +92,9 @@ _NULL = msgspec.Raw(b"null")
 
 _one = msgspec.json.Decoder(AnyReading)
 _many = msgspec.json.Decoder(list[AnyReading])
-_items = msgspec.json.Decoder(list[msgspec.Raw])
 _device = msgspec.json.Decoder(_NamedDevice)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_whole = msgspec.json.Decoder(msgspec.Raw)
 
 
 class ReadingDecoder:
@@ -107,10 +108,11 @@ class ReadingDecoder:
         self._max_commas = MAX_COMMAS_PER_READING * settings.max_readings_per_request
 
     def decode_json(self, body: bytes) -> Batch:
-        """A JSON object, or an array of objects.
+        """A JSON object, or an array of objects; an item that is not JSON is one bad reading.
 
         Raises :class:`MalformedBody`, :class:`TooManyReadings`, and :class:`NoReadingAccepted` on an empty array.
         """
+        body = body.removeprefix(BYTE_ORDER_MARK)
         beginning = body.lstrip()[:1]
         if not beginning:
             raise MalformedBody(f"the body is empty; send a reading{such_as(MeterReading)}")
@@ -121,19 +123,20 @@ class ReadingDecoder:
             readings = _many.decode(body) if is_array else [_one.decode(body)]
             self._check_count(len(readings))
             return self._sort_out(readings)
-        except (msgspec.ValidationError, UnicodeDecodeError, _Refused):
-            try:
-                return self._one_by_one(_items.decode(body) if is_array else [body])
-            except _NOT_JSON as error:
-                raise MalformedBody(f"the body is not JSON: {error}") from None
+        except (_Refused, *_NOT_JSON):
+            pass
+        try:
+            items = array_items(body) if is_array else [bytes(_whole.decode(body))]
         except _NOT_JSON as error:
             raise MalformedBody(f"the body is not JSON: {error}") from None
+        return self._one_by_one(items)
 
     def decode_lines(self, body: bytes) -> Batch:
         """Lines of JSON, an object each; empty lines count for nothing, a line that is not JSON is one bad reading.
 
         Raises :class:`TooManyReadings`, and :class:`NoReadingAccepted` where there is no line.
         """
+        body = body.removeprefix(BYTE_ORDER_MARK)
         lines = body.count(b"\n") + (not body.endswith(b"\n"))
         try:
             if lines <= self._max_readings:
@@ -218,7 +221,7 @@ class ReadingDecoder:
             raise _Refused from error
         return batch
 
-    def _one_by_one(self, items: Sequence[bytes | msgspec.Raw]) -> Batch:
+    def _one_by_one(self, items: Sequence[bytes]) -> Batch:
         self._check_count(len(items))
         newest = self.newest
         batch = Batch()
@@ -238,9 +241,7 @@ class ReadingDecoder:
                 batch.vehicles.append(row)
         return batch
 
-    def _read(
-        self, item: bytes | msgspec.Raw, index: int, newest: datetime
-    ) -> MeterReading | VehicleReading | ReadingError:
+    def _read(self, item: bytes, index: int, newest: datetime) -> MeterReading | VehicleReading | ReadingError:
         """One reading, field by field, or its first fault in the order of its kind's fields."""
         try:
             given = _fields.decode(item)
@@ -249,7 +250,7 @@ class ReadingDecoder:
                 index, "not_an_object", None, "a reading must be a JSON object with a meterId or a vehicleId"
             )
         except _NOT_JSON as error:
-            return ReadingError(index, "malformed_line", None, f"the line is not JSON: {error}")
+            return ReadingError(index, "malformed_item", None, f"the reading is not JSON: {error}")
         # A null id counts as absent; another field that is null has a wrong type.
         of_meter, of_vehicle = (given.get(name, _NULL) != _NULL for name in ("meterId", "vehicleId"))
         if of_meter == of_vehicle:
@@ -280,7 +281,7 @@ class ReadingDecoder:
         return reading
 
 
-def _named_device(item: bytes | msgspec.Raw) -> str | None:
+def _named_device(item: bytes) -> str | None:
     """The device a bad reading names, shortened; None where it cannot be decoded."""
     try:
         named = _device.decode(item)

@@ -100,7 +100,7 @@ def test_lines_of_json_are_read_and_a_line_that_is_none_is_one_bad_reading(
     assert answer.status == 200
     assert counts(answer.json) == (2, 0, 0, 1)
     assert [(error["index"], error["code"], error["field"]) for error in answer.json["errors"]] == [
-        (1, "malformed_line", None)
+        (1, "malformed_item", None)
     ]
     assert len(meter_history(connection)) == len(vehicle_history(connection)) == 1
 

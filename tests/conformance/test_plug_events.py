@@ -249,7 +249,7 @@ def test_a_batch_of_which_nothing_is_good_is_422_with_the_same_lists(client: Cli
 def test_lines_of_events_are_read_and_a_bad_line_costs_itself(client: Client) -> None:
     good = msgspec.json.encode(event("plugIn", "M-1", "V-1", 0))
     answer = client.request("POST", EVENTS, good + b"\n\n{\n" + good + b"\r\n", NDJSON)
-    assert outcomes(answer) == ["created", "malformed_line", "unchanged"]
+    assert outcomes(answer) == ["created", "malformed_item", "unchanged"]
 
 
 def test_of_assignments_those_that_fit_are_kept_where_that_is_asked_for(client: Client) -> None:
@@ -277,12 +277,12 @@ def test_of_assignments_those_that_fit_are_kept_where_that_is_asked_for(client: 
 def test_lines_of_assignments_are_kept_whole_or_in_part(client: Client) -> None:
     lines = [msgspec.json.encode(wanted(f"M-{i}", f"V-{i}", 0)) for i in range(3)]
     answer = client.request("POST", "/v1/assignments", b"\n".join([*lines[:2], b"{"]), NDJSON)
-    assert (answer.status, answer.json["code"]) == (400, "malformed_line")
+    assert (answer.status, answer.json["code"]) == (400, "malformed_item")
     assert listed(client) == []
     answer = client.request("POST", "/v1/assignments", b"\n".join(lines[:2]), NDJSON)
     assert (answer.status, len(answer.json["assignments"])) == (201, 2)
     answer = client.request("POST", "/v1/assignments?partial=true", b"\n".join([b"{", *lines]), NDJSON)
-    assert outcomes(answer) == ["malformed_line", "unchanged", "unchanged", "created"]
+    assert outcomes(answer) == ["malformed_item", "unchanged", "unchanged", "created"]
 
 
 @pytest.mark.parametrize("path", [EVENTS, "/v1/assignments?partial=true"])

@@ -340,7 +340,7 @@ def test_bad_lines_of_json_are_reported_by_number(database: Connection, tmp_path
     path.write_bytes(b"\xef\xbb\xbf" + b"\n".join(lines))
     done = _import(database, path)
     assert {number: what.split(": ")[0] for number, what in _bad_lines(done).items()} == {
-        1: "malformed_line",
+        1: "malformed_item",
         4: "not_an_object",
         6: "invalid_id",
         7: "both_ids",
