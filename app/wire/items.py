@@ -27,7 +27,7 @@ _TOKEN = re.compile(
 
 
 def array_items(body: bytes) -> list[bytes]:
-    """The items of a body that is an array. Raises what msgspec raises where it is none or its brackets do not match."""
+    """The items of a body that is an array. Raises what msgspec raises where it is none, or is cut off."""
     try:
         return [bytes(item) for item in _raw_items.decode(body)]
     except (msgspec.DecodeError, RecursionError):

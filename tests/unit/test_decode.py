@@ -347,10 +347,11 @@ def test_the_search_for_items_has_an_end(sign: bytes) -> None:
         array_items(b"[" + sign * MAX_MALFORMED_SIGNS + b".]")
 
 
-@pytest.mark.parametrize("body", [msgspec.json.encode(_METER), b"[" + msgspec.json.encode(_METER) + b"]"])
-def test_a_byte_order_mark_is_passed_over(body: bytes) -> None:
-    assert len(_DECODER.decode_json(b"\xef\xbb\xbf" + body)) == 1
-    assert len(_DECODER.decode_lines(b"\xef\xbb\xbf" + body)) == 1 - body.startswith(b"[")
+def test_a_byte_order_mark_is_passed_over() -> None:
+    body = msgspec.json.encode(_METER)
+    for marked in (b"\xef\xbb\xbf" + body, b"\xef\xbb\xbf[" + body + b"]"):
+        assert len(_DECODER.decode_json(marked)) == 1
+    assert len(_DECODER.decode_lines(b"\xef\xbb\xbf" + body)) == 1
 
 
 def test_unknown_keys_are_ignored_whatever_they_hold() -> None:
