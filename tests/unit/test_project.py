@@ -44,6 +44,7 @@ TOP_LEVEL = {
     "docs",
     "migrations",
     "mkdocs.yml",
+    "monitoring",
     "pyproject.toml",
     "sql",
     "tests",
@@ -333,7 +334,7 @@ def test_the_example_environment_has_no_password() -> None:
 
 
 def _image(path: str) -> str:
-    [image] = re.findall(r"image: (timescale/timescaledb\S*)", (ROOT / path).read_text(encoding="utf-8"))
+    [image] = set(re.findall(r"image: (timescale/timescaledb\S*)", (ROOT / path).read_text(encoding="utf-8")))
     return str(image)
 
 
@@ -348,9 +349,18 @@ def test_compose_and_workflow_run_one_pinned_timescale() -> None:
 def test_compose_has_no_default_password() -> None:
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     values = re.findall(r"^ *\w*PASSWORD\w*: *(.*)$", compose, re.MULTILINE)
-    assert values
-    assert set(values) == {"${POSTGRES_PASSWORD:?set it in .env}"}
+    # Without its profile Grafana needs none; with it, grafana-reader refuses an empty one.
+    assert set(values) == {"${POSTGRES_PASSWORD:?set it in .env}", "${GRAFANA_PASSWORD:-}"}
+    assert "$${GRAFANA_PASSWORD:?set it in .env}" in compose
     assert compose.count("POSTGRES_PASSWORD") == len(re.findall(r"POSTGRES_PASSWORD(?::\?|: \$)", compose))
+
+
+def test_compose_pins_grafana_and_starts_it_only_when_asked() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    compose = compose.split("\nvolumes:\n")[0]
+    assert re.search(r"image: grafana/grafana:\d+\.\d+\.\d+\n", compose)
+    services = re.findall(r"^  (grafana\S*):\n    profiles: \[grafana\]$", compose, re.MULTILINE)
+    assert services == re.findall(r"^  (grafana\S*):\n", compose, re.MULTILINE)
 
 
 def test_compose_publishes_ports_to_this_machine_alone() -> None:
