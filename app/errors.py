@@ -247,6 +247,12 @@ class DatabaseLost(ProblemError):
     status, code, title, retry_after_s = 503, "database_unavailable", "The database does not answer", 2
 
 
+class NotComputedYet(ProblemError):
+    """What is asked for is computed in the background, and was not yet."""
+
+    status, code, title, retry_after_s = 503, "not_computed_yet", "This is not computed yet", 5
+
+
 class RightMissing(ProblemError):
     """A role of the service lacks a right in the database; once it has the right, the request may be repeated."""
 

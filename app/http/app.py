@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
+from app.analytics import reports
 from app.config import Settings
 from app.db.pool import Database, call
 from app.errors import BodyTooLarge, ClocksDiffer, EnergyError, ProblemError, ShuttingDown
@@ -35,6 +36,10 @@ HORIZON_RETRY_S = 1.0
 """Pause before `drop_after` is queried again after a failure."""
 UPKEEP_PERIOD_S = 3600.0
 """Time between two calls of `api.upkeep()`."""
+REPORT_PERIOD_S = 600.0
+"""Age from which on stored figures and findings of the database are computed again."""
+REPORT_WAIT_S = 30.0
+"""Longest time for which the first report waits for the first upkeep."""
 BACKLOG_PERIOD_S = 60.0
 """Time between two looks at the registers that wait to be judged anew."""
 # What is read of a body that was refused before it was read whole, and thrown away. A connection that is closed while
@@ -67,8 +72,10 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
             gc.collect()
             gc.freeze()
             chores.append(asyncio.create_task(_follow_horizon(database, decoder)))
-            chores.append(asyncio.create_task(_keep_up(url, settings)))
+            kept_up = asyncio.Event()
+            chores.append(asyncio.create_task(_keep_up(url, settings, kept_up)))
             chores.append(asyncio.create_task(_judge_backlog(url, database, settings)))
+            chores.append(asyncio.create_task(_report(url, settings, kept_up)))
             yield
         finally:
             # The writer first, so that what was accepted is committed even if the rest fails.
@@ -101,13 +108,28 @@ async def _follow_horizon(database: Database, decoder: ReadingDecoder) -> None:
             pause_s = HORIZON_RETRY_S
 
 
-async def _keep_up(url: str, settings: Settings) -> None:
+async def _keep_up(url: str, settings: Settings, kept_up: asyncio.Event) -> None:
     while True:
         try:
             await call(url, settings, "upkeep")
         except (psycopg.Error, OSError) as error:
             logger.warning("upkeep failed and is tried again in an hour: %s", error)
+        kept_up.set()
         await asyncio.sleep(UPKEEP_PERIOD_S)
+
+
+async def _report(url: str, settings: Settings, kept_up: asyncio.Event) -> None:
+    # Otherwise the first findings would be about upkeep that is under way.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REPORT_WAIT_S):
+            await kept_up.wait()
+    while True:
+        try:
+            await reports.compute(url, settings, REPORT_PERIOD_S)
+        except (psycopg.Error, OSError) as error:
+            logger.warning("figures of the database could not be computed and are tried again: %s", error)
+        # Whoever comes first when they are due computes them.
+        await asyncio.sleep(REPORT_PERIOD_S / 10)
 
 
 async def _judge_backlog(url: str, database: Database, settings: Settings) -> None:

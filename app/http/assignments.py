@@ -78,9 +78,7 @@ def _item_results(results: ItemResults) -> Response:
 async def list_assignments(request: Request) -> Response:
     """A page of assignments, of a meter, of a vehicle, at an instant, within a range of time."""
     settings, database, _, _ = service(request)
-    begins, ends = parameters.instant(request, "from"), parameters.instant(request, "to")
-    if begins and ends and begins >= ends:
-        raise InvalidParameter("from must be earlier than to", {"field": "from"})
+    begins, ends = parameters.instants(request)
     page = await assignments.listed(
         database,
         meter_id=parameters.value(request, "meterId", DeviceId),
@@ -88,6 +86,19 @@ async def list_assignments(request: Request) -> Response:
         at=parameters.instant(request, "at"),
         begins=begins,
         ends=ends,
+        after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),
+        limit=parameters.limit(request, settings.max_list_limit),
+    )
+    return listed(request, page)
+
+
+async def waiting_plug_outs(request: Request) -> Response:
+    """A page of plug-outs that wait for their plug-in, at a meter or at all, of a vehicle or of any."""
+    settings, database, _, _ = service(request)
+    page = await assignments.waiting(
+        database,
+        meter_id=parameters.value(request, "meterId", DeviceId),
+        vehicle_id=parameters.value(request, "vehicleId", DeviceId),
         after=parameters.integer(request, "after", 0, 0, parameters.LARGEST_BIGINT),
         limit=parameters.limit(request, settings.max_list_limit),
     )
@@ -129,6 +140,7 @@ ROUTES = [
     Route("/v1/assignments", list_assignments),
     Route("/v1/assignments/events", plug_events, methods=["POST"]),
     Route("/v1/assignments/changes", assignment_changes),
+    Route("/v1/assignments/waiting", waiting_plug_outs),
     Route("/v1/assignments/{id}", assignment),
     Route("/v1/assignments/{id}", change_assignment, methods=["PATCH"]),
     Route("/v1/assignments/{id}", void_assignment, methods=["DELETE"]),

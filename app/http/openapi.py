@@ -22,8 +22,10 @@ from app.wire.assignments import (
     NewAssignment,
     PlugEvent,
     RecordedChanges,
+    WaitingPlugOuts,
 )
 from app.wire.curve import CurveBucket, MeterCurve, VehicleCurve
+from app.wire.database import DatabaseFigures, DatabaseFindings
 from app.wire.devices import (
     ChangedFleetDefaults,
     ChangedMeter,
@@ -45,6 +47,7 @@ from app.wire.live import LiveFleet, LiveMeter, LiveMeters, LiveVehicleDetail, L
 from app.wire.losses import Losses
 from app.wire.meter import MeterEnergy
 from app.wire.performance import Performance, VehicleSeries
+from app.wire.quality import Quality, QualityKind, ReadingConflictList
 from app.wire.ranking import Groups, MeterSort, Order, RankedMeters, RankedVehicles, Sites, VehicleSort
 from app.wire.readings import IngestResult, MeterReading, VehicleReading
 from app.wire.register_events import (
@@ -162,6 +165,7 @@ _TABLES = (
     Assignments,
     BatteryHealth,
     ChargerHealth,
+    DatabaseFindings,
     DecisionChanges,
     Decisions,
     FleetSeries,
@@ -170,8 +174,10 @@ _TABLES = (
     LiveVehicles,
     MeterCurve,
     Meters,
+    Quality,
     RankedMeters,
     RankedVehicles,
+    ReadingConflictList,
     RecordedChanges,
     RegisterEvents,
     Sessions,
@@ -179,6 +185,7 @@ _TABLES = (
     VehicleCurve,
     VehicleSeries,
     Vehicles,
+    WaitingPlugOuts,
 )
 _PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the previous page"), _LIMIT)
 _LABEL = {"type": "string", "minLength": 1, "maxLength": 100}
@@ -461,6 +468,21 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
+        "/v1/assignments/waiting",
+        "Plug-outs that ended nothing when they came, and wait for their plug-in",
+        WaitingPlugOuts,
+        problems=(422, 503),
+        parameters=(
+            Parameter("meterId", _ID, "only those at this meter"),
+            Parameter("vehicleId", _ID, "only those of this vehicle"),
+            Parameter(
+                "after", {"type": "integer", "minimum": 0}, "list ids after this one: `next` of the previous page"
+            ),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "GET",
         "/v1/assignments/{id}",
         "An assignment with its newest 100 changes; a voided one too",
         AssignmentHistory,
@@ -561,6 +583,12 @@ OPERATIONS = (
             Parameter("from", _INSTANT, "only those after this instant"),
             Parameter("to", _INSTANT, "only those up to this instant, included"),
             Parameter("kind", {"type": "string", "enum": list(get_args(EventKind))}, "only those of this kind"),
+            Parameter(
+                "toDecide",
+                _BOOLEAN,
+                "only those that are for an operator to decide (resets of registers and breaks that the rules guessed "
+                "and no return has undone), or the others",
+            ),
             *_PLACES,
         ),
     ),
@@ -636,6 +664,62 @@ OPERATIONS = (
         "A charging session as a whole, its last 31 days at most (`ENERGY_MAX_WINDOW_DAYS`)",
         SessionDetail,
         problems=(404, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/v1/quality",
+        "What is wrong with the data, a row a device and code, warnings first: faults, conflicts, steps of registers "
+        "to decide, devices that are silent, late or never seen, plug-outs that wait",
+        Quality,
+        problems=(422, 503),
+        parameters=(
+            *_WINDOW,
+            Parameter("kind", {"type": "string", "enum": list(get_args(QualityKind))}, "only those of this kind"),
+            _SITE,
+            _GROUP,
+            _SEARCH,
+            Parameter(
+                "silentFor",
+                {"type": "string", "default": "1h"},
+                "from when on a device is silent: seconds, or a number with s, m, h or d, such as 15m",
+            ),
+            Parameter(
+                "lateBy",
+                {"type": "string", "default": "1h"},
+                "a device is late where its newest reading came so much after it was taken, such as 15m",
+            ),
+            Parameter(
+                "after", {"type": "integer", "minimum": 0}, "list what comes after this: `next` of the previous page"
+            ),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/quality/conflicts",
+        "Readings that came with other values than are stored for their device and time, by day (UTC) and device",
+        ReadingConflictList,
+        problems=(422, 503),
+        parameters=(
+            *_DEVICE,
+            Parameter("from", _INSTANT, "only days with such readings after this instant"),
+            Parameter("to", _INSTANT, "only days with such readings up to this instant"),
+            *_PLACES,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/database",
+        "Sizes, rows, policies and jobs of the database, days of history and of disk left, computed every ten minutes",
+        DatabaseFigures,
+        problems=(503,),
+    ),
+    Operation(
+        "GET",
+        "/v1/database/findings",
+        "What is not normal and what to do about it, as doctor prints it, computed every ten minutes",
+        DatabaseFindings,
+        problems=(422, 503),
     ),
     Operation("GET", "/livez", "Whether the process answers", Status),
     Operation("GET", "/readyz", "Whether the database answers and readings are being written", Status, problems=(503,)),

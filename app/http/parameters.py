@@ -10,6 +10,7 @@ from starlette.requests import Request
 from app.analytics.buckets import Cut
 from app.errors import InvalidParameter, ProblemError, UnknownAssignment
 from app.registry.assignments import Author
+from app.registry.register_events import Device, DeviceType, Place
 from app.wire.allowed import convert, must_be
 from app.wire.energy import Bucket, Format, Window
 from app.wire.values import DeviceId, Instant
@@ -109,6 +110,54 @@ def instant(request: Request, name: str) -> datetime | None:
         return given.astimezone(UTC)
     except OverflowError:
         raise InvalidParameter(must_be(name, Instant), {"field": name}) from None
+
+
+def instants(request: Request) -> tuple[datetime | None, datetime | None]:
+    """The query parameters `from` and `to` of a list, each None where it is not given.
+
+    Raises :class:`InvalidParameter` where no time is between them.
+    """
+    begins, ends = instant(request, "from"), instant(request, "to")
+    if begins and ends and begins >= ends:
+        raise InvalidParameter("from must be earlier than to", {"field": "from"})
+    return begins, ends
+
+
+def device(request: Request) -> Device | None:
+    """The query parameter `meterId` or `vehicleId`; None without either."""
+    return one_device(value(request, "meterId", DeviceId), value(request, "vehicleId", DeviceId))
+
+
+def one_device(meter_id: str | None, vehicle_id: str | None) -> Device | None:
+    """The device that one of two ids names; None without either. Raises :class:`InvalidParameter` where both are."""
+    if meter_id is not None and vehicle_id is not None:
+        raise InvalidParameter(
+            "meterId and vehicleId exclude each other: each is of one device, such as meterId M-101",
+            {"field": "vehicleId"},
+        )
+    if meter_id is not None:
+        return Device("meter", meter_id)
+    return None if vehicle_id is None else Device("vehicle", vehicle_id)
+
+
+def place(request: Request) -> Place | None:
+    """The query parameter `after` of a list by time and device; None where it is not given.
+
+    Raises :class:`InvalidParameter` where it is not what `next` was.
+    """
+    text = request.query_params.get("after")
+    if text is None:
+        return None
+    try:
+        at_text, device_type, id_text = text.split(",", 2)
+        at: datetime = convert(at_text, Instant, "after")
+        if device_type in ("meter", "vehicle"):
+            return Place(at, cast(DeviceType, device_type), convert(id_text, DeviceId, "after"))
+    except (ValueError, InvalidParameter):
+        pass
+    raise InvalidParameter(
+        "after must be the next of the previous page, such as 2026-11-20T08:00:00Z,meter,M-101", {"field": "after"}
+    )
 
 
 def window(request: Request, max_days: int, default: timedelta = DEFAULT_WINDOW) -> Window:

@@ -1,7 +1,5 @@
 """Register events over HTTP: listed; decided, withdrawn; and the changes of decisions."""
 
-from datetime import datetime
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,8 +9,7 @@ from app.http import bodies, parameters
 from app.http.responses import json, listed
 from app.http.service import service
 from app.registry import register_events
-from app.registry.register_events import Device, Place
-from app.wire.allowed import convert, missing
+from app.wire.allowed import missing
 from app.wire.register_events import EventKind, NewDecision
 from app.wire.values import DeviceId, Instant
 
@@ -20,16 +17,15 @@ from app.wire.values import DeviceId, Instant
 async def list_register_events(request: Request) -> Response:
     """A page of events, of a device or of all, within a range of time, of a kind."""
     settings, database, _, _ = service(request)
-    begins, ends = parameters.instant(request, "from"), parameters.instant(request, "to")
-    if begins and ends and begins >= ends:
-        raise InvalidParameter("from must be earlier than to", {"field": "from"})
+    begins, ends = parameters.instants(request)
     page = await register_events.events(
         database,
-        _device_of_query(request),
+        parameters.device(request),
         begins=begins,
         ends=ends,
         kind=parameters.value(request, "kind", EventKind),
-        after=_after(request),
+        to_decide=parameters.flag(request, "toDecide"),
+        after=parameters.place(request),
         limit=parameters.limit(request, settings.max_list_limit),
     )
     return listed(request, page)
@@ -40,8 +36,8 @@ async def list_decisions(request: Request) -> Response:
     settings, database, _, _ = service(request)
     page = await register_events.decisions(
         database,
-        _device_of_query(request),
-        after=_after(request),
+        parameters.device(request),
+        after=parameters.place(request),
         limit=parameters.limit(request, settings.max_list_limit),
     )
     return listed(request, page)
@@ -52,7 +48,7 @@ async def decide_step(request: Request) -> Response:
     settings, database, _, _ = service(request)
     author = parameters.author(request)
     wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), NewDecision)
-    device = _one_device(wanted.meterId, wanted.vehicleId)
+    device = parameters.one_device(wanted.meterId, wanted.vehicleId)
     if device is None:
         raise InvalidParameter(f"{missing('meterId', DeviceId)}, or a vehicleId", {"field": "meterId"})
     return json(await register_events.decide(database, device, wanted, author))
@@ -62,7 +58,7 @@ async def withdraw_decision(request: Request) -> Response:
     """Withdraw a decision; the rules judge the step again."""
     _, database, _, _ = service(request)
     author = parameters.author(request)
-    device, at = _device_of_query(request), parameters.instant(request, "at")
+    device, at = parameters.device(request), parameters.instant(request, "at")
     if device is None:
         raise InvalidParameter(f"{missing('meterId', DeviceId)}, or a vehicleId", {"field": "meterId"})
     if at is None:
@@ -79,40 +75,6 @@ async def decision_changes(request: Request) -> Response:
         limit=parameters.limit(request, settings.max_list_limit),
     )
     return listed(request, page)
-
-
-def _device_of_query(request: Request) -> Device | None:
-    return _one_device(parameters.value(request, "meterId", DeviceId), parameters.value(request, "vehicleId", DeviceId))
-
-
-def _one_device(meter_id: str | None, vehicle_id: str | None) -> Device | None:
-    if meter_id is not None and vehicle_id is not None:
-        raise InvalidParameter(
-            "meterId and vehicleId exclude each other: an event is of one device, such as meterId M-101",
-            {"field": "vehicleId"},
-        )
-    if meter_id is not None:
-        return Device("meter", meter_id)
-    return None if vehicle_id is None else Device("vehicle", vehicle_id)
-
-
-def _after(request: Request) -> Place | None:
-    """Where the previous page ended. Raises :class:`InvalidParameter` where it is not what `next` was."""
-    text = request.query_params.get("after")
-    if text is None:
-        return None
-    try:
-        instant, device_type, device_id = text.split(",", 2)
-        at: datetime = convert(instant, Instant, "after")
-        if device_type == "meter":
-            return Place(at, "meter", convert(device_id, DeviceId, "after"))
-        if device_type == "vehicle":
-            return Place(at, "vehicle", convert(device_id, DeviceId, "after"))
-    except (ValueError, InvalidParameter):
-        pass
-    raise InvalidParameter(
-        "after must be the next of the previous page, such as 2026-11-20T08:00:00Z,meter,M-101", {"field": "after"}
-    )
 
 
 ROUTES = [

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.http import assignments, devices, ingest, pages, parameters, register_events, sessions
+from app.http import assignments, database, devices, ingest, pages, parameters, quality, register_events, sessions
 from app.http.analytics import (
     battery_health,
     charger_health,
@@ -72,6 +72,8 @@ _ANSWERS = [
     *devices.ROUTES,
     *register_events.ROUTES,
     *sessions.ROUTES,
+    *quality.ROUTES,
+    *database.ROUTES,
 ]
 # What the description lists.
 ROUTES = [

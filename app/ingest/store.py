@@ -69,12 +69,12 @@ async def _insert(connection: Connection, kind: str, rows: Sequence[Row]) -> lis
     await connection.execute(query(f"keep_staged_{kind}_readings"))
     instants = [row[1] for row in rows]
     # Not prepared: a plan made for any parameters would open every chunk there is.
-    cursor = await connection.execute(
-        query(f"staged_{kind}_readings_not_kept"),
-        {"oldest": instant(min(instants)), "newest": instant(max(instants))},
-        prepare=False,
-    )
-    return [(row.ordinal, row.is_conflict) for row in await cursor.fetchall()]
+    bounds = {"oldest": instant(min(instants)), "newest": instant(max(instants))}
+    cursor = await connection.execute(query(f"staged_{kind}_readings_not_kept"), bounds, prepare=False)
+    repeats = [(row.ordinal, row.is_conflict) for row in await cursor.fetchall()]
+    if any(is_conflict for _, is_conflict in repeats):
+        await connection.execute(query(f"record_{kind}_conflicts"), bounds, prepare=False)
+    return repeats
 
 
 async def _copy(connection: Connection, statement: bytes, data: bytes) -> None:

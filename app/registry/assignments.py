@@ -31,9 +31,11 @@ from app.wire.assignments import (
     PlugEvent,
     RecordedChange,
     RecordedChanges,
+    WaitingPlugOut,
+    WaitingPlugOuts,
 )
 from app.wire.values import EARLIEST, LATEST, DeviceId
-from app.words import rfc3339
+from app.words import duration, rfc3339
 
 _T = TypeVar("_T")
 _A_SECOND = timedelta(seconds=1)
@@ -262,6 +264,37 @@ async def listed(
     return Assignments(page, page[-1].id if len(rows) > limit else None)
 
 
+async def waiting(
+    database: Database,
+    *,
+    meter_id: str | None = None,
+    vehicle_id: str | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> WaitingPlugOuts:
+    """A page of plug-outs that wait for their plug-in, in the order they came; empty without any.
+
+    Raises :class:`DatabaseLost`. Source: `api.waiting_plug_out`.
+    """
+    parameters = {"meter_id": meter_id, "vehicle_id": vehicle_id, "after": after, "row_limit": limit}
+    rows = await database.fetch_all("waiting_plug_outs", parameters)
+    page = [
+        WaitingPlugOut(
+            id=row.id,
+            meterId=row.meter_id,
+            vehicleId=row.vehicle_id,
+            at=row.plugged_out_at,
+            notedAt=row.noted_at,
+            databaseRole=row.database_role,
+            operator=row.operator,
+            reason=row.reason,
+        )
+        for row in rows
+        if row.id is not None
+    ]
+    return WaitingPlugOuts(page, rows[0].total, page[-1].id if len(page) < rows[0].left_over else None)
+
+
 def check_ends(begins: datetime, ends: datetime | None, where: str = "") -> None:
     """Raises :class:`InvalidParameter` where an assignment does not end later than it begins, or is out of range."""
     for name, instant in (("from", begins), ("to", ends)):
@@ -279,7 +312,7 @@ def there_already(wanted: NewAssignment, overlap: Overlap) -> Assignment | None:
 def describe(wanted: NewAssignment, overlap: Overlap, items: Mapping[int, int] = _NO_ITEMS) -> str:
     """A sentence naming what an assignment overlaps; `items` are the ids that items of the request would have had."""
     what = f"{wanted.meterId} to {wanted.vehicleId} from {rfc3339(wanted.from_)}"
-    return f"{what} overlaps {_named(overlap.overlaps, items)}; {_remedy(overlap.overlaps[0], items)}"
+    return f"{what} overlaps {_named(overlap.overlaps, items)}; {_remedy(wanted, overlap.overlaps[0], items)}"
 
 
 async def _writing(database: Database, author: Author, work: Callable[[Connection], Awaitable[_T]]) -> _T:
@@ -380,7 +413,8 @@ async def _apply(
         overlaps = [_assignment(row) for row in rows]
         what = f"{event.meterId} to {vehicle} at {rfc3339(event.at)}"
         is_lost = event.event == "plugIn" and any(one.to is None and one.from_ < event.at for one in overlaps)
-        remedy = _CLOSE_BY_NEXT if is_lost else _remedy(overlaps[0])
+        begun = NewAssignment(event.meterId, vehicle, event.at, None)
+        remedy = _CLOSE_BY_NEXT if is_lost else _remedy(begun, overlaps[0])
         detail = f"{what} overlaps {_named(overlaps)}; {remedy}"
         return _refused(index, AssignmentOverlap(detail), overlaps)
     others: dict[str, list[Assignment]] = {"closed": [], "clipped": []}
@@ -478,14 +512,26 @@ def _named(assignments: Sequence[Assignment], items: Mapping[int, int] = _NO_ITE
     )
 
 
-def _remedy(other: Assignment, items: Mapping[int, int] = _NO_ITEMS) -> str:
-    """What to do about an assignment that is in the way."""
+def _remedy(wanted: NewAssignment, other: Assignment, items: Mapping[int, int] = _NO_ITEMS) -> str:
+    """What to do about an assignment that is in the way: nothing is clipped here, since both ends were given."""
     if other.id in items:
         return "correct one of the two items"
-    path = f"/v1/assignments/{other.id}"
-    if other.to is None:
-        return f'close it first: PATCH {path} with a to, such as {{"to": "2026-11-20T08:00:00Z"}}'
-    return f"begin at its end or later, or correct it with PATCH {path}"
+    path = f"PATCH /v1/assignments/{other.id}"
+    if wanted.from_ < other.from_:
+        if wanted.to is None or (other.to is not None and other.to < wanted.to):
+            return f"correct it with {path}"
+        shared, ends = wanted.to - other.from_, f"end at its beginning or before ({rfc3339(other.from_)})"
+    elif other.to is None:
+        return f'close it first: {path} with a to, such as {{"to": "2026-11-20T08:00:00Z"}}'
+    else:
+        shared = min(other.to, wanted.to or other.to) - wanted.from_
+        ends = f"begin at its end or later ({rfc3339(other.to)})"
+    return f"they share {_length(shared)}: {ends}, or correct it with {path}"
+
+
+def _length(shared: timedelta) -> str:
+    """A length of time; the short one by which clocks differ to the microsecond."""
+    return duration(shared) if shared >= timedelta(minutes=1) else f"{shared.total_seconds():g} s"
 
 
 def _overlap_problem(

@@ -23,6 +23,8 @@ from app.wire.register_events import (
     RegisterEvents,
 )
 
+MAX_EVENTS_COUNTED = 100_000
+"""Register events that `total` counts at most: session counters have one a session."""
 DeviceType = Literal["meter", "vehicle"]
 # Names of arguments in SQL that the wire calls otherwise.
 _FIELDS = {"first_kwh": "firstKwh"}
@@ -50,20 +52,26 @@ async def events(
     begins: datetime | None = None,
     ends: datetime | None = None,
     kind: EventKind | None = None,
+    to_decide: bool | None = None,
     after: Place | None = None,
     limit: int = 100,
 ) -> RegisterEvents:
-    """A page of events in order of time, those of (begins, ends], of a device or of all; empty where none fits.
+    """A page of events in order of time, those of (begins, ends], of a device or of all, that an operator has to
+    decide, or has not; empty where none fits.
 
     Raises :class:`DatabaseLost`.
     """
-    parameters = {"from": begins, "to": ends, "kind": kind, "row_limit": limit + 1, **_after(after)}
+    of_device = {"device_type": None, "device_id": None} if device is None else device._asdict()
+    narrowed = {"from": begins, "to": ends, "kind": kind, "to_decide": to_decide, **of_device}
+    paged = {**narrowed, "row_limit": limit + 1, **_after(after)}
     if device is None:
-        rows = await database.fetch_all("register_events", parameters)
+        rows = await database.fetch_all("register_events", paged)
     else:
-        rows = await database.fetch_all("register_events_of_device", {**parameters, **device._asdict()})
+        rows = await database.fetch_all("register_events_of_device", paged)
+    [counted] = await database.fetch_all("register_events_counted", {**narrowed, "most": MAX_EVENTS_COUNTED})
     page = [_event(row) for row in rows[:limit]]
-    return RegisterEvents(page, _next(rows[limit - 1], "recorded_at") if len(rows) > limit else None)
+    following = _next(rows[limit - 1], "recorded_at") if len(rows) > limit else None
+    return RegisterEvents(page, counted.events, following)
 
 
 async def decisions(
@@ -195,6 +203,7 @@ def _event(row: Any) -> RegisterEvent:
         operator=row.operator,
         reason=row.reason,
         decidedAt=row.decided_at,
+        toDecide=row.is_to_decide,
         pending=row.is_pending,
     )
 

@@ -4,18 +4,17 @@ import argparse
 import itertools
 import json
 import re
-import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from app.config import Settings
+from app.db.disk import free_bytes
 from app.db.queries import query
 from app.errors import ConfigurationError, DatabaseUnavailable
 from app.ingest.rows import clock_behind_us, microseconds, now_us
@@ -176,13 +175,8 @@ def _ask(connection: Connection, title: str, statement: bytes, parameters: Mappi
 
 def _free_bytes(connection: Connection) -> int | None:
     """Free bytes of the disk, where the server runs on this machine and shows its data directory; else None."""
-    if connection.info.host and not connection.info.host.startswith("/"):
-        return None
-    try:
-        [(directory,)] = connection.execute("SELECT current_setting('data_directory')").fetchall()
-        return shutil.disk_usage(Path(directory)).free
-    except (psycopg.errors.InsufficientPrivilege, OSError):
-        return None
+    [(directory,)] = connection.execute(query("data_directory")).fetchall()
+    return free_bytes(connection.info.host, directory)
 
 
 def _worst(sections: Sequence[Section]) -> str:

@@ -138,3 +138,26 @@ class ItemResults(Struct):
     unchanged: int
     refused: int
     results: list[ItemResult]
+
+
+class WaitingPlugOut(Struct):
+    """A plugOut that ended nothing when it came, at `notedAt`: it ends the plugIn before it, should that still come.
+    `vehicleId` null: whichever vehicle was plugged in."""
+
+    id: int
+    meterId: str
+    vehicleId: str | None
+    at: datetime
+    notedAt: datetime
+    databaseRole: str
+    operator: str | None
+    reason: str | None
+
+
+class WaitingPlugOuts(Struct):
+    """A page of plugOuts that wait, in the order they came; `next` is what to pass as `after`, null on the last
+    page."""
+
+    plugOuts: list[WaitingPlugOut]
+    total: int
+    next: int | None

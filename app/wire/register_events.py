@@ -17,8 +17,9 @@ FirstKwh = Annotated[
 class RegisterEvent(Struct):
     """A step of a register that is not plain energy, from the value before (null: the first reading) to a reading's.
 
-    `countedKwh` is the energy that it counts, `correctionKwh` that less the difference of the two values. `pending`: it
-    is being judged anew.
+    `countedKwh` is the energy that it counts, `correctionKwh` that less the difference of the two values. `toDecide`:
+    the rules guessed a reset of a register, or a break, and no return has undone it. `pending`: it is being judged
+    anew.
     """
 
     meterId: str | None
@@ -34,13 +35,16 @@ class RegisterEvent(Struct):
     operator: str | None
     reason: str | None
     decidedAt: datetime | None
+    toDecide: bool
     pending: bool
 
 
 class RegisterEvents(Struct):
-    """A page of events in order of time; `next` is what to pass as `after`, null on the last page."""
+    """A page of events in order of time; `next` is what to pass as `after`, null on the last page. `total` counts
+    100,000 at most."""
 
     events: list[RegisterEvent]
+    total: int
     next: str | None
 
 

@@ -8,6 +8,7 @@ COMMENT ON COLUMN api.job_health.job_id IS 'Number of the job; null: upkeep.';
 COMMENT ON COLUMN api.job_health.every IS 'How often it runs.';
 COMMENT ON COLUMN api.job_health.last_started_at IS 'When its newest run began; null: it never ran.';
 COMMENT ON COLUMN api.job_health.last_succeeded_at IS 'When it last ended well; null: never.';
+COMMENT ON COLUMN api.job_health.next_run_at IS 'When the database runs it next; null: it is switched off, or upkeep, which the service calls.';
 COMMENT ON COLUMN api.job_health.last_status IS 'How its newest run ended: Success, Failed, Running or failed (upkeep), never ran.';
 COMMENT ON COLUMN api.job_health.runs IS 'Runs there were; null: not counted.';
 COMMENT ON COLUMN api.job_health.failures IS 'Runs that failed; null: not counted.';

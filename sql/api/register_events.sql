@@ -25,7 +25,15 @@ SELECT
             waiting.device_type = event.device_type
             AND waiting.device_id = event.device_id
             AND waiting.judged_before <= event.recorded_at
-    ) AS is_pending
+    ) AS is_pending,
+    EXISTS (
+        SELECT
+        FROM internal.event_to_decide AS guessed
+        WHERE
+            guessed.device_type = event.device_type
+            AND guessed.device_id = event.device_id
+            AND guessed.recorded_at = event.recorded_at
+    ) AS is_to_decide
 FROM internal.register_event AS event
 LEFT JOIN LATERAL (
     SELECT known.operator, known.reason, known.decided_at
@@ -61,3 +69,5 @@ COMMENT ON COLUMN api.register_event.operator IS 'Who decided it; null: the rule
 COMMENT ON COLUMN api.register_event.reason IS 'Why; null: the rule, or not stated.';
 COMMENT ON COLUMN api.register_event.decided_at IS 'When it was decided; null: the rule.';
 COMMENT ON COLUMN api.register_event.is_pending IS 'Whether it is being judged anew.';
+COMMENT ON COLUMN api.register_event.is_to_decide IS
+'Whether it is for an operator to decide: a reset of a register, or a break, that the rules guessed and no return has undone.';

@@ -10,7 +10,8 @@ BEGIN
         'live_meter_state', 'live_vehicle_state',
         'meter_telemetry_history', 'vehicle_telemetry_history',
         'policy', 'policy_change',
-        'register_decision', 'register_decision_change'
+        'register_decision', 'register_decision_change',
+        'reading_conflict'
     ] LOOP
         EXECUTE format('CREATE VIEW api.%I AS SELECT * FROM internal.%1$I', relation);
     END LOOP;

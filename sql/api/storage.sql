@@ -64,6 +64,7 @@ COMMENT ON VIEW api.relation_size IS
 COMMENT ON COLUMN api.relation_size.relation IS 'Name of the relation in schema telemetry.';
 COMMENT ON COLUMN api.relation_size.chunks IS 'Chunks there are; postgres profile: 1.';
 COMMENT ON COLUMN api.relation_size.chunks_compressed IS 'Chunks in the columnstore.';
+COMMENT ON COLUMN api.relation_size.rows_estimated IS 'Rows, by the newest ANALYZE; null: there was none.';
 COMMENT ON COLUMN api.relation_size.total_bytes IS 'Size now, indexes included, bytes.';
 COMMENT ON COLUMN api.relation_size.index_bytes IS 'Size of its indexes now, bytes.';
 COMMENT ON COLUMN api.relation_size.columnstore_bytes IS 'Size of its chunks in the columnstore, bytes.';

@@ -86,6 +86,7 @@ BEGIN
             EXIT WHEN deleted = 0;
         END LOOP;
     END LOOP;
+    PERFORM internal.forget_old_conflicts();
     CALL internal.note_upkeep(is_over => true);
     COMMIT;
     PERFORM pg_advisory_unlock(hashtext('api.upkeep'));
@@ -102,6 +103,7 @@ SELECT
     interval '1 hour' AS every,
     run.started_at AS last_started_at,
     run.finished_at AS last_succeeded_at,
+    NULL::timestamptz AS next_run_at,
     CASE
         WHEN run.started_at IS NULL THEN 'never ran'
         WHEN run.finished_at >= run.started_at THEN 'Success'

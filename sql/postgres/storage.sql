@@ -85,6 +85,7 @@ SELECT
     chunk.relation,
     1::bigint AS chunks,
     0::bigint AS chunks_compressed,
+    CASE WHEN heap.reltuples >= 0 THEN heap.reltuples::bigint END AS rows_estimated,
     chunk.total_bytes,
     chunk.index_bytes,
     0::bigint AS columnstore_bytes,

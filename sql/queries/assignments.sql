@@ -120,3 +120,28 @@ FROM in_force
 WHERE id > %(after)s AND during && tstzrange(%(from)s, %(to)s)
 ORDER BY id
 LIMIT %(row_limit)s;
+
+-- name: waiting_plug_outs
+-- One row without a plug-out where none is on the page.
+WITH listed AS MATERIALIZED (
+    SELECT id, meter_id, vehicle_id, plugged_out_at, noted_at, database_role, operator, reason
+    FROM api.waiting_plug_out
+    WHERE
+        (%(meter_id)s::text IS NULL OR meter_id = %(meter_id)s)
+        AND (%(vehicle_id)s::text IS NULL OR vehicle_id = %(vehicle_id)s)
+)
+SELECT
+    page.id, page.meter_id, page.vehicle_id, page.plugged_out_at, page.noted_at, page.database_role, page.operator,
+    page.reason, counted.total, counted.left_over
+FROM (
+    SELECT count(*) AS total, count(*) FILTER (WHERE listed.id > %(after)s) AS left_over
+    FROM listed
+) AS counted
+LEFT JOIN (
+    SELECT listed.*
+    FROM listed
+    WHERE listed.id > %(after)s
+    ORDER BY listed.id
+    LIMIT %(row_limit)s
+) AS page ON true
+ORDER BY page.id;

@@ -54,6 +54,62 @@ CROSS JOIN LATERAL (
 ) AS history
 WHERE NOT stage.is_kept;
 
+-- name: record_meter_conflicts
+INSERT INTO telemetry.reading_conflict AS known (
+    device_type, device_id, day_start, conflicts, first_recorded_at, last_recorded_at, last_received_at,
+    example_recorded_at, kept_kwh, sent_kwh
+)
+SELECT
+    'meter',
+    conflict.device_id,
+    conflict.day_start,
+    count(*),
+    min(conflict.recorded_at),
+    max(conflict.recorded_at),
+    clock_timestamp(),
+    (array_agg(conflict.recorded_at ORDER BY conflict.place))[1],
+    (array_agg(conflict.kept_kwh ORDER BY conflict.place))[1],
+    (array_agg(conflict.sent_kwh ORDER BY conflict.place))[1]
+FROM (
+    SELECT
+        stage.meter_id AS device_id,
+        internal.day_floor(stage.recorded_at - interval '1 microsecond') AS day_start,
+        stage.recorded_at,
+        history.energy_ac_kwh AS kept_kwh,
+        stage.energy_ac_kwh AS sent_kwh,
+        row_number() OVER (ORDER BY abs(stage.energy_ac_kwh - history.energy_ac_kwh) DESC, stage.ordinal) AS place
+    FROM pg_temp.meter_stage AS stage
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE WHEN kept.energy_ac_kwh < 1e-9 THEN 0 ELSE kept.energy_ac_kwh END AS energy_ac_kwh,
+            kept.voltage_v
+        FROM telemetry.meter_telemetry_history AS kept
+        WHERE
+            kept.meter_id = stage.meter_id
+            AND kept.recorded_at = stage.recorded_at
+            AND kept.recorded_at BETWEEN %(oldest)s AND %(newest)s
+        LIMIT 1
+    ) AS history
+    WHERE NOT stage.is_kept AND (history.energy_ac_kwh, history.voltage_v) IS DISTINCT FROM (stage.energy_ac_kwh, stage.voltage_v)
+) AS conflict
+GROUP BY conflict.device_id, conflict.day_start
+ORDER BY conflict.device_id, conflict.day_start
+ON CONFLICT (device_type, device_id, day_start) DO UPDATE SET
+    conflicts = known.conflicts + excluded.conflicts,
+    first_recorded_at = least(known.first_recorded_at, excluded.first_recorded_at),
+    last_recorded_at = greatest(known.last_recorded_at, excluded.last_recorded_at),
+    last_received_at = greatest(known.last_received_at, excluded.last_received_at),
+    (example_recorded_at, kept_kwh, sent_kwh) = (
+        SELECT example.recorded_at, example.kept_kwh, example.sent_kwh
+        FROM (
+            VALUES
+                (known.example_recorded_at, known.kept_kwh, known.sent_kwh),
+                (excluded.example_recorded_at, excluded.kept_kwh, excluded.sent_kwh)
+        ) AS example (recorded_at, kept_kwh, sent_kwh)
+        ORDER BY abs(example.sent_kwh - example.kept_kwh) DESC, example.recorded_at
+        LIMIT 1
+    );
+
 -- name: copy_meter_history
 COPY telemetry.meter_telemetry_history (meter_id, recorded_at, energy_ac_kwh, voltage_v) FROM STDIN (FORMAT binary);
 
@@ -112,6 +168,63 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS history
 WHERE NOT stage.is_kept;
+
+-- name: record_vehicle_conflicts
+INSERT INTO telemetry.reading_conflict AS known (
+    device_type, device_id, day_start, conflicts, first_recorded_at, last_recorded_at, last_received_at,
+    example_recorded_at, kept_kwh, sent_kwh
+)
+SELECT
+    'vehicle',
+    conflict.device_id,
+    conflict.day_start,
+    count(*),
+    min(conflict.recorded_at),
+    max(conflict.recorded_at),
+    clock_timestamp(),
+    (array_agg(conflict.recorded_at ORDER BY conflict.place))[1],
+    (array_agg(conflict.kept_kwh ORDER BY conflict.place))[1],
+    (array_agg(conflict.sent_kwh ORDER BY conflict.place))[1]
+FROM (
+    SELECT
+        stage.vehicle_id AS device_id,
+        internal.day_floor(stage.recorded_at - interval '1 microsecond') AS day_start,
+        stage.recorded_at,
+        history.energy_dc_kwh AS kept_kwh,
+        stage.energy_dc_kwh AS sent_kwh,
+        row_number() OVER (ORDER BY abs(stage.energy_dc_kwh - history.energy_dc_kwh) DESC, stage.ordinal) AS place
+    FROM pg_temp.vehicle_stage AS stage
+    CROSS JOIN LATERAL (
+        SELECT
+            kept.soc_pct,
+            CASE WHEN kept.energy_dc_kwh < 1e-9 THEN 0 ELSE kept.energy_dc_kwh END AS energy_dc_kwh,
+            kept.battery_temp_c
+        FROM telemetry.vehicle_telemetry_history AS kept
+        WHERE
+            kept.vehicle_id = stage.vehicle_id
+            AND kept.recorded_at = stage.recorded_at
+            AND kept.recorded_at BETWEEN %(oldest)s AND %(newest)s
+        LIMIT 1
+    ) AS history
+    WHERE NOT stage.is_kept AND (history.soc_pct, history.energy_dc_kwh, history.battery_temp_c) IS DISTINCT FROM (stage.soc_pct, stage.energy_dc_kwh, stage.battery_temp_c)
+) AS conflict
+GROUP BY conflict.device_id, conflict.day_start
+ORDER BY conflict.device_id, conflict.day_start
+ON CONFLICT (device_type, device_id, day_start) DO UPDATE SET
+    conflicts = known.conflicts + excluded.conflicts,
+    first_recorded_at = least(known.first_recorded_at, excluded.first_recorded_at),
+    last_recorded_at = greatest(known.last_recorded_at, excluded.last_recorded_at),
+    last_received_at = greatest(known.last_received_at, excluded.last_received_at),
+    (example_recorded_at, kept_kwh, sent_kwh) = (
+        SELECT example.recorded_at, example.kept_kwh, example.sent_kwh
+        FROM (
+            VALUES
+                (known.example_recorded_at, known.kept_kwh, known.sent_kwh),
+                (excluded.example_recorded_at, excluded.kept_kwh, excluded.sent_kwh)
+        ) AS example (recorded_at, kept_kwh, sent_kwh)
+        ORDER BY abs(example.sent_kwh - example.kept_kwh) DESC, example.recorded_at
+        LIMIT 1
+    );
 
 -- name: copy_vehicle_history
 COPY telemetry.vehicle_telemetry_history (vehicle_id, recorded_at, soc_pct, energy_dc_kwh, battery_temp_c)

@@ -1,7 +1,7 @@
 -- name: register_events
 SELECT
     device_type, device_id, recorded_at, kind, before_at, before_kwh, kwh, counted_kwh, correction_kwh,
-    decided_by, operator, reason, decided_at, is_pending
+    decided_by, operator, reason, decided_at, is_pending, is_to_decide
 FROM api.register_event
 WHERE
     (recorded_at, device_type, device_id)
@@ -9,13 +9,14 @@ WHERE
     AND recorded_at > coalesce(%(from)s::timestamptz, '-infinity')
     AND recorded_at <= coalesce(%(to)s::timestamptz, 'infinity')
     AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+    AND (%(to_decide)s::boolean IS NULL OR is_to_decide = %(to_decide)s)
 ORDER BY recorded_at, device_type, device_id
 LIMIT %(row_limit)s;
 
 -- name: register_events_of_device
 SELECT
     device_type, device_id, recorded_at, kind, before_at, before_kwh, kwh, counted_kwh, correction_kwh,
-    decided_by, operator, reason, decided_at, is_pending
+    decided_by, operator, reason, decided_at, is_pending, is_to_decide
 FROM api.register_event
 WHERE
     device_type = %(device_type)s
@@ -23,13 +24,28 @@ WHERE
     AND recorded_at > coalesce(greatest(%(after_at)s::timestamptz, %(from)s::timestamptz), '-infinity')
     AND recorded_at <= coalesce(%(to)s::timestamptz, 'infinity')
     AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+    AND (%(to_decide)s::boolean IS NULL OR is_to_decide = %(to_decide)s)
 ORDER BY recorded_at
 LIMIT %(row_limit)s;
+
+-- name: register_events_counted
+SELECT count(*) AS events
+FROM (
+    SELECT
+    FROM api.register_event
+    WHERE
+        (%(device_type)s::text IS NULL OR (device_type = %(device_type)s AND device_id = %(device_id)s))
+        AND recorded_at > coalesce(%(from)s::timestamptz, '-infinity')
+        AND recorded_at <= coalesce(%(to)s::timestamptz, 'infinity')
+        AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+        AND (%(to_decide)s::boolean IS NULL OR is_to_decide = %(to_decide)s)
+    LIMIT %(most)s
+) AS listed;
 
 -- name: register_event
 SELECT
     device_type, device_id, recorded_at, kind, before_at, before_kwh, kwh, counted_kwh, correction_kwh,
-    decided_by, operator, reason, decided_at, is_pending
+    decided_by, operator, reason, decided_at, is_pending, is_to_decide
 FROM api.register_event
 WHERE device_type = %(device_type)s AND device_id = %(device_id)s AND recorded_at = %(at)s;
 

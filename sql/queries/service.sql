@@ -48,6 +48,8 @@ WITH written (relation, rights) AS (
         ('telemetry.meter', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.meter_kind_past', ARRAY['SELECT']),
         ('telemetry.meter_telemetry_history', ARRAY['INSERT', 'SELECT']),
+        ('telemetry.reading_conflict', ARRAY['INSERT', 'SELECT', 'UPDATE']),
+        ('telemetry.report', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.plug_event_default', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.unmatched_plug_out', ARRAY['INSERT', 'SELECT', 'UPDATE']),
         ('telemetry.vehicle', ARRAY['INSERT', 'SELECT', 'UPDATE']),
@@ -67,7 +69,7 @@ lacking (wanted, object) AS (
         AND proname IN (
             'lock_assignments_of', 'plug_in', 'plug_out', 'hand_over', 'void_assignment', 'note_session_of_no_length',
             'set_meter_kind', 'set_vehicle_kind', 'set_fleet_default', 'set_fleet_rated_power', 'set_plug_event_default',
-            'decide_step', 'withdraw_decision', 'judge_backlog', 'upkeep'
+            'decide_step', 'withdraw_decision', 'judge_backlog', 'upkeep', 'forget_old_conflicts'
         )
         AND NOT has_function_privilege(oid, 'EXECUTE')
     UNION ALL

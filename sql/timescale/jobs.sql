@@ -21,6 +21,7 @@ BEGIN
     CALL internal.note_upkeep(is_over => false);
     COMMIT;
     CALL api.refresh_rollups(now() - interval '100 years', refresh_to);
+    PERFORM internal.forget_old_conflicts();
     CALL internal.note_upkeep(is_over => true);
     COMMIT;
     PERFORM pg_advisory_unlock(hashtext('api.upkeep'));
@@ -89,6 +90,7 @@ SELECT
     job.schedule_interval AS every,
     CASE WHEN isfinite(stats.last_run_started_at) THEN stats.last_run_started_at END AS last_started_at,
     CASE WHEN isfinite(stats.last_successful_finish) THEN stats.last_successful_finish END AS last_succeeded_at,
+    CASE WHEN job.scheduled AND isfinite(stats.next_start) THEN stats.next_start END AS next_run_at,
     coalesce(stats.last_run_status, 'never ran') AS last_status,
     coalesce(stats.total_runs, 0) AS runs,
     coalesce(stats.total_failures, 0) AS failures,
@@ -129,6 +131,7 @@ SELECT
     interval '1 hour',
     run.started_at,
     run.finished_at,
+    NULL,
     CASE
         WHEN run.started_at IS NULL THEN 'never ran'
         WHEN run.finished_at >= run.started_at THEN 'Success'

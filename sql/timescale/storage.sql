@@ -125,11 +125,24 @@ rate AS (
     FROM settled
     WHERE settled.is_of_the_best_stage AND settled.place <= 7
     GROUP BY settled.relation
+),
+counted AS MATERIALIZED (
+    SELECT policy.relation, public.approximate_row_count(table_of_chunks.oid::regclass) AS rows
+    FROM telemetry.policy
+    LEFT JOIN timescaledb_information.continuous_aggregates AS rollup
+        ON rollup.view_schema = 'telemetry' AND rollup.view_name = policy.relation
+    JOIN pg_catalog.pg_namespace AS schema
+        ON schema.nspname = coalesce(rollup.materialization_hypertable_schema, 'telemetry')
+    JOIN pg_catalog.pg_class AS table_of_chunks
+        ON
+            table_of_chunks.relnamespace = schema.oid
+            AND table_of_chunks.relname = coalesce(rollup.materialization_hypertable_name, policy.relation)
 )
 SELECT
     policy.relation,
     count(chunk.chunk) AS chunks,
     count(chunk.chunk) FILTER (WHERE chunk.is_compressed) AS chunks_compressed,
+    CASE WHEN count(chunk.chunk) = 0 THEN 0 ELSE nullif(counted.rows, 0) END AS rows_estimated,
     coalesce(sum(chunk.total_bytes), 0)::bigint AS total_bytes,
     coalesce(sum(chunk.index_bytes), 0)::bigint AS index_bytes,
     coalesce(sum(chunk.total_bytes) FILTER (WHERE chunk.is_compressed), 0)::bigint AS columnstore_bytes,
@@ -144,4 +157,5 @@ SELECT
 FROM telemetry.policy
 LEFT JOIN chunk USING (relation)
 LEFT JOIN rate USING (relation)
-GROUP BY policy.relation, policy.drop_after, rate.bytes_per_day;
+LEFT JOIN counted USING (relation)
+GROUP BY policy.relation, policy.drop_after, rate.bytes_per_day, counted.rows;

@@ -390,6 +390,8 @@ def test_an_operator_sees_events_and_decides_them(client: Client, connection: Co
         "operator": None,
         "reason": None,
         "decidedAt": None,
+        # The return has undone it.
+        "toDecide": False,
         "pending": False,
     }
     assert found["events"][1] == jump
@@ -456,7 +458,7 @@ def test_events_are_listed_by_device_time_and_kind_and_in_pages(client: Client, 
     # After `from`, up to `to`.
     between = client.get(EVENTS, from_=first, to=last).json["events"]
     assert between == [event for event in everything if event["kind"] != "baseline"]
-    assert client.get(EVENTS, from_=last).json == {"events": [], "next": None}
+    assert client.get(EVENTS, from_=last).json == {"events": [], "total": 0, "next": None}
     returns = client.get(EVENTS, kind="return", meterId="D-1").json["events"]
     assert [event["kind"] for event in returns] == ["return"]
 

@@ -55,8 +55,17 @@ def _charge_every_day(connection: Connection) -> None:
     # A register with a value that no charger leads to.
     register = enumerate((500.0, 502.0, 4000.0, 504.0))
     meters += [("M-7", hours_ago(4) + number * timedelta(minutes=15), kwh, 230.0) for number, kwh in register]
+    # One that was exchanged, which nobody decided.
+    exchanged = enumerate((4010.0, 4012.0, 700.0, 702.0))
+    meters += [("M-8", hours_ago(4) + number * timedelta(minutes=15), kwh, 230.0) for number, kwh in exchanged]
+    connection.execute("SELECT api.set_meter_kind('M-8', 'register', NULL, NULL)")
     insert_meter_readings(connection, meters)
     insert_vehicle_readings(connection, vehicles)
+    connection.execute(
+        "INSERT INTO telemetry.reading_conflict VALUES "
+        "('meter', 'M-101', now() - interval '1 day', 1, now(), now(), now(), now(), 2.75, 2.5)"
+    )
+    connection.execute("SELECT api.plug_out('M-103', 'V-204', now() - interval '1 hour')")
     connection.execute("SELECT api.plug_in('M-101', 'V-202', '2020-01-01')")
     connection.execute("CALL api.refresh_rollups(now() - interval '10 days', now())")
 
@@ -86,6 +95,7 @@ FIGURES = (
     "lost_beyond_expected_kwh, measured_mean, sessions, hours_in_use, readings, coverage."
 )
 CURVE_BUCKETS = "Allowed: 1m, 5m, 15m."
+QUALITY = "Allowed: all, fault, conflict, register, arrival, plug_out."
 RELATIONS = (
     "meter_daily, meter_hourly, meter_telemetry_history, vehicle_daily, vehicle_hourly, vehicle_telemetry_history"
 )
@@ -103,6 +113,7 @@ MISSPELT = [
     ("SELECT * FROM api.device_ranking('meters', now() - interval '1 day', now())", DEVICES),
     ("SELECT * FROM api.device_ranking('meter', now() - interval '1 day', now(), 'energy')", FIGURES),
     ("SELECT * FROM api.devices_now('charger')", DEVICES),
+    ("SELECT * FROM api.data_quality(now() - interval '1 day', now(), 'faults')", QUALITY),
     ("SELECT * FROM api.device_curve('meter', 'M-1', now() - interval '1 hour', now(), '2m')", CURVE_BUCKETS),
     ("SELECT * FROM api.device_curve('charger', 'M-1', now() - interval '1 hour', now(), '1m')", DEVICES),
     ("SELECT * FROM api.place_totals('site', now() - interval '1 day', now())", DEVICES),
@@ -126,7 +137,10 @@ CHOOSING = """
     FROM pg_proc AS routine
     WHERE
         routine.pronamespace = 'api'::regnamespace
-        AND ARRAY['bucket', 'timezone', 'kind', 'kind_of_device', 'decision', 'relation', 'relations', 'sort', 'wanted']
+        AND ARRAY[
+            'bucket', 'timezone', 'kind', 'only_kind', 'kind_of_device', 'decision', 'relation', 'relations', 'sort',
+            'wanted'
+        ]
             && routine.proargnames[:routine.pronargs]
 """
 

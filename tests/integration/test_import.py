@@ -478,11 +478,11 @@ def test_assignments_that_overlap_are_reported_with_what_they_overlap(database: 
     done = _import(database, path)
     assert _counts(done) == "2 kept, 1 there already, 3 overlaps, 3 bad"
     first = f"overlaps assignment 1 (M-1 to V-1, from {_text(0)}, to {_text(10)})"
-    remedy = "begin at its end or later, or correct it with PATCH /v1/assignments/1"
+    remedy = f"begin at its end or later ({_text(10)}), or correct it with PATCH /v1/assignments/1"
     bad = _bad_lines(done)
     assert list(bad) == [3, 5, 6, 8, 9, 10]
-    assert bad[3] == f"M-1 to V-2 from {_text(9)} {first}; {remedy}"
-    assert bad[5] == f"M-2 to V-1 from {_text(5)} {first}; {remedy}"
+    assert bad[3] == f"M-1 to V-2 from {_text(9)} {first}; they share 1 minute: {remedy}"
+    assert bad[5] == f"M-2 to V-1 from {_text(5)} {first}; they share 1 minute: {remedy}"
     assert bad[6] == "to must be later than from"
     assert f"(M-1 to V-3, from {_text(10)}, still open); close it first: PATCH /v1/assignments/" in bad[8]
     kept = [("M-1", "V-1", _at(0), _at(10)), ("M-1", "V-3", _at(10), None)]

@@ -7,6 +7,7 @@ the present, which differ from run to run, are shown as noon of the 23rd.
 
 import re
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -27,12 +28,18 @@ FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS = 22
 TURNED_BAD = 12
 _INSTANT = re.compile(rb'"\d{4}-\d\d-\d\dT[0-9:.]+Z"')
+# What a database of the example takes on disk, and how long it has been there, differs from run to run.
+_MEASURED = re.compile(
+    rb'("(?:rows|\w*Bytes|\w*bytesPerDay|\w*BytesPerDay|historyDays|diskDaysLeft)":)(?:null|[0-9.]+)'
+)
+_UNSTEADY = ("/openapi.json", "/v1/database/findings")
 _SHOWN = b'"2026-11-23T12:00:00Z"'
 _HEAD = """# Answers
 
 A real answer of every endpoint, to the requests as they stand here, in this order, on a small fleet: V-202 charges at
-M-101, a charger that turned bad on the 13th; V-203 at M-102, a slow socket; M-103 feeds nobody. Written by
-`python -m tests.support.examples`; a test holds it to what the service answers.
+M-101, a charger that turned bad on the 13th; V-203 at M-102, a slow socket; M-103 feeds nobody. Sizes and
+ages of the database, which differ from run to run, are shown as 1000. Written by `python -m tests.support.examples`; a
+test holds it to what the service answers.
 """
 
 
@@ -89,6 +96,13 @@ EXAMPLES = (
         {"event": "plugIn", "meterId": "M-103", "vehicleId": "V-204", "at": "2026-11-22T21:00:00Z"},
     ),
     Example("PATCH", "/v1/assignments/{id}", "/v1/assignments/3?reason=typing+error", {"to": "2026-11-22T19:30:00Z"}),
+    Example(
+        "POST",
+        "/v1/assignments/events",
+        "/v1/assignments/events",
+        {"event": "plugOut", "meterId": "M-104", "vehicleId": "V-205", "at": "2026-11-22T22:00:00Z"},
+    ),
+    _get("/v1/assignments/waiting"),
     _get("/v1/assignments/{id}", "3"),
     Example("DELETE", "/v1/assignments/{id}", "/v1/assignments/4?reason=never+plugged+in"),
     _get("/v1/assignments/changes", query="limit=1"),
@@ -116,6 +130,16 @@ EXAMPLES = (
         "/v1/ingest",
         [{"meterId": "M-101", "kwhConsumedAc": 0.2, "voltage": 231.5, "timestamp": "2026-11-23T12:00:00Z"}],
     ),
+    Example(
+        "POST",
+        "/v1/ingest",
+        "/v1/ingest",
+        [{"meterId": "M-101", "kwhConsumedAc": 1.5, "voltage": 231.5, "timestamp": "2026-11-20T08:00:00Z"}],
+    ),
+    _get("/v1/quality", query=_DAY + "&kind=conflict"),
+    _get("/v1/quality/conflicts", query="meterId=M-101"),
+    _get("/v1/database"),
+    _get("/v1/database/findings"),
     _get("/livez"),
     _get("/readyz"),
     _get("/metrics"),
@@ -133,6 +157,10 @@ def answers(server: Server) -> list[tuple[Example, Answer]]:
         with running_service(DATABASE_URL=url) as client:
             for example in EXAMPLES:
                 answer = _ask(client, example)
+                # What is computed in the background.
+                while answer.status == 503 and example.path.startswith("/v1/database"):
+                    time.sleep(0.2)
+                    answer = _ask(client, example)
                 assert answer.status < 300, (example, answer.body)
                 answered.append((example, answer))
     return answered
@@ -174,7 +202,7 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
 
 def _ask(client: Client, example: Example) -> Answer:
     body = example.body
-    if example.path == "/v1/ingest":
+    if example.path == "/v1/ingest" and example.body[0]["timestamp"].startswith("2026-11-23"):
         body = [{**reading, "timestamp": datetime.now(UTC)} for reading in body]
     content = None if body is None else msgspec.json.encode(body)
     return client.request(example.method, example.asked, content, {"Content-Type": "application/json"})
@@ -183,6 +211,7 @@ def _ask(client: Client, example: Example) -> Answer:
 def _steady(body: bytes) -> bytes:
     """The body with instants of the present shown as one that does not change."""
     last = (FIRST + (DAYS + 1) * DAY).isoformat().encode()
+    body = _MEASURED.sub(rb"\g<1>1000", body)
     return _INSTANT.sub(
         lambda found: found[0] if FIRST.isoformat().encode()[:10] <= found[0][1:11] < last[:10] else _SHOWN, body
     )
@@ -196,7 +225,7 @@ def documented(answered: Sequence[tuple[Example, Answer]]) -> str:
         body = "" if example.body is None else msgspec.json.encode(example.body).decode()
         sent = f"\nContent-Type: application/json\n\n{body}" if body else ""
         parts.append(f"```http\n{example.method} {example.asked}{sent}\n```\n")
-        if answer.headers.get("content-type") == "application/json" and example.path != "/openapi.json":
+        if answer.headers.get("content-type") == "application/json" and example.path not in _UNSTEADY:
             parts.append(f"```json\n{msgspec.json.format(_steady(answer.body), indent=1).decode()}\n```\n")
         else:
             parts.append(f"{answer.status}, `{answer.headers.get('content-type', 'no content')}`\n")
