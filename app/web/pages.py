@@ -48,10 +48,12 @@ PAGES = {
     "/meters/{id}": Page("Meter", "meter"),
     "/sessions": Page("Sessions", "sessions"),
     "/sessions/{id}": Page("Session", "session"),
+    "/quality": Page("Data quality", "quality"),
+    "/database": Page("Database", "database"),
     DOCS: Page("API", "docs", "swagger-ui"),
     DOCS_LIST: Page("API as a list", ""),
 }
-_MENU = {path: PAGES[path].title for path in (HOME, "/vehicles", "/meters", "/sessions", DOCS)}
+_MENU = {path: PAGES[path].title for path in (HOME, "/vehicles", "/meters", "/sessions", "/quality", "/database", DOCS)}
 
 _FRAME = """<!doctype html>
 <html lang="en">

@@ -17,7 +17,7 @@ from app.db import migrate
 from app.http.openapi import document
 from app.web import files
 from app.web.pages import DOCS, DOCS_LIST, PAGES
-from tests.support.browser import Theme, Visit, browser, missing
+from tests.support.browser import Visit, browser, missing
 from tests.support.readings import minutes_ago
 from tests.support.servers import Server
 from tests.support.service import Client, running_service
@@ -116,10 +116,9 @@ def test_the_page_of_the_api_shows_every_path_and_tries_a_request(service: Clien
 
 
 @needs_browser
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_plain_list_is_accessible(service: Client, started: Browser, theme: Theme) -> None:
-    with Visit(started, service.address, theme) as visit:
-        visit.open(DOCS_LIST)
+def test_the_plain_list_is_accessible(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        visit.open(DOCS_LIST).emulate_media(color_scheme="dark")
         assert visit.axe() == []
         assert visit.wrong == []
 
@@ -131,19 +130,23 @@ _PHONE = 390
 
 @needs_browser
 @pytest.mark.parametrize("path", _SHOWN)
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", _PHONE)])
-def test_a_page_shows_the_fleet(service: Client, started: Browser, path: str, theme: Theme, width: int) -> None:
-    with Visit(started, service.address, theme, width) as visit:
+def test_a_page_shows_the_fleet_on_a_desk_and_on_a_phone_in_the_dark(
+    service: Client, started: Browser, path: str
+) -> None:
+    with Visit(started, service.address) as visit:
         page = visit.open(path)
         assert page.locator(".notice.wrong").all_inner_texts() == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("main img, main b").count() == 0
+        assert visit.axe() == []
+        page.emulate_media(color_scheme="dark")
+        page.set_viewport_size({"width": _PHONE, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= _PHONE
         assert visit.axe() == []
         assert visit.wrong == []
 
 
 @needs_browser
-@pytest.mark.parametrize("path", _SHOWN)
+@pytest.mark.parametrize("path", [path for path in _SHOWN if path != "/database"])
 def test_a_page_of_an_empty_database_offers_a_way_on(empty_service: Client, started: Browser, path: str) -> None:
     with Visit(started, empty_service.address) as visit:
         page = visit.open(path)
@@ -352,4 +355,59 @@ def test_a_step_of_a_register_is_decided_by_hand(service: Client, started: Brows
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.get_by_role("region", name="Steps of the register")).to_contain_text("glitch")
         assert [one["decision"] for one in service.get("/v1/register-decisions").json["decisions"]] == ["glitch"]
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_data_quality_lists_what_is_wrong_and_what_helps(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/quality?from=now-8d")
+        listed = page.get_by_role("region", name="What is wrong, worst first")
+        expect(listed.locator("tr", has_text="V-205").first).to_contain_text("ratio above 1")
+        expect(listed.locator("tr", has_text="M-105").first).to_be_visible()
+        page.get_by_label("Kind").select_option("fault")
+        visit.settled()
+        faults = service.get("/v1/quality", kind="fault", from_=minutes_ago(8 * 1440).isoformat()).json["total"]
+        expect(listed.locator("tbody tr")).to_have_count(faults)
+        assert visit.wrong == []
+
+
+@needs_browser
+def test_the_database_page_shows_sizes_policies_and_jobs(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/database")
+        relations = {one["relation"] for one in service.get("/v1/database").json["relations"]}
+        shown = page.get_by_role("region", name="Histories and rollups").locator("tbody th").all_inner_texts()
+        assert set(shown) == relations
+        assert visit.wrong == []
+
+
+# Runs the service as if nothing had been installed for its pages.
+_WITHOUT_LIBRARIES = """
+import sys
+from pathlib import Path
+from app.web import files
+files.LIBRARIES = Path("nowhere")
+from app.__main__ import main
+sys.exit(main(["serve"]))
+"""
+
+
+@needs_browser
+def test_without_libraries_pages_show_tables_and_say_what_to_run(
+    database: str,
+    service: Client,  # noqa: ARG001
+    started: Browser,
+) -> None:
+    with (
+        running_service(None, "-c", _WITHOUT_LIBRARIES, DATABASE_URL=database) as bare,
+        Visit(started, bare.address) as visit,
+    ):
+        page = visit.open("/")
+        expect(page.get_by_text("make libraries").first).to_be_visible()
+        expect(page.get_by_role("region", name="Energy", exact=True).locator("table")).to_contain_text(
+            "DC that arrived"
+        )
+        page = visit.open(DOCS)
+        expect(page.get_by_text("make libraries")).to_be_visible()
         assert visit.wrong == []

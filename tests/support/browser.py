@@ -4,14 +4,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from app.web.libraries import LIBRARIES_OF_TESTS
 
-Theme = Literal["light", "dark"]
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _AXE = LIBRARIES_OF_TESTS / "axe.js"
 _SERIOUS = ("serious", "critical")
@@ -39,12 +38,12 @@ def browser() -> Iterator[Browser]:
 class Visit:
     """A window of the browser; `wrong` is what it reports: errors, what a policy forbids, requests to elsewhere."""
 
-    def __init__(self, started: Browser, address: str, theme: Theme = "light", width: int = 1280) -> None:
+    def __init__(self, started: Browser, address: str) -> None:
         self._address = address
         self.wrong: list[str] = []
         self._context = started.new_context(
-            color_scheme=theme,
-            viewport={"width": width, "height": 900},
+            color_scheme="light",
+            viewport={"width": 1280, "height": 900},
             timezone_id="Europe/Berlin",
             locale="en-GB",
             reduced_motion="reduce",

@@ -11,35 +11,35 @@ const main = document.getElementById("main");
 
 /** Shows the parts of a page, and the window above them unless the page has none. */
 export function start(parts, { hasWindow = true } = {}) {
-  const bar = h("div", { class: "window" });
-  document.querySelector("header.top").append(search());
-  main.append(...(hasWindow ? [bar] : []), h("div", { class: "parts" }, parts));
-  const draw = () => bar.replaceChildren(chosen());
-  if (hasWindow) {
-    draw();
-    onChange(draw);
-  }
-  carry();
-  onChange(carry);
-  keys();
+    const bar = h("div", { class: "window" });
+    document.querySelector("header.top").append(search());
+    main.append(...(hasWindow ? [bar] : []), h("div", { class: "parts" }, parts));
+    const draw = () => bar.replaceChildren(chosen());
+    if (hasWindow) {
+        draw();
+        onChange(draw);
+    }
+    carry();
+    onChange(carry);
+    keys();
 }
 
 function chosen() {
-  try {
-    return picker(span());
-  } catch (error) {
-    if (!(error instanceof WrongAddress)) throw error;
-    return explained(error);
-  }
+    try {
+        return picker(span());
+    } catch (error) {
+        if (!(error instanceof WrongAddress)) throw error;
+        return explained(error);
+    }
 }
 
 /** The menu leads to the same window on other pages. */
 function carry() {
-  for (const link of document.querySelectorAll("nav a, a.brand")) link.href = href(new URL(link.href).pathname);
+    for (const link of document.querySelectorAll("nav a, a.brand")) link.href = href(new URL(link.href).pathname);
 }
 
 /** The heading of a page about one thing, and its title. */
 export function headed(text, ...beside) {
-  document.title = `${text} · EV fleet energy`;
-  main.querySelector("h1").replaceChildren(text, ...beside);
+    document.title = `${text} · EV fleet energy`;
+    main.querySelector("h1").replaceChildren(text, ...beside);
 }

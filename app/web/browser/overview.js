@@ -24,136 +24,262 @@ const sites = shared((window, signal) => ask("/v1/analytics/sites", asked(window
 const groups = (window, signal) => ask("/v1/analytics/groups", asked(window), signal);
 
 const figures = part("Energy", {
-  load: (window, signal) => Promise.all([ask("/v1/analytics/fleet", asked(window), signal), sites(window, signal)]),
-  draw: ([fleet, { sites: places }]) => {
-    if (fleet.seen.meters + fleet.seen.vehicles === 0) return nothing();
-    const lost = sum(places.map(({ lostBeyondExpectedKwh }) => lostBeyondExpectedKwh));
-    const wasteful = sum(places.map(({ devicesWithLosses }) => devicesWithLosses));
-    const { acConsumedKwh, dcDeliveredKwh } = fleet.totalEnergy;
-    const faults = fleet.atFault.meters + fleet.atFault.vehicles;
-    return [
-      attention(wasteful, faults, fleet.seen),
-      tiles([
-        { label: "AC from the grid", value: guessed(energy(acConsumedKwh), fleet.estimated), note: `coverage ${percent(fleet.coverage.meter)}`, to: href("/meters", { sort: "acConsumedKwh" }), sign: "ac" },
-        { label: "DC in batteries", value: guessed(energy(dcDeliveredKwh), fleet.estimated), note: `coverage ${percent(fleet.coverage.vehicle)}`, to: href("/vehicles", { sort: "dcDeliveredKwh" }), sign: "dc" },
-        { label: "Ratio", value: ratio(fleet.efficiencyRatio), note: fleet.efficiencyRatio === null ? REASONS[fleet.reasons.efficiencyRatio] : `of ${counted(fleet.matched.vehicles, "vehicle")}`, to: href("/vehicles", { sort: "efficiencyRatio", order: "asc" }) },
-        { label: "Lost beyond expected", value: energy(lost), note: `by ${counted(wasteful, "charger")}`, to: href("/meters", { sort: "lostBeyondExpectedKwh" }), sign: "lost" },
-        { label: "For nobody", value: energy(fleet.acUnattributedKwh), note: "drawn while no vehicle was assigned", to: href("/meters", { sort: "acUnattributedKwh" }) },
-        { label: "Data faults", value: counted(faults, "device"), note: faults ? "left out of ratios" : "none", to: href("/quality"), sign: faults ? "fault" : null },
-      ]),
-      fleet.pending && h("p", { class: "muted" }, "◷ Late readings are being added to these figures."),
-    ];
-  },
+    load: (window, signal) => Promise.all([ask("/v1/analytics/fleet", asked(window), signal), sites(window, signal)]),
+    draw: ([fleet, { sites: places }]) => {
+        if (fleet.seen.meters + fleet.seen.vehicles === 0) return nothing();
+        const lost = sum(places.map(({ lostBeyondExpectedKwh }) => lostBeyondExpectedKwh));
+        const wasteful = sum(places.map(({ devicesWithLosses }) => devicesWithLosses));
+        const { acConsumedKwh, dcDeliveredKwh } = fleet.totalEnergy;
+        const faults = fleet.atFault.meters + fleet.atFault.vehicles;
+        return [
+            attention(wasteful, faults, fleet.seen),
+            tiles([
+                {
+                    label: "AC from the grid",
+                    value: guessed(energy(acConsumedKwh), fleet.estimated),
+                    note: `coverage ${percent(fleet.coverage.meter)}`,
+                    to: href("/meters", { sort: "acConsumedKwh" }),
+                    sign: "ac",
+                },
+                {
+                    label: "DC in batteries",
+                    value: guessed(energy(dcDeliveredKwh), fleet.estimated),
+                    note: `coverage ${percent(fleet.coverage.vehicle)}`,
+                    to: href("/vehicles", { sort: "dcDeliveredKwh" }),
+                    sign: "dc",
+                },
+                {
+                    label: "Ratio",
+                    value: ratio(fleet.efficiencyRatio),
+                    note:
+                        fleet.efficiencyRatio === null
+                            ? REASONS[fleet.reasons.efficiencyRatio]
+                            : `of ${counted(fleet.matched.vehicles, "vehicle")}`,
+                    to: href("/vehicles", { sort: "efficiencyRatio", order: "asc" }),
+                },
+                {
+                    label: "Lost beyond expected",
+                    value: energy(lost),
+                    note: `by ${counted(wasteful, "charger")}`,
+                    to: href("/meters", { sort: "lostBeyondExpectedKwh" }),
+                    sign: "lost",
+                },
+                {
+                    label: "For nobody",
+                    value: energy(fleet.acUnattributedKwh),
+                    note: "drawn while no vehicle was assigned",
+                    to: href("/meters", { sort: "acUnattributedKwh" }),
+                },
+                {
+                    label: "Data faults",
+                    value: counted(faults, "device"),
+                    note: faults ? "left out of ratios" : "none",
+                    to: href("/quality"),
+                    sign: faults ? "fault" : null,
+                },
+            ]),
+            fleet.pending && h("p", { class: "muted" }, "◷ Late readings are being added to these figures."),
+        ];
+    },
 });
 
 function attention(wasteful, faults, seen) {
-  const found = [
-    wasteful && h("a", { href: href("/meters", { sort: "lostBeyondExpectedKwh" }) }, `${counted(wasteful, "charger")} ${wasteful === 1 ? "wastes" : "waste"} energy`),
-    faults && h("a", { href: href("/quality") }, `${counted(faults, "device")} with data at fault`),
-  ].filter(Boolean);
-  if (!found.length) return h("p", { class: "notice good" }, `✓ Nothing needs attention. ${counted(seen.meters, "meter")} and ${counted(seen.vehicles, "vehicle")} sent readings.`);
-  return h("p", { class: "notice" }, h("strong", {}, "Needs attention: "), found.flatMap((one, index) => (index ? [" · ", one] : [one])));
+    const found = [
+        wasteful &&
+            h(
+                "a",
+                { href: href("/meters", { sort: "lostBeyondExpectedKwh" }) },
+                `${counted(wasteful, "charger")} ${wasteful === 1 ? "wastes" : "waste"} energy`,
+            ),
+        faults && h("a", { href: href("/quality") }, `${counted(faults, "device")} with data at fault`),
+    ].filter(Boolean);
+    if (!found.length)
+        return h(
+            "p",
+            { class: "notice good" },
+            `✓ Nothing needs attention. ${counted(seen.meters, "meter")} and ${counted(seen.vehicles, "vehicle")} sent readings.`,
+        );
+    return h(
+        "p",
+        { class: "notice" },
+        h("strong", {}, "Needs attention: "),
+        found.flatMap((one, index) => (index ? [" · ", one] : [one])),
+    );
 }
 
 /** Nothing in this window: says when there was something, or how to send the first reading. */
 function nothing() {
-  const text = h("p", { class: "notice" }, "No readings in this window. ");
-  newest().then((at) => text.append(...(at === null ? [firstRequest()] : [`The last one is of ${fullTime(at)}. `, h("a", { href: href("/", { from: iso(at - 24 * 3600_000), to: iso(at) }) }, "Show the day before it")])));
-  return text;
+    const text = h("p", { class: "notice" }, "No readings in this window. ");
+    newest().then((at) =>
+        text.append(
+            ...(at === null
+                ? [firstRequest()]
+                : [
+                      `The last one is of ${fullTime(at)}. `,
+                      h(
+                          "a",
+                          { href: href("/", { from: iso(at - 24 * 3600_000), to: iso(at) }) },
+                          "Show the day before it",
+                      ),
+                  ]),
+        ),
+    );
+    return text;
 }
 
 async function newest() {
-  const lists = await Promise.all([ask("/v1/live/meters", { limit: 1000 }), ask("/v1/live/vehicles", { limit: 1000 })]);
-  const times = [...lists[0].meters, ...lists[1].vehicles].map(({ timestamp }) => Date.parse(timestamp));
-  return times.length ? Math.max(...times) : null;
+    const lists = await Promise.all([
+        ask("/v1/live/meters", { limit: 1000 }),
+        ask("/v1/live/vehicles", { limit: 1000 }),
+    ]);
+    const times = [...lists[0].meters, ...lists[1].vehicles].map(({ timestamp }) => Date.parse(timestamp));
+    return times.length ? Math.max(...times) : null;
 }
 
 function firstRequest() {
-  const reading = `[{"meterId": "M-101", "kwhConsumedAc": 12.4, "voltage": 231.5, "timestamp": "${iso(Date.now())}"}]`;
-  return h("span", {}, "No device ever sent one. Send the first with:", h("pre", {}, `curl -X POST ${location.origin}/v1/ingest -H 'Content-Type: application/json' -d '${reading}'`), h("a", { href: "/docs" }, "How to send readings"));
+    const reading = `[{"meterId": "M-101", "kwhConsumedAc": 12.4, "voltage": 231.5, "timestamp": "${iso(Date.now())}"}]`;
+    return h(
+        "span",
+        {},
+        "No device ever sent one. Send the first with:",
+        h("pre", {}, `curl -X POST ${location.origin}/v1/ingest -H 'Content-Type: application/json' -d '${reading}'`),
+        h("a", { href: "/docs" }, "How to send readings"),
+    );
 }
 
 const now = part("Now", {
-  isSteady: true,
-  every: LIVE_S,
-  load: (_, signal) => ask("/v1/live", {}, signal),
-  draw: ({ meters, vehicles }) =>
-    tiles([
-      { label: "Charging now", value: counted(meters.charging, "charger"), note: `${kw(meters.powerKw)} kW from the grid`, to: href("/vehicles", { show: "charging" }), sign: "ac" },
-      { label: "Vehicles charging", value: counted(vehicles.charging, "vehicle"), note: `${kw(vehicles.powerKw)} kW into batteries`, to: href("/vehicles", { show: "charging" }), sign: "dc" },
-      { label: "Silent for 30 min", value: counted(meters.silent + vehicles.silent, "device"), note: `of ${counted(meters.devices + vehicles.devices, "device")}`, to: href("/quality"), sign: meters.silent + vehicles.silent ? "fault" : null },
-    ]),
+    isSteady: true,
+    every: LIVE_S,
+    load: (_, signal) => ask("/v1/live", {}, signal),
+    draw: ({ meters, vehicles }) =>
+        tiles([
+            {
+                label: "Charging now",
+                value: counted(meters.charging, "charger"),
+                note: `${kw(meters.powerKw)} kW from the grid`,
+                to: href("/vehicles", { show: "charging" }),
+                sign: "ac",
+            },
+            {
+                label: "Vehicles charging",
+                value: counted(vehicles.charging, "vehicle"),
+                note: `${kw(vehicles.powerKw)} kW into batteries`,
+                to: href("/vehicles", { show: "charging" }),
+                sign: "dc",
+            },
+            {
+                label: "Silent for 30 min",
+                value: counted(meters.silent + vehicles.silent, "device"),
+                note: `of ${counted(meters.devices + vehicles.devices, "device")}`,
+                to: href("/quality"),
+                sign: meters.silent + vehicles.silent ? "fault" : null,
+            },
+        ]),
 });
 
 const series = part("Energy and ratio over time", {
-  load: (window, signal) => ask("/v1/analytics/fleet/series", { ...asked(window), bucket: bucketOf(window), timezone: window.tz }, signal),
-  draw: (answer, window) => energyCharts(answer, window, ofFleet),
+    load: (window, signal) =>
+        ask("/v1/analytics/fleet/series", { ...asked(window), bucket: bucketOf(window), timezone: window.tz }, signal),
+    draw: (answer, window) => energyCharts(answer, window, ofFleet),
 });
 
 const losses = part("Worst losses", {
-  load: (window, signal) => ask("/v1/analytics/losses", { ...asked(window), limit: LOSSES }, signal),
-  draw: ({ meters, vehicles, dataFaults }, { tz }) =>
-    h(
-      "div",
-      { class: "halves" },
-      worst("Chargers", meters, "meters", tz),
-      worst("Vehicles", vehicles, "vehicles", tz),
-      dataFaults.devices > 0 && h("div", {}, h("h3", {}, "Data faults, which are never losses"), table("Data faults", faultColumns, dataFaults.listed)),
-    ),
+    load: (window, signal) => ask("/v1/analytics/losses", { ...asked(window), limit: LOSSES }, signal),
+    draw: ({ meters, vehicles, dataFaults }, { tz }) =>
+        h(
+            "div",
+            { class: "halves" },
+            worst("Chargers", meters, "meters", tz),
+            worst("Vehicles", vehicles, "vehicles", tz),
+            dataFaults.devices > 0 &&
+                h(
+                    "div",
+                    {},
+                    h("h3", {}, "Data faults, which are never losses"),
+                    table("Data faults", faultColumns, dataFaults.listed),
+                ),
+        ),
 });
 
 function worst(title, list, kind, tz) {
-  return h(
-    "div",
-    {},
-    h("h3", {}, title),
-    table(`${title} that lose most`, lossColumns(kind, tz), list.listed, { empty: "✓ None loses more than it should." }),
-    list.devices > LOSSES && h("p", {}, h("a", { href: href(`/${kind}`, { sort: "lostKwh" }) }, `All ${list.devices} that lose energy`)),
-  );
+    return h(
+        "div",
+        {},
+        h("h3", {}, title),
+        table(`${title} that lose most`, lossColumns(kind, tz), list.listed, {
+            empty: "✓ None loses more than it should.",
+        }),
+        list.devices > LOSSES &&
+            h("p", {}, h("a", { href: href(`/${kind}`, { sort: "lostKwh" }) }, `All ${list.devices} that lose energy`)),
+    );
 }
 
 const lossColumns = (kind, tz) => [
-  { label: "Device", cell: ({ id }) => h("a", { href: pageOf(kind, id) }, id) },
-  { label: "Verdict", cell: (loss) => verdict(loss.verdict, whyLost(loss, ratio)) },
-  { label: "Ratio", isNumber: true, cell: ({ efficiencyRatio }) => ratio(efficiencyRatio) },
-  { label: "Lost beyond expected, kWh", isNumber: true, cell: ({ lostBeyondExpectedKwh }) => kwh(lostBeyondExpectedKwh) },
-  { label: "Since", isMinor: true, cell: ({ since }) => (since ? day(Date.parse(since), tz) : "–") },
+    { label: "Device", cell: ({ id }) => h("a", { href: pageOf(kind, id) }, id) },
+    { label: "Verdict", cell: (loss) => verdict(loss.verdict, whyLost(loss, ratio)) },
+    { label: "Ratio", isNumber: true, cell: ({ efficiencyRatio }) => ratio(efficiencyRatio) },
+    {
+        label: "Lost beyond expected, kWh",
+        isNumber: true,
+        cell: ({ lostBeyondExpectedKwh }) => kwh(lostBeyondExpectedKwh),
+    },
+    { label: "Since", isMinor: true, cell: ({ since }) => (since ? day(Date.parse(since), tz) : "–") },
 ];
 
 const faultColumns = [
-  { label: "Device", cell: ({ type, id }) => h("a", { href: pageOf(`${type}s`, id) }, id) },
-  { label: "Fault", cell: (loss) => verdict(loss.verdict, whyLost(loss, ratio)) },
+    { label: "Device", cell: ({ type, id }) => h("a", { href: pageOf(`${type}s`, id) }, id) },
+    { label: "Fault", cell: (loss) => verdict(loss.verdict, whyLost(loss, ratio)) },
 ];
 
 const placesPart = (title, kind, load, list, energyOf, label) =>
-  part(title, {
-    className: "half",
-    load,
-    draw: (answer) => {
-      const rows = answer[`${kind}s`].toSorted((one, other) => other.lostBeyondExpectedKwh - one.lostBeyondExpectedKwh);
-      return [
-        table(title, placeColumns(kind, list, energyOf, label), rows.slice(0, PLACES), { empty: "None yet: register devices with a site or group." }),
-        rows.length > PLACES && h("p", { class: "muted" }, `The ${PLACES} that lose most, of ${rows.length}.`),
-        h("p", {}, h("a", { href: `/v1/analytics/${kind}s?${new URLSearchParams({ ...asked(rangeOf(answer)), format: "csv" })}` }, "As CSV")),
-      ];
-    },
-  });
+    part(title, {
+        className: "half",
+        load,
+        draw: (answer) => {
+            const rows = answer[`${kind}s`].toSorted(
+                (one, other) => other.lostBeyondExpectedKwh - one.lostBeyondExpectedKwh,
+            );
+            return [
+                table(title, placeColumns(kind, list, energyOf, label), rows.slice(0, PLACES), {
+                    empty: "None yet: register devices with a site or group.",
+                }),
+                rows.length > PLACES && h("p", { class: "muted" }, `The ${PLACES} that lose most, of ${rows.length}.`),
+                h(
+                    "p",
+                    {},
+                    h(
+                        "a",
+                        {
+                            href: `/v1/analytics/${kind}s?${new URLSearchParams({ ...asked(rangeOf(answer)), format: "csv" })}`,
+                        },
+                        "As CSV",
+                    ),
+                ),
+            ];
+        },
+    });
 
 const rangeOf = ({ window }) => ({ from: Date.parse(window.from), to: Date.parse(window.to) });
 
 const placeColumns = (kind, list, energyOf, label) => [
-  { label: kind === "site" ? "Site" : "Group", cell: (row) => (row[kind] === null ? h("span", { class: "muted" }, "none") : h("a", { href: href(`/${list}`, { [kind]: row[kind] }) }, row[kind])) },
-  { label, isNumber: true, cell: (row) => kwh(row[energyOf]) },
-  { label: "Ratio", isNumber: true, cell: (row) => ratio(row.efficiencyRatio) },
-  { label: "Lost beyond expected, kWh", isNumber: true, cell: (row) => kwh(row.lostBeyondExpectedKwh) },
-  { label: "Devices", isNumber: true, isMinor: true, cell: (row) => `${row.devicesSeen} of ${row.devices}` },
+    {
+        label: kind === "site" ? "Site" : "Group",
+        cell: (row) =>
+            row[kind] === null
+                ? h("span", { class: "muted" }, "none")
+                : h("a", { href: href(`/${list}`, { [kind]: row[kind] }) }, row[kind]),
+    },
+    { label, isNumber: true, cell: (row) => kwh(row[energyOf]) },
+    { label: "Ratio", isNumber: true, cell: (row) => ratio(row.efficiencyRatio) },
+    { label: "Lost beyond expected, kWh", isNumber: true, cell: (row) => kwh(row.lostBeyondExpectedKwh) },
+    { label: "Devices", isNumber: true, isMinor: true, cell: (row) => `${row.devicesSeen} of ${row.devices}` },
 ];
 
 start([
-  figures,
-  now,
-  series,
-  losses,
-  placesPart("Sites", "site", sites, "meters", "acConsumedKwh", "AC, kWh"),
-  placesPart("Groups", "group", groups, "vehicles", "dcDeliveredKwh", "DC, kWh"),
+    now,
+    figures,
+    series,
+    losses,
+    placesPart("Sites", "site", sites, "meters", "acConsumedKwh", "AC, kWh"),
+    placesPart("Groups", "group", groups, "vehicles", "dcDeliveredKwh", "DC, kWh"),
 ]);
