@@ -19,6 +19,7 @@ from app.errors import ConfigurationError
 
 EXAMPLE_URL = "postgresql://energy@localhost:5432/energy"
 _HOST_NAME = re.compile(r"[a-z0-9_.-]+")
+_ORIGIN = re.compile(r"https?://[a-z0-9_.-]+(:[0-9]{1,5})?")
 
 
 def _setting(variable: str, default: Any, read: Callable[[str], Any], meaning: str) -> Any:
@@ -43,6 +44,13 @@ def _host_names(value: str) -> tuple[str, ...]:
     if not all(_HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("is not a list of host names without scheme and port, such as energy.example,app")
     return names
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip().lower() for origin in value.split(",") if origin.strip())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("is not a list of origins, such as https://dashboard.example,http://localhost:3000")
+    return origins
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -129,6 +137,12 @@ class Settings:
         _host_names,
         "allowed values of the `Host` header, besides `localhost`, IP addresses and `ENERGY_HOST`; without ports, such "
         "as `energy.example,app`",
+    )
+    read_origins: tuple[str, ...] = _setting(
+        "ENERGY_READ_ORIGINS",
+        (),
+        _origins,
+        "origins whose pages may read answers (CORS), such as `https://dashboard.example`; they may not write",
     )
     port: int = _setting("ENERGY_PORT", 8000, _integer(0, 65535), "port to listen on; 0 takes a free one")
     workers: int = _setting(

@@ -8,8 +8,8 @@ checks keep such requests from writing, and their answers from being read:
 - A write comes from no page, or from one of this service: `Sec-Fetch-Site` says so, or `Origin` where a browser sends
   no `Sec-Fetch-Site`, which is old ones, and all to a plain `http` address other than `localhost`. Another port of
   `localhost` is same-site, and another origin: it may not write either.
-- A write names its content type. Without a preflight, which this service never answers, a page can send only types that
-  are not read here, or none.
+- A write names its content type. Without a preflight, which this service answers for reading alone
+  (`ENERGY_READ_ORIGINS`), a page can send only types that are not read here, or none.
 
 A preflight precedes every method but GET, HEAD and POST as well; a DELETE without a body needs no content type.
 """

@@ -10,6 +10,9 @@ from contextlib import asynccontextmanager, suppress
 import psycopg
 from prometheus_client import Histogram
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
@@ -42,6 +45,12 @@ REPORT_WAIT_S = 30.0
 """Longest time for which the first report waits for the first upkeep."""
 BACKLOG_PERIOD_S = 60.0
 """Time between two looks at the registers that wait to be judged anew."""
+LEAST_COMPRESSED_BYTES = 1000
+"""Size from which an answer is compressed for clients that take gzip."""
+# Beyond this, a list takes longer and gets hardly shorter.
+_COMPRESSION_LEVEL = 3
+# A page of another origin sees these only where they are named.
+_READABLE_HEADERS = ("Content-Disposition", "ETag", "Link", "Retry-After")
 # What is read of a body that was refused before it was read whole, and thrown away. A connection that is closed while
 # its client still sends is reset, and the client may never see why it was refused.
 MAX_BYTES_DISCARDED = 32 * 1024 * 1024
@@ -87,10 +96,26 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
                 await asyncio.gather(*chores, return_exceptions=True)
                 await database.close()
 
-    app = Starlette(routes=ALL_ROUTES, exception_handlers=EXCEPTION_HANDLERS, lifespan=lifespan)
+    app = Starlette(
+        routes=ALL_ROUTES,
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=lifespan,
+        middleware=_middleware(settings),
+    )
     app.router.redirect_slashes = False
     # Around the whole application: its own middleware would not see the answer to an unexpected error.
     return _Entrance(app, Admission(settings))
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """What answers pass on their way out; readings take a short cut past it."""
+    compressing = Middleware(GZipMiddleware, minimum_size=LEAST_COMPRESSED_BYTES, compresslevel=_COMPRESSION_LEVEL)
+    if not settings.read_origins:
+        return [compressing]
+    letting_read = Middleware(
+        CORSMiddleware, allow_origins=settings.read_origins, allow_methods=["GET"], expose_headers=_READABLE_HEADERS
+    )
+    return [letting_read, compressing]
 
 
 async def _follow_horizon(database: Database, decoder: ReadingDecoder) -> None:

@@ -6,7 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.http import assignments, database, devices, ingest, pages, parameters, quality, register_events, sessions
+from app.http import (
+    assignments,
+    database,
+    devices,
+    ingest,
+    pages,
+    parameters,
+    quality,
+    register_events,
+    responses,
+    sessions,
+)
 from app.http.analytics import (
     battery_health,
     charger_health,
@@ -42,7 +53,7 @@ def _checked(route: Route) -> Route:
             # Refused before the database is asked.
             parameters.wants_table(request)
         response: Response = await route.endpoint(request)
-        return response
+        return responses.validated(request, response) if method == "GET" else response
 
     return Route(route.path, endpoint, methods=[method])
 
