@@ -205,14 +205,18 @@ def test_the_address_holds_the_window(service: Client, started: Browser) -> None
 
 @needs_browser
 @pytest.mark.parametrize(
-    ("query", "named"),
-    [("from=yesterday", "from=yesterday"), ("tz=Mars/Olympus", "tz=Mars"), ("from=now&to=now-1d", "from=now")],
+    ("address", "named"),
+    [
+        ("/?from=yesterday", "from=yesterday"),
+        ("/vehicles/V-202?from=now&to=now-1d", "from=now"),
+        ("/sessions/10?tz=Mars/Olympus", "tz=Mars"),
+    ],
 )
 def test_an_address_with_a_mistake_is_named_and_mended(
-    service: Client, started: Browser, query: str, named: str
+    service: Client, started: Browser, address: str, named: str
 ) -> None:
     with Visit(started, service.address) as visit:
-        page = visit.open(f"/?{query}")
+        page = visit.open(address)
         expect(page.locator(".notice.wrong")).to_contain_text(named)
         page.get_by_role("link", name="Show it without").click()
         visit.settled()
@@ -238,6 +242,9 @@ def test_figures_stay_while_the_database_is_away_and_come_back_alone(
             expect(page.locator(".notice.wrong").first).to_contain_text("The figures are those of", timeout=30_000)
             assert _tile(page, "AC from the grid") == shown
             expect(page.locator(".stale").first).to_be_visible()
+            for tab in [visit.tab(path) for path in ("/sessions", "/meters/M-101", "/database")]:
+                expect(tab.locator(".notice.wrong").first).to_contain_text("Not available now", timeout=30_000)
+                tab.close()
         finally:
             connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
         expect(page.locator(".notice.wrong")).to_have_count(0, timeout=30_000)

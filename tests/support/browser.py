@@ -48,11 +48,7 @@ class Visit:
             locale="en-GB",
             reduced_motion="reduce",
         )
-        self.page: Page = self._context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.page.on("console", lambda message: self._note(message.type, message.text, message.location))
-        self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
-        self.page.on("request", self._check)
+        self.page = self._watched()
 
     def __enter__(self) -> "Visit":
         return self
@@ -64,6 +60,12 @@ class Visit:
         """Go to a page, and wait until it shows all it has asked for."""
         self.page.goto(self._address + path)
         return self.settled()
+
+    def tab(self, path: str) -> Page:
+        """Go to a page in a tab beside, and do not wait for what it asks."""
+        page = self._watched()
+        page.goto(self._address + path)
+        return page
 
     def settled(self) -> Page:
         """Wait until no part of the page waits for an answer."""
@@ -81,6 +83,14 @@ class Visit:
             if violation["impact"] in _SERIOUS
             for node in violation["nodes"]
         ]
+
+    def _watched(self) -> Page:
+        page = self._context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: self._note(message.type, message.text, message.location))
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        page.on("request", self._check)
+        return page
 
     def _note(self, kind: str, text: str, location: Any) -> None:
         # Answers that are problems are noted by the browser too; the page shows them.

@@ -1,5 +1,6 @@
 // The database: is there room, and do its jobs run? Nothing is changed here.
 
+import { zone } from "./address.js";
 import { ask } from "./ask.js";
 import { h } from "./dom.js";
 import { UNKNOWN, bytes, count, ratio } from "./figures.js";
@@ -11,9 +12,8 @@ import { duration, fullTime } from "./times.js";
 
 const EVERY_S = 60;
 const SHORT_DAYS = 30;
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-const moment = (text) => (text === null ? UNKNOWN : fullTime(Date.parse(text), zone));
+const moment = (text) => (text === null ? UNKNOWN : fullTime(Date.parse(text), zone()));
 const days = (value) => (value === null ? "never" : `${count(value)} d`);
 const every = (seconds) => (seconds === null ? "never" : duration(1000 * seconds));
 

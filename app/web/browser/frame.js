@@ -13,23 +13,24 @@ const main = document.getElementById("main");
 export function start(parts, { hasWindow = true } = {}) {
     const bar = h("div", { class: "window" });
     document.querySelector("header.top").append(search());
-    main.append(...(hasWindow ? [bar] : []), h("div", { class: "parts" }, parts));
-    const draw = () => bar.replaceChildren(chosen());
-    if (hasWindow) {
-        draw();
-        onChange(draw);
-    }
-    carry();
-    onChange(carry);
+    main.append(bar, h("div", { class: "parts" }, parts));
+    const draw = () => {
+        bar.replaceChildren(...chosen(hasWindow));
+        carry();
+    };
+    draw();
+    onChange(draw);
     keys();
 }
 
-function chosen() {
+/** The window to choose, or what is wrong with the address. */
+function chosen(hasWindow) {
     try {
-        return picker(span());
+        const window = span();
+        return hasWindow ? [picker(window)] : [];
     } catch (error) {
         if (!(error instanceof WrongAddress)) throw error;
-        return explained(error);
+        return [explained(error)];
     }
 }
 

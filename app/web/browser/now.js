@@ -1,6 +1,6 @@
 // What a device does now, in a line.
 
-import { idOfPage, pageOf } from "./address.js";
+import { idOfPage, pageOf, zone } from "./address.js";
 import { ask } from "./ask.js";
 import { h } from "./dom.js";
 import { kw, soc } from "./figures.js";
@@ -10,7 +10,6 @@ import { unknownDevice } from "./unknown.js";
 
 const EVERY_S = 15;
 const SILENT_MS = 30 * 60_000;
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** The part at the top of the page of a device: its name and place, and what it does. */
 export function now(kind, describe) {
@@ -51,14 +50,14 @@ function doing(kind, state) {
         { class: state.charging ? "doing charging" : isSilent ? "doing silent" : "doing" },
         h("strong", {}, what),
         other[2] !== null && !isSilent && [" ", other[0], h("a", { href: pageOf(other[1], other[2]) }, other[2])],
-        state.since !== null && !isSilent && ` since ${dayAndTime(Date.parse(state.since), zone)}`,
+        state.since !== null && !isSilent && ` since ${dayAndTime(Date.parse(state.since), zone())}`,
         state.charging && `, ${kw(state.powerKw)} kW`,
         kind === "vehicles" && ` · battery ${soc(state.soc)}`,
         kind === "vehicles" && state.minutesToFull !== null && `, ${duration(state.minutesToFull * 60_000)} to full`,
         kind === "vehicles" &&
             state.socPlausible === false &&
             h("span", { class: "fault" }, " ▲ this state of charge cannot follow from the readings before"),
-        h("span", { class: "note" }, `Newest reading ${dayAndTime(at, zone)}`),
+        h("span", { class: "note" }, `Newest reading ${dayAndTime(at, zone())}`),
     );
 }
 

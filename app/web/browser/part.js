@@ -1,14 +1,14 @@
 // A part of a page: it asks its own question, shows what it waits for, what went wrong, and keeps old figures, greyed,
 // while the database is away.
 
-import { WrongAddress, href, iso, onChange, span } from "./address.js";
+import { WrongAddress, href, iso, onChange, span, zone } from "./address.js";
 import { Problem } from "./ask.js";
 import { h } from "./dom.js";
 import { DAY, time } from "./times.js";
 
-// Pauses before it asks again, each twice as long as the one before.
+// Pauses before it asks again, each longer than the one before.
 const FIRST_PAUSE_S = 4;
-const LONGEST_PAUSE_S = 64;
+const LONGEST_PAUSE_S = 60;
 
 /**
  * A section with a heading. `load(window, signal)` gets the answer, `draw(answer, window)` gives what is shown of it; a
@@ -76,7 +76,7 @@ export function part(title, { load, draw, every = null, isSteady = false, classN
         notice.replaceChildren(explained(error, () => reload(), error.isPassing && drawnAt));
         if (!error.isPassing) return;
         timer = setTimeout(again, 1000 * pauseS);
-        pauseS = Math.min(2 * pauseS, LONGEST_PAUSE_S);
+        pauseS = Math.min(1.5 * pauseS, LONGEST_PAUSE_S);
     }
 
     if (!isSteady) onChange(() => reload());
@@ -103,7 +103,7 @@ export function explained(error, retry, staleSince = null) {
               ? `${error.message}. `
               : "This could not be shown. ",
         staleSince &&
-            `The figures are those of ${time(staleSince, Intl.DateTimeFormat().resolvedOptions().timeZone)}. `,
+            `The figures are those of ${time(staleSince, zone())}. `,
         isAway && "It is asked again by itself. ",
         error.field === "from"
             ? h("a", { href: shorter() }, "Show the last 30 days of it")
