@@ -36,15 +36,8 @@ async def file(request: Request) -> Response:
     found = files.file(request.path_params["name"]) if request.url.path.startswith(f"{files.root()}/") else None
     if found is None:
         raise UnknownRoute(f"nothing is served at {request.url.path}; load the page again")
-    headers = {
-        "Cache-Control": "public, max-age=31536000, immutable",
-        "Vary": "Accept-Encoding",
-        "X-Content-Type-Options": "nosniff",
-    }
-    content = found.content
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
-        headers["Content-Encoding"], content = "gzip", found.gzipped
-    return Response(content, media_type=found.media_type, headers=headers)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(found.content, media_type=found.media_type, headers=headers)
 
 
 ROUTES = [

@@ -4,7 +4,6 @@ All are under a path with a hash of their contents, so that a browser may keep t
 neighbours by relative paths, and another release has another path.
 """
 
-import gzip
 import re
 from functools import cache
 from hashlib import sha256
@@ -18,11 +17,10 @@ _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg
 
 
 class File(NamedTuple):
-    """The content of a file, plain and compressed."""
+    """What is sent of a file."""
 
     media_type: str
     content: bytes
-    gzipped: bytes
 
 
 @cache
@@ -51,8 +49,7 @@ def file(name: str) -> File | None:
     path = _paths().get(name)
     if path is None:
         return None
-    content = path.read_bytes()
-    return File(_MEDIA_TYPES[path.suffix], content, gzip.compress(content))
+    return File(_MEDIA_TYPES[path.suffix], path.read_bytes())
 
 
 @cache
