@@ -64,8 +64,10 @@ async def energy_losses(request: Request) -> Response:
     """Devices that lose energy, most of it first; data faults and unattributed energy apart."""
     settings, database, _, _ = _service(request)
     window = parameters.window(request, settings.max_window_days)
-    limit = parameters.limit(request, settings.max_list_limit, is_table=False)
-    return _json(await losses.losses(database, window, parameters.ratio(request, "below"), limit))
+    asked = window, parameters.ratio(request, "below"), parameters.limit(request, settings.max_list_limit)
+    if parameters.wants_table(request):
+        return listed(request, await losses.loss_table(database, *asked))
+    return listed(request, await losses.losses(database, *asked))
 
 
 async def meter_ranking(request: Request) -> Response:

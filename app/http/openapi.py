@@ -172,6 +172,7 @@ _TABLES = (
     Groups,
     LiveMeters,
     LiveVehicles,
+    Losses,
     MeterCurve,
     Meters,
     Quality,

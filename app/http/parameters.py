@@ -222,9 +222,9 @@ def integer(request: Request, name: str, default: int, lowest: int, highest: int
     return int(text)
 
 
-def limit(request: Request, highest: int, *, is_table: bool = True) -> int:
-    """The length of a list; default: 100, and of one that may be a table and is wanted as one, its greatest length."""
-    if is_table and wants_table(request):
+def limit(request: Request, highest: int) -> int:
+    """The length of a list; default: 100, and of one that is wanted as a table, its greatest length."""
+    if wants_table(request):
         return integer(request, "limit", MAX_TABLE_ROWS, 1, MAX_TABLE_ROWS)
     return integer(request, "limit", min(DEFAULT_LIST_LIMIT, highest), 1, highest)
 

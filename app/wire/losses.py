@@ -7,7 +7,11 @@ from msgspec import Struct
 
 from app.wire.energy import Cause, Coverage, ReadingCounts, Window
 
-Verdict = Literal["abnormal_loss", "normal_for_power", "data_fault", "implausible_power", "unsteady_register"]
+Verdict = Literal[
+    "abnormal_loss", "normal_for_power", "data_fault", "implausible_power", "unsteady_register", "unattributed"
+]
+DeviceType = Literal["vehicle", "meter"]
+Listed = Literal["vehicles", "meters", "dataFaults", "unattributed"]
 
 
 class Loss(Struct):
@@ -20,7 +24,7 @@ class Loss(Struct):
     threshold begin that reach to the last day known, no earlier than the window; null where that day is not below.
     """
 
-    type: Literal["vehicle", "meter"]
+    type: DeviceType
     id: str
     verdict: Verdict
     cause: Cause | None
@@ -61,6 +65,21 @@ class UnattributedList(Struct):
     listed: list[UnattributedMeter]
 
 
+class LossTotal(Struct):
+    """What the devices of one list, type and verdict add up to, beyond what is listed too; the ratio is of those that
+    have one. Vehicles and meters are two views of one energy: add up one of the two."""
+
+    list: Listed
+    type: DeviceType
+    verdict: Verdict
+    devices: int
+    acConsumedKwh: float | None
+    dcDeliveredKwh: float | None
+    efficiencyRatio: float | None
+    lostKwh: float | None
+    lostBeyondExpectedKwh: float | None
+
+
 class Losses(Struct):
     """Where energy is lost: vehicles and meters below the threshold, data faults, meters that fed no vehicle.
 
@@ -75,3 +94,16 @@ class Losses(Struct):
     meters: LossList
     dataFaults: LossList
     unattributed: UnattributedList
+    totals: list[LossTotal]
+
+
+class LossRow(Loss):
+    """A device of one of the lists, for a table of them all; of `unattributed` with AC energy alone."""
+
+    list: Listed
+
+
+class LossTable(Struct):
+    """All that is listed, as the rows of one table."""
+
+    rows: list[LossRow]

@@ -30,24 +30,26 @@ FROM api.fleet_energy(%(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
 -- One row without a list where nothing is listed.
 SELECT
     pending.is_pending,
-    list,
-    device_type,
-    device_id,
-    verdict,
-    cause,
-    energy_ac_kwh,
-    energy_dc_kwh,
-    efficiency_ratio,
-    mean_power_kw,
-    expected_ratio,
-    lost_kwh,
-    lost_beyond_expected_kwh,
-    since,
-    meter_readings,
-    vehicle_readings,
-    meter_coverage,
-    vehicle_coverage,
-    listed_devices,
-    listed_kwh
+    found.is_total,
+    found.list,
+    found.device_type,
+    found.device_id,
+    found.verdict,
+    found.cause,
+    found.energy_ac_kwh,
+    found.energy_dc_kwh,
+    found.efficiency_ratio,
+    found.mean_power_kw,
+    found.expected_ratio,
+    found.lost_kwh,
+    found.lost_beyond_expected_kwh,
+    found.since,
+    found.meter_readings,
+    found.vehicle_readings,
+    found.meter_coverage,
+    found.vehicle_coverage,
+    found.listed_devices,
+    found.listed_kwh
 FROM (SELECT internal.is_fleet_pending(%(window_from)s, %(window_to)s) AS is_pending) AS pending
-LEFT JOIN api.losses(%(window_from)s, %(window_to)s, %(below)s, %(row_limit)s) ON true;
+LEFT JOIN internal.losses(%(window_from)s, %(window_to)s, %(below)s, %(row_limit)s) AS found ON true
+ORDER BY found.list, found.place, found.device_type, found.verdict;

@@ -1,5 +1,7 @@
 """Answers about meters, the fleet, losses and health, against what was sent and what a person would say of it."""
 
+import csv
+import io
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -347,6 +349,46 @@ def test_data_faults_and_meters_that_fed_nobody_stand_apart(client: Client, loss
             }
         ],
     }
+
+
+def test_totals_by_verdict_are_sums_over_whole_lists(client: Client, lossy: datetime) -> None:
+    window = (lossy, lossy + 5 * DAY)
+    whole, cut = ask(client, "losses", *window), ask(client, "losses", *window, limit=1)
+    assert cut["totals"] == whole["totals"]
+    assert [(one["list"], one["type"], one["verdict"], one["devices"]) for one in whole["totals"]] == [
+        ("dataFaults", "meter", "data_fault", 1),
+        ("dataFaults", "vehicle", "data_fault", 1),
+        ("meters", "meter", "abnormal_loss", 1),
+        ("meters", "meter", "normal_for_power", 1),
+        ("unattributed", "meter", "unattributed", 1),
+        ("vehicles", "vehicle", "abnormal_loss", 1),
+        ("vehicles", "vehicle", "normal_for_power", 1),
+    ]
+    for total in whole["totals"]:
+        if total["list"] == "unattributed":
+            assert total["acConsumedKwh"] == whole["unattributed"]["kwh"]
+            continue
+        [row] = [
+            one
+            for one in whole[total["list"]]["listed"]
+            if (one["type"], one["verdict"]) == (total["type"], total["verdict"])
+        ]
+        for figure in ("acConsumedKwh", "dcDeliveredKwh", "efficiencyRatio", "lostKwh", "lostBeyondExpectedKwh"):
+            assert total[figure] == pytest.approx(row[figure], abs=1e-6), total
+    assert ask(client, "losses", lossy - 9 * DAY, lossy - 8 * DAY)["totals"] == []
+
+
+def test_losses_are_one_table_with_the_list_of_each_device(client: Client, lossy: datetime) -> None:
+    window = {"from_": lossy.isoformat(), "to": (lossy + 5 * DAY).isoformat()}
+    listed = client.get("/v1/analytics/losses", **window).json
+    table = client.get("/v1/analytics/losses", **window, format="csv")
+    rows = list(csv.DictReader(io.StringIO(table.body.decode("utf-8-sig"))))
+    for name in ("vehicles", "meters", "dataFaults"):
+        told = [(one["id"], one["verdict"], one["lostKwh"]) for one in listed[name]["listed"]]
+        assert told == [(row["id"], row["verdict"], float(row["lostKwh"])) for row in rows if row["list"] == name]
+    [nobody] = [row for row in rows if row["list"] == "unattributed"]
+    assert (nobody["id"], float(nobody["acConsumedKwh"]), nobody["dcDeliveredKwh"]) == ("M-nobody", 3.0, "")
+    assert len(rows) == 7
 
 
 def test_a_threshold_that_is_given_and_a_limit_are_kept(client: Client, lossy: datetime) -> None:
