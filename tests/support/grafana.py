@@ -27,6 +27,8 @@ class Query(NamedTuple):
     sql: str
     overrides: Sequence[Any] = ()
     format: str = "table"
+    summed: str = ""
+    """The columns that a panel sums, of the rows of another panel."""
 
 
 class Window(NamedTuple):
@@ -38,10 +40,13 @@ class Window(NamedTuple):
 
 def _queries() -> Iterator[Query]:
     for uid, document in DASHBOARDS.items():
-        for panel in document["panels"]:
+        panels = {panel["id"]: panel for panel in document["panels"]}
+        for panel in panels.values():
+            overrides = panel["fieldConfig"]["overrides"]
             for target in panel["targets"]:
-                overrides = panel["fieldConfig"]["overrides"]
-                yield Query(uid, panel["title"], panel["type"], target["rawSql"], overrides, target["format"])
+                summed = panel["options"]["reduceOptions"]["fields"].strip("/") if "panelId" in target else ""
+                source = panels[target["panelId"]]["targets"][0] if summed else target
+                yield Query(uid, panel["title"], panel["type"], source["rawSql"], overrides, source["format"], summed)
         for variable in document["templating"]["list"]:
             yield Query(uid, variable["label"], "variable", variable["query"])
         for annotation in document["annotations"]["list"]:
