@@ -16,9 +16,10 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
  * A chart of `series` over `times`, the starts of buckets (milliseconds) that `label(index)` names.
  *
  * A series has `label`, `colour` (a variable of the stylesheet), `values` (null: not known, a gap), `write(value)`, and a
- * `kind`: bar (as high as `drawn`, if that differs), point, line, band (`lows` to `values`), or text, which is not drawn.
- * `isHatched` and `isOutline` are second signs of bars, `isDashed` of lines; `sizes` are those of points, `errors` their
- * error bars, `side` 1 puts a line on an axis of its own at the right. `range` fixes the axis and `limits` are lines across; `marks` stand at instants. `pick(index)` opens a bucket.
+ * `kind`: bar (as high as `drawn`, if that differs), point, line, or text, which is not drawn. `isHatched` and `isOutline`
+ * are second signs of bars, `isDashed` of lines; `sizes` are those of points, `errors` their error bars, `side` 1 puts a
+ * line on an axis of its own at the right. `range` fixes the axis, which is loose or begins at 0, `limits` are lines
+ * across, `marks` stand at instants, and `pick(index)` opens a bucket.
  */
 export function chart(title, spec) {
     const readout = h("p", { class: "readout", "aria-live": "polite" }, spec.hint ?? "");
@@ -138,44 +139,24 @@ function pointer(plot, spec) {
 const scaleOf = (series) => (series.side ? "right" : "left");
 
 function data({ times, series, range }) {
-    const columns = [times.map((time) => time / 1000)];
-    for (const one of series) {
-        const clipped = (one.drawn ?? one.values).map((value) =>
-            value === null || !range || one.side ? value : Math.min(range[1], Math.max(range[0], value)),
-        );
-        columns.push(clipped);
-        if (one.kind === "band") columns.push(one.lows);
-    }
-    return columns;
+    const within = (value) => Math.min(range[1], Math.max(range[0], value));
+    const drawn = ({ values, drawn: heights = values, side }) =>
+        range && !side ? heights.map((value) => (value === null ? null : within(value))) : heights;
+    return [times.map((time) => time / 1000), ...series.map(drawn)];
 }
 
 function options(spec, width, show) {
     const { uPlot } = window;
-    const bands = [];
-    const series = [{}];
-    for (const one of spec.series) {
-        if (one.kind === "band") bands.push({ series: [series.length, series.length + 1], fill: colour("band") });
-        series.push(drawing(one, spec));
-        if (one.kind === "band")
-            series.push({ scale: scaleOf(one), stroke: colour(one.colour), width: 1, points: { show: false } });
-    }
     const [left, right] = [false, true].map((isRight) => spec.series.find((one) => Boolean(one.side) === isRight));
     return {
         width,
         height: HEIGHT,
-        series,
-        bands,
+        series: [{}, ...spec.series.map((one) => drawing(one, spec.times))],
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), spec.zone),
         scales: {
             x: { time: true, range: () => [spec.from / 1000, spec.to / 1000] },
-            left: {
-                range: spec.range
-                    ? () => spec.range
-                    : spec.isLoose
-                      ? undefined
-                      : (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08],
-            },
-            right: { range: right?.range ? () => right.range : undefined },
+            left: { range: spec.range ? () => spec.range : spec.isLoose ? around : fromZero },
+            right: { range: right?.range ? () => right.range : around },
         },
         axes: [
             axis("x"),
@@ -192,6 +173,13 @@ function options(spec, width, show) {
             draw: [(plot) => annotate(plot, spec)],
         },
     };
+}
+
+const fromZero = (plot, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08];
+
+function around(plot, low, high) {
+    const margin = high === low ? 1 : 0.08 * (high - low);
+    return low === null ? [0, 1] : [low - margin, high + margin];
 }
 
 function axis(scale) {
@@ -216,27 +204,25 @@ const TIMES = [
     [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
 ];
 
-function drawing(one, { series }) {
+function drawing(one, times) {
     const { uPlot } = window;
     const stroke = colour(one.colour);
-    const common = { scale: scaleOf(one), stroke, spanGaps: false };
+    const common = { scale: scaleOf(one), stroke, points: { show: false } };
     if (one.kind === "bar") {
-        const isBar = series.every(({ kind }) => kind === "bar");
-        return {
-            ...common,
-            width: 1,
-            paths: uPlot.paths.bars({ size: [isBar ? 0.85 : 0.7, 80], align: 1 }),
-            points: { show: false },
-            fill: one.isHatched ? hatch(stroke) : one.isOutline ? undefined : stroke,
-        };
+        const paths = uPlot.paths.bars({ size: [0.85, 80], align: 1 });
+        return { ...common, width: 1, paths, fill: one.isHatched ? hatch(stroke) : one.isOutline ? undefined : stroke };
     }
     if (one.kind === "point") return { ...common, paths: () => null, points: { show: true, size: 6, fill: stroke } };
-    return {
-        ...common,
-        width: one.kind === "band" ? 1 : 1.5,
-        dash: one.isDashed ? [5, 4] : undefined,
-        points: { show: false },
-    };
+    return { ...common, width: 1.5, dash: one.isDashed ? [5, 4] : undefined, gaps: gapsOf(one, times) };
+}
+
+/** A line is broken where nothing is known for longer than three times what is usual between two values. */
+function gapsOf({ values }, times) {
+    const known = times.filter((_, index) => values[index] !== null);
+    const steps = known.slice(1).map((time, index) => time - known[index]);
+    const longest = (3 * (steps.toSorted((one, other) => one - other)[steps.length >> 1] ?? 0)) / 1000;
+    return (plot, series, from, to, gaps) =>
+        gaps.filter(([begins, ends]) => plot.posToVal(ends, "x", true) - plot.posToVal(begins, "x", true) > longest);
 }
 
 function hatch(stroke) {
@@ -269,6 +255,7 @@ function annotate(plot, spec) {
     pen.save();
     pen.lineWidth = ratio;
     pen.font = `${12 * ratio}px system-ui`;
+    pen.textAlign = "left";
     for (const { value, label } of spec.limits ?? []) {
         const y = plot.valToPos(value, "left", true);
         line(pen, colour("muted"), [6 * ratio, 4 * ratio], [left, y], [left + width, y]);
@@ -333,6 +320,10 @@ function dot(pen, fill, x, y, radius) {
 }
 
 function write(pen, text, x, y, fill = colour("muted")) {
+    const { width } = pen.measureText(text);
+    const left = pen.textAlign === "right" ? x - width : x;
+    pen.fillStyle = colour("ground");
+    pen.fillRect(left, y - 11 * devicePixelRatio, width, 14 * devicePixelRatio);
     pen.fillStyle = fill;
     pen.fillText(text, x, y);
 }

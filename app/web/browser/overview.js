@@ -1,11 +1,11 @@
 // The overview: is energy wasted, and where?
 
 import { href, iso, pageOf } from "./address.js";
-import { ask, shared } from "./ask.js";
+import { ask } from "./ask.js";
 import { bucketOf } from "./buckets.js";
 import { h } from "./dom.js";
 import { energyCharts, ofFleet } from "./energy.js";
-import { counted, energy, guessed, kw, kwh, percent, ratio, sum } from "./figures.js";
+import { counted, energy, guessed, kw, kwh, percent, ratio } from "./figures.js";
 import { start } from "./frame.js";
 import { part } from "./part.js";
 import { table } from "./table.js";
@@ -20,19 +20,12 @@ const LIVE_S = 15;
 
 const asked = ({ from, to }) => ({ from: iso(from), to: iso(to) });
 
-const sites = shared((window, signal) => ask("/v1/analytics/sites", asked(window), signal));
-const groups = (window, signal) => ask("/v1/analytics/groups", asked(window), signal);
-
 const figures = part("Energy", {
-    load: (window, signal) => Promise.all([ask("/v1/analytics/fleet", asked(window), signal), sites(window, signal)]),
-    draw: ([fleet, { sites: places }]) => {
+    load: (window, signal) => ask("/v1/analytics/fleet", asked(window), signal),
+    draw: (fleet) => {
         if (fleet.seen.meters + fleet.seen.vehicles === 0) return nothing();
-        const lost = sum(places.map(({ lostBeyondExpectedKwh }) => lostBeyondExpectedKwh));
-        const wasteful = sum(places.map(({ devicesWithLosses }) => devicesWithLosses));
         const { acConsumedKwh, dcDeliveredKwh } = fleet.totalEnergy;
-        const faults = fleet.atFault.meters + fleet.atFault.vehicles;
         return [
-            attention(wasteful, faults, fleet.seen),
             tiles([
                 {
                     label: "AC from the grid",
@@ -51,18 +44,8 @@ const figures = part("Energy", {
                 {
                     label: "Ratio",
                     value: ratio(fleet.efficiencyRatio),
-                    note:
-                        fleet.efficiencyRatio === null
-                            ? REASONS[fleet.reasons.efficiencyRatio]
-                            : `of ${counted(fleet.matched.vehicles, "vehicle")}`,
+                    note: REASONS[fleet.reasons.efficiencyRatio] ?? `of ${counted(fleet.matched.vehicles, "vehicle")}`,
                     to: href("/vehicles", { sort: "efficiencyRatio", order: "asc" }),
-                },
-                {
-                    label: "Lost beyond expected",
-                    value: energy(lost),
-                    note: `by ${counted(wasteful, "charger")}`,
-                    to: href("/meters", { sort: "lostBeyondExpectedKwh" }),
-                    sign: "lost",
                 },
                 {
                     label: "For nobody",
@@ -70,42 +53,11 @@ const figures = part("Energy", {
                     note: "drawn while no vehicle was assigned",
                     to: href("/meters", { sort: "acUnattributedKwh" }),
                 },
-                {
-                    label: "Data faults",
-                    value: counted(faults, "device"),
-                    note: faults ? "left out of ratios" : "none",
-                    to: href("/quality"),
-                    sign: faults ? "fault" : null,
-                },
             ]),
             fleet.pending && h("p", { class: "muted" }, "◷ Late readings are being added to these figures."),
         ];
     },
 });
-
-function attention(wasteful, faults, seen) {
-    const found = [
-        wasteful &&
-            h(
-                "a",
-                { href: href("/meters", { sort: "lostBeyondExpectedKwh" }) },
-                `${counted(wasteful, "charger")} ${wasteful === 1 ? "wastes" : "waste"} energy`,
-            ),
-        faults && h("a", { href: href("/quality") }, `${counted(faults, "device")} with data at fault`),
-    ].filter(Boolean);
-    if (!found.length)
-        return h(
-            "p",
-            { class: "notice good" },
-            `✓ Nothing needs attention. ${counted(seen.meters, "meter")} and ${counted(seen.vehicles, "vehicle")} sent readings.`,
-        );
-    return h(
-        "p",
-        { class: "notice" },
-        h("strong", {}, "Needs attention: "),
-        found.flatMap((one, index) => (index ? [" · ", one] : [one])),
-    );
-}
 
 /** Nothing in this window: says when there was something, or how to send the first reading. */
 function nothing() {
@@ -180,26 +132,68 @@ const now = part("Now", {
 const series = part("Energy and ratio over time", {
     load: (window, signal) =>
         ask("/v1/analytics/fleet/series", { ...asked(window), bucket: bucketOf(window), timezone: window.tz }, signal),
-    draw: (answer, window) => energyCharts(answer, window, ofFleet),
+    draw: (answer, window) =>
+        answer.buckets.some(({ readings }) => readings.meter + readings.vehicle) &&
+        energyCharts(answer, window, ofFleet),
 });
 
-const losses = part("Worst losses", {
+const losses = part("Losses", {
     load: (window, signal) => ask("/v1/analytics/losses", { ...asked(window), limit: LOSSES }, signal),
-    draw: ({ meters, vehicles, dataFaults }, { tz }) =>
+    draw: (answer, { tz }) => [
+        ...attention(answer),
         h(
             "div",
             { class: "halves" },
-            worst("Chargers", meters, "meters", tz),
-            worst("Vehicles", vehicles, "vehicles", tz),
-            dataFaults.devices > 0 &&
+            worst("Chargers", answer.meters, "meters", tz),
+            worst("Vehicles", answer.vehicles, "vehicles", tz),
+            answer.dataFaults.devices > 0 &&
                 h(
                     "div",
                     {},
                     h("h3", {}, "Data faults, which are never losses"),
-                    table("Data faults", faultColumns, dataFaults.listed),
+                    table("Data faults", faultColumns, answer.dataFaults.listed),
                 ),
         ),
+    ],
 });
+
+/** What a fleet manager has to look after, and how much it is. */
+function attention({ totals, dataFaults }) {
+    const wasteful = totals.find(({ list, verdict: code }) => list === "meters" && code === "abnormal_loss");
+    const devices = wasteful?.devices ?? 0;
+    const toMeters = href("/meters", { sort: "lostBeyondExpectedKwh" });
+    const found = [
+        devices > 0 &&
+            h("a", { href: toMeters }, `${counted(devices, "charger")} ${devices === 1 ? "wastes" : "waste"} energy`),
+        dataFaults.devices > 0 &&
+            h("a", { href: href("/quality") }, `${counted(dataFaults.devices, "device")} with data at fault`),
+    ].filter(Boolean);
+    if (!found.length) return [h("p", { class: "notice good" }, "✓ Nothing needs attention.")];
+    return [
+        h(
+            "p",
+            { class: "notice" },
+            h("strong", {}, "Needs attention: "),
+            found.flatMap((one, index) => (index ? [" · ", one] : [one])),
+        ),
+        tiles([
+            {
+                label: "Lost beyond expected",
+                value: energy(wasteful?.lostBeyondExpectedKwh ?? 0),
+                note: `by ${counted(devices, "charger")}`,
+                to: toMeters,
+                sign: "lost",
+            },
+            {
+                label: "Data faults",
+                value: counted(dataFaults.devices, "device"),
+                note: "no losses; see what helps",
+                to: href("/quality", { kind: "fault" }),
+                sign: dataFaults.devices ? "fault" : null,
+            },
+        ]),
+    ];
+}
 
 function worst(title, list, kind, tz) {
     return h(
@@ -231,10 +225,10 @@ const faultColumns = [
     { label: "Fault", cell: (loss) => verdict(loss.verdict, whyLost(loss, ratio)) },
 ];
 
-const placesPart = (title, kind, load, list, energyOf, label) =>
+const places = (title, kind, list, energyOf, label) =>
     part(title, {
         className: "half",
-        load,
+        load: (window, signal) => ask(`/v1/analytics/${kind}s`, asked(window), signal),
         draw: (answer) => {
             const rows = answer[`${kind}s`].toSorted(
                 (one, other) => other.lostBeyondExpectedKwh - one.lostBeyondExpectedKwh,
@@ -278,8 +272,8 @@ const placeColumns = (kind, list, energyOf, label) => [
 start([
     now,
     figures,
-    series,
     losses,
-    placesPart("Sites", "site", sites, "meters", "acConsumedKwh", "AC, kWh"),
-    placesPart("Groups", "group", groups, "vehicles", "dcDeliveredKwh", "DC, kWh"),
+    series,
+    places("Sites", "site", "meters", "acConsumedKwh", "AC, kWh"),
+    places("Groups", "group", "vehicles", "dcDeliveredKwh", "DC, kWh"),
 ]);

@@ -102,8 +102,7 @@ export function explained(error, retry, staleSince = null) {
             : error instanceof Problem
               ? `${error.message}. `
               : "This could not be shown. ",
-        staleSince &&
-            `The figures are those of ${time(staleSince, zone())}. `,
+        staleSince && `The figures are those of ${time(staleSince, zone())}. `,
         isAway && "It is asked again by itself. ",
         error.field === "from"
             ? h("a", { href: shorter() }, "Show the last 30 days of it")

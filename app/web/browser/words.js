@@ -21,7 +21,7 @@ export const signOf = (verdict) =>
             : "▲";
 
 export const REASONS = {
-    no_assignment: "Not assigned to a meter in this window.",
+    no_assignment: "No assignment in this window.",
     no_readings: "No readings in this window.",
     elsewhere_only: "It charged elsewhere only, so there is nothing to compare with the grid.",
     baseline_missing: "What the register counted before its first reading is not known.",
@@ -40,7 +40,7 @@ export const CAUSES = {
     undeclared_register: "its values rise like a register's: declare it as one",
     two_sources: "two devices probably send under one id",
     ac_dc_swapped: "AC and DC are probably swapped",
-    unknown: "for an unknown reason",
+    unknown: "the cause is not known",
 };
 
 export const EVENTS = {
