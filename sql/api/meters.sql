@@ -118,3 +118,53 @@ $$;
 
 COMMENT ON FUNCTION api.meter_vehicles(text, timestamptz, timestamptz) IS
 'Vehicles that a meter fed in (window_from, window_to], in the order in which they came: for how many seconds, with how many of its readings, its energy meanwhile, what of it reached the battery (kWh, null without a reading), and the ratio of the two (null too where the data of either is at fault).';
+
+-- What a meter drew bucket by bucket, registers too. Every bucket has its row.
+
+CREATE FUNCTION api.meter_series(
+    meter text, window_from timestamptz, window_to timestamptz, bucket text, timezone text
+)
+RETURNS TABLE (
+    bucket_from timestamptz,
+    bucket_to timestamptz,
+    energy_ac_kwh float8,
+    energy_ac_attributed_kwh float8,
+    energy_ac_unattributed_kwh float8,
+    voltage_mean_v float8,
+    readings bigint,
+    coverage float8,
+    is_estimated boolean
+)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
+AS $$
+    SELECT
+        slot.bucket_from,
+        slot.bucket_to,
+        drawn.energy_ac_kwh,
+        -- If the total is known, each part of it is known too.
+        CASE WHEN drawn.energy_ac_kwh IS NOT NULL THEN coalesce(drawn.attributed_kwh, 0) END,
+        CASE WHEN drawn.energy_ac_kwh IS NOT NULL THEN coalesce(drawn.unattributed_kwh, 0) END,
+        drawn.voltage_sum_v / nullif(drawn.readings, 0),
+        round(coalesce(drawn.readings, 0))::bigint,
+        internal.coverage(
+            coalesce(drawn.readings, 0), internal.seconds_elapsed(slot.bucket_from, slot.bucket_to)
+        ),
+        coalesce(drawn.is_estimated, false)
+    FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
+    LEFT JOIN (
+        SELECT
+            part.bucket_from,
+            sum(part.readings) AS readings,
+            sum(part.energy_kwh) AS energy_ac_kwh,
+            sum(part.energy_kwh) FILTER (WHERE part.counterpart_id IS NOT NULL) AS attributed_kwh,
+            sum(part.energy_kwh) FILTER (WHERE part.counterpart_id IS NULL) AS unattributed_kwh,
+            sum(part.measured_sum) AS voltage_sum_v,
+            bool_or(part.is_estimated) AS is_estimated
+        FROM internal.device_energies('meter', window_from, window_to, bucket, timezone, ARRAY[meter]) AS part
+        GROUP BY part.bucket_from
+    ) AS drawn ON drawn.bucket_from = slot.bucket_from
+    ORDER BY slot.bucket_from
+$$;
+
+COMMENT ON FUNCTION api.meter_series(text, timestamptz, timestamptz, text, text) IS
+'What a meter drew in every hour or day (bucket: hour, day, or window) of (window_from, window_to] by the clock of a time zone, in order: AC energy (kWh), of it attributed to the vehicles that it fed and not, mean voltage (V), readings, coverage, and whether the energy is estimated; null where nothing is known.';

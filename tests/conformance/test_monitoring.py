@@ -285,6 +285,23 @@ def _ratio_by_day(fleet: Fleet, window: Window, meter: str) -> list[dict[str, An
     ]
 
 
+def _drawn(fleet: Fleet, window: Window, meter: str) -> list[dict[str, Any]]:
+    """Every bucket as its own window."""
+    rows = []
+    bucket = "hour" if window.to - window.from_ <= timedelta(hours=169) else "day"
+    for of in fleet.answer("/v1/analytics/fleet/series", window, bucket=bucket, timezone=ZONE)["buckets"]:
+        part = Window(*(datetime.fromisoformat(of["window"][edge]) for edge in ("from", "to")))
+        drawn = fleet.answer(f"/v1/analytics/meters/{meter}", part)
+        rows.append(
+            {
+                "time": of["window"]["from"],
+                "For vehicles": drawn["acAttributedKwh"],
+                "For nobody": drawn["acUnattributedKwh"],
+            }
+        )
+    return rows
+
+
 def _voltage(fleet: Fleet, window: Window, meter: str) -> list[dict[str, Any]]:
     """Whole hours that begin within the window and have readings, by their quarters."""
     hour = timedelta(hours=1)
@@ -352,6 +369,7 @@ ANSWERS: dict[tuple[str, str], Callable[..., list[dict[str, Any]]]] = {
     ("energy-meter", "Now"): _meter_now,
     ("energy-meter", "Change of its ratio"): _change,
     ("energy-meter", "Ratio by day"): _ratio_by_day,
+    ("energy-meter", "Energy by hour or day"): _drawn,
     ("energy-meter", "Power"): lambda fleet, window, meter: _curve(
         fleet, window, f"/v1/analytics/meters/{meter}/curve", {"Power": "powerKw"}
     ),

@@ -110,6 +110,8 @@ MISSPELT = [
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'month', 'UTC')", BUCKETS),
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'hour', 'Berlin')", ZONES),
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'hour', NULL)", ZONES),
+    ("SELECT * FROM api.meter_series('M-1', now() - interval '1 day', now(), 'month', 'UTC')", BUCKETS),
+    ("SELECT * FROM api.meter_series('M-1', now() - interval '1 day', now(), 'hour', 'Berlin')", ZONES),
     ("SELECT * FROM api.device_ranking('meters', now() - interval '1 day', now())", DEVICES),
     ("SELECT * FROM api.device_ranking('meter', now() - interval '1 day', now(), 'energy')", FIGURES),
     ("SELECT * FROM api.devices_now('charger')", DEVICES),
