@@ -100,11 +100,13 @@ def _fleet_energy(fleet: Fleet, window: Window) -> list[dict[str, Any]]:
 
 
 def _lost(fleet: Fleet, window: Window) -> list[dict[str, Any]]:
-    sites = fleet.answer("/v1/analytics/sites", window)["sites"]
+    """By the lists of losses, as the page at / has it; the panel adds up sites."""
+    totals = fleet.answer("/v1/analytics/losses", window)["totals"]
+    wasteful = [of for of in totals if (of["list"], of["verdict"]) == ("meters", "abnormal_loss")]
     return [
         {
-            "Lost beyond expected": sum(site["lostBeyondExpectedKwh"] for site in sites),
-            "Wasteful chargers": sum(site["devicesWithLosses"] for site in sites),
+            "Lost beyond expected": sum(of["lostBeyondExpectedKwh"] for of in wasteful),
+            "Wasteful chargers": sum(of["devices"] for of in wasteful),
         }
     ]
 
