@@ -226,7 +226,8 @@ class Settings:
         "ENERGY_MAX_HEALTH_DAYS",
         366,
         _integer(1, 3660),
-        "longest window of an answer about health, days; an hour more is allowed for a change of clocks",
+        "longest window of an answer about health, and of a vehicle's series by days or longer, days; an hour more is "
+        "allowed for a change of clocks",
     )
     max_list_limit: int = _setting(
         "ENERGY_MAX_LIST_LIMIT", 1000, _integer(1, 100_000), "largest `limit` of a list; default length: 100"

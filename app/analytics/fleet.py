@@ -29,7 +29,7 @@ async def fleet(database: Database, window: Window) -> Fleet:
 
 
 async def fleet_series(database: Database, window: Window, cut: Cut) -> FleetSeries:
-    """The fleet's energy for every hour or day of a window, in order.
+    """The fleet's energy for every bucket of a window, in order.
 
     Raises :class:`InvalidParameter` where the time zone is not known or the buckets are too many, and
     :class:`DatabaseLost`. Source: `api.fleet_energy`.

@@ -96,7 +96,7 @@ def _part(row: Any) -> EnergyPart:
 
 
 async def vehicle_series(database: Database, vehicle_id: str, window: Window, cut: Cut) -> VehicleSeries:
-    """A vehicle's energies, ratio and temperature for every hour or day of a window, in order.
+    """A vehicle's energies, ratio and temperature for every bucket of a window, in order.
 
     Buckets in which nothing is known have nulls; energies add up to those of the window. Raises
     :class:`UnknownVehicle`, :class:`InvalidParameter` where the time zone is not known, and :class:`DatabaseLost`.

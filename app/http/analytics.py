@@ -33,11 +33,12 @@ async def vehicle_explanation(request: Request) -> Response:
 
 
 async def vehicle_series(request: Request) -> Response:
-    """A vehicle's performance by hour or day."""
+    """A vehicle's performance bucket by bucket."""
     settings, database, _, _ = _service(request)
     vehicle_id = parameters.device_id(request, UnknownVehicle)
-    window = parameters.window(request, settings.max_window_days)
-    return listed(request, await vehicle.vehicle_series(database, vehicle_id, window, parameters.cut(request)))
+    cut = parameters.cut(request)
+    window = parameters.series_window(request, cut.bucket, settings)
+    return listed(request, await vehicle.vehicle_series(database, vehicle_id, window, cut))
 
 
 async def meter_energy(request: Request) -> Response:
@@ -54,7 +55,7 @@ async def fleet_energy(request: Request) -> Response:
 
 
 async def fleet_series(request: Request) -> Response:
-    """The fleet's energy by hour or day."""
+    """The fleet's energy bucket by bucket."""
     settings, database, _, _ = _service(request)
     window = parameters.window(request, settings.max_window_days)
     return listed(request, await fleet.fleet_series(database, window, parameters.cut(request)))

@@ -39,7 +39,7 @@ from app.wire.devices import (
     VehicleDetails,
     Vehicles,
 )
-from app.wire.energy import Format
+from app.wire.energy import Bucket, Format
 from app.wire.explanation import Explanation
 from app.wire.fleet import Fleet, FleetSeries
 from app.wire.health import BatteryHealth, ChargerHealth
@@ -140,7 +140,11 @@ _HEALTH_WINDOW = (
     Parameter("to", _INSTANT, "end of the window, included; default: now"),
 )
 _CUT = (
-    Parameter("bucket", {"type": "string", "enum": ["hour", "day"], "default": "hour"}, "length of a bucket"),
+    Parameter(
+        "bucket",
+        {"type": "string", "enum": list(get_args(Bucket)), "default": "hour"},
+        "length of a bucket; a week begins on Monday",
+    ),
     Parameter(
         "timezone",
         {"type": "string", "default": "UTC"},
@@ -280,7 +284,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/performance/{id}/series",
-        "A vehicle's performance by hour or day of a time zone, every bucket of the window",
+        "A vehicle's performance by hour, day, week, month or year of a time zone, every bucket of the window",
         VehicleSeries,
         problems=(404, 422, 503),
         parameters=(*_WINDOW, *_CUT),
@@ -352,7 +356,7 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/analytics/fleet/series",
-        "The fleet's energy by hour or day of a time zone, every bucket of the window",
+        "The fleet's energy by hour, day, week, month or year of a time zone, every bucket of the window",
         FleetSeries,
         problems=(422, 503),
         parameters=(*_WINDOW, *_CUT),

@@ -8,6 +8,7 @@ from typing import Any, cast
 from starlette.requests import Request
 
 from app.analytics.buckets import Cut
+from app.config import Settings
 from app.errors import InvalidParameter, ProblemError, UnknownAssignment
 from app.registry.assignments import Author
 from app.registry.register_events import Device, DeviceType, Place
@@ -177,6 +178,11 @@ def window(request: Request, max_days: int, default: timedelta = DEFAULT_WINDOW)
             f"a window must be at most {max_days} days long, and an hour for a change of clocks", {"field": "from"}
         )
     return Window(begins, to)
+
+
+def series_window(request: Request, bucket: Bucket, settings: Settings) -> Window:
+    """The window of a device's series: longer where its buckets are days or longer."""
+    return window(request, settings.max_window_days if bucket == "hour" else settings.max_health_days)
 
 
 def cut(request: Request) -> Cut:

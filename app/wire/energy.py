@@ -117,5 +117,5 @@ class Reasons(Struct):
     avgBatteryTemp: Reason | None
 
 
-Bucket = Literal["hour", "day"]
+Bucket = Literal["hour", "day", "week", "month", "year"]
 Format = Literal["json", "csv"]

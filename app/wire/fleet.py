@@ -59,7 +59,7 @@ class Fleet(Struct):
 
 
 class FleetSeries(Struct):
-    """The fleet by hour or day of a time zone, every bucket of the window in order."""
+    """The fleet by hour, day, week, month or year of a time zone, every bucket of the window in order."""
 
     window: Window
     bucket: Bucket

@@ -56,7 +56,7 @@ class VehicleBucket(Struct):
 
 
 class VehicleSeries(Struct):
-    """A vehicle's performance by hour or day of a time zone, every bucket of the window in order."""
+    """A vehicle's performance by hour, day, week, month or year of a time zone, every bucket of the window in order."""
 
     vehicleId: str
     window: Window

@@ -207,4 +207,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.fleet_energy(timestamptz, timestamptz, text, text) IS
-'The fleet in (window_from, window_to], a row a bucket (hour, day or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy, of it what arrived elsewhere (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides while meters fed them (matched), without those whose data is at fault (at_fault). Null where nothing is known, and the reasons why.';
+'The fleet in (window_from, window_to], a row a bucket (hour, day, week, month, year or window) by the clock of a time zone: AC energy, of it attributed to vehicles and not, DC energy, of it what arrived elsewhere (kWh), devices and readings seen, coverages of the devices with readings since the window began; the ratio DC / AC of the vehicles with readings on both sides while meters fed them (matched), without those whose data is at fault (at_fault). Null where nothing is known, and the reasons why.';

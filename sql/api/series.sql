@@ -191,4 +191,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_series(text, timestamptz, timestamptz, text, text) IS
-'api.vehicle_performance for every hour or day (bucket: hour, day) of (window_from, window_to] by the clock of a time zone, in order: energies (kWh), ratio, mean battery temperature (degrees C), reading counts, coverages, whether any energy is estimated; null where nothing is known, and the reasons why.';
+'api.vehicle_performance for every bucket (hour, day, week, month, year) of (window_from, window_to] by the clock of a time zone, in order: energies (kWh), ratio, mean battery temperature (degrees C), reading counts, coverages, whether any energy is estimated; null where nothing is known, and the reasons why.';

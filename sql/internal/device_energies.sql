@@ -364,4 +364,4 @@ END
 $$;
 
 COMMENT ON FUNCTION internal.device_energies(text, timestamptz, timestamptz, text, text, text[]) IS
-'Readings and energy (kWh) of every meter (AC) or vehicle (DC; kind_of_device), or of the ones named, in (window_from, window_to], by bucket (hour, day or window) and by the vehicle it fed, or the meter that fed it (null: none); power_sum_kw_kwh over energy is the mean power in kW, weighted by energy; measured_sum over readings is the mean voltage (V) of a meter, the mean battery temperature (degrees C) of a vehicle. Without a reading no row.';
+'Readings and energy (kWh) of every meter (AC) or vehicle (DC; kind_of_device), or of the ones named, in (window_from, window_to], by bucket (of internal.buckets) and by the vehicle it fed, or the meter that fed it (null: none); power_sum_kw_kwh over energy is the mean power in kW, weighted by energy; measured_sum over readings is the mean voltage (V) of a meter, the mean battery temperature (degrees C) of a vehicle. Without a reading no row.';

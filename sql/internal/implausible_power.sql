@@ -551,7 +551,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.faults_by_bucket(text, timestamptz, timestamptz, text, text, text[]) IS
-'Meters or vehicles (kind_of_device), or those named, whose data is at fault, by bucket (hour, day or window): implausible_power or unsteady_register, and the likely cause.';
+'Meters or vehicles (kind_of_device), or those named, whose data is at fault, by bucket (of internal.buckets): implausible_power or unsteady_register, and the likely cause.';
 
 CREATE FUNCTION internal.fleet_faults(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (bucket_from timestamptz, device_type text, device_id text, code text, cause text)

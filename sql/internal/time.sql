@@ -124,9 +124,9 @@ $$;
 COMMENT ON FUNCTION internal.cut_hours(timestamptz, timestamptz) IS
 'The parts of (stretch_from, stretch_to] that are no whole hours: at most two, one at either end.';
 
--- The buckets of a window: hours or days as a clock in a time zone shows them, the first and the last cut by the window.
--- A day is the time between two midnights, 23 or 25 hours where the clocks are changed. An hour begins at minute 0
--- of the clock; every zone in use is a multiple of 15 minutes away from UTC.
+-- The buckets of a window: hours, days, weeks, months or years as a clock and a calendar in a time zone show them, the first and the
+-- last cut by the window. A day is the time between two midnights, 23 or 25 hours where the clocks are changed; a week
+-- begins on Monday. An hour begins at minute 0 of the clock; every zone in use is a multiple of 15 minutes away from UTC.
 
 CREATE FUNCTION internal.buckets(window_from timestamptz, window_to timestamptz, bucket text, timezone text)
 RETURNS TABLE (bucket_from timestamptz, bucket_to timestamptz)
@@ -136,12 +136,19 @@ AS $$
     FROM (
         SELECT window_from AS instant
         WHERE
-            internal.one_of('bucket', bucket, ARRAY['hour', 'day', 'window']) IS NOT NULL
+            internal.one_of('bucket', bucket, ARRAY['hour', 'day', 'week', 'month', 'year', 'window']) IS NOT NULL
             AND internal.time_zone(timezone) IS NOT NULL
         UNION
-        SELECT (date_trunc('day', window_from AT TIME ZONE timezone) + day * interval '1 day') AT TIME ZONE timezone
-        FROM generate_series(0, date_part('day', window_to - window_from)::integer + 2) AS day
-        WHERE bucket = 'day'
+        SELECT (date_trunc(unit.name, window_from AT TIME ZONE timezone) + number * unit.length) AT TIME ZONE timezone
+        FROM (
+            VALUES
+                ('day', interval '1 day', 1), ('week', interval '1 week', 7), ('month', interval '1 month', 28),
+                ('year', interval '1 year', 365)
+        ) AS unit (name, length, least_days)
+        CROSS JOIN LATERAL generate_series(
+            0, date_part('day', window_to - window_from)::integer / unit.least_days + 2
+        ) AS number
+        WHERE unit.name = bucket
         UNION
         SELECT internal.hour_floor(window_from) + quarter * interval '15 minutes'
         FROM generate_series(0, (date_part('epoch', window_to - window_from) / 900)::integer + 4) AS quarter
@@ -153,7 +160,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION internal.buckets(timestamptz, timestamptz, text, text) IS
-'The hours or days (bucket: hour, day, or window for a single one) of (window_from, window_to] by the clock of a time zone, in order, without gaps; the first and the last are cut by the window.';
+'The hours, days, weeks, months or years (bucket: hour, day, week, month, year, or window for a single one) of (window_from, window_to] by the clock of a time zone, in order, without gaps; the first and the last are cut by the window.';
 
 -- Fields that qualify the figures of every answer: the share of the time they rest on, and why one is null.
 
