@@ -36,8 +36,8 @@ def database(postgres_server: Server) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def service(database: str) -> Iterator[Client]:
-    """The service of the small fleet."""
-    with running_service(DATABASE_URL=database) as client:
+    """The service of the small fleet; it waits a second for a database that is away."""
+    with running_service(DATABASE_URL=database, ENERGY_CONNECT_TIMEOUT_S="1") as client:
         fill(database, client)
         yield client
 
