@@ -294,6 +294,19 @@ def test_parts_of_a_vehicles_energy_add_up_to_it(service: Client, started: Brows
 
 
 @needs_browser
+def test_a_vehicles_year_is_shown_by_week_and_what_takes_a_month_offers_one(service: Client, started: Browser) -> None:
+    with Visit(started, service.address) as visit:
+        page = visit.open("/vehicles/V-202?from=now-365d")
+        part = page.get_by_role("region", name="Energy and ratio over time")
+        expect(part.locator(".readout").first).to_contain_text("By week.")
+        page.get_by_role("link", name="Show the last 30 days of it").first.click()
+        visit.settled()
+        expect(page.locator(".notice.wrong")).to_have_count(0)
+        expect(part.locator(".readout").first).to_contain_text("By day.")
+        assert visit.wrong == []
+
+
+@needs_browser
 def test_a_meter_says_on_which_day_its_ratio_fell(service: Client, started: Browser) -> None:
     with Visit(started, service.address) as visit:
         page = visit.open("/meters/M-101")

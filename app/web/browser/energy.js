@@ -63,7 +63,7 @@ function overTime(buckets, bucket, window) {
     return {
         times: startsOf(buckets),
         label: (index) => nameOf(buckets[index].window, bucket, window.tz),
-        head: bucket === "hour" ? "Hour" : bucket === "day" ? "Day" : "From",
+        head: bucket[0].toUpperCase() + bucket.slice(1),
         from: window.from,
         to: window.to,
         zone: window.tz,
