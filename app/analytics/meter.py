@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from app.analytics.buckets import Cut, cut_size
 from app.analytics.rounding import ENERGY_DIGITS, MINUTES_DIGITS, RATIO_DIGITS, VOLTAGE_DIGITS, rounded
 from app.analytics.sides import faults
 from app.db.pool import Database
 from app.errors import UnknownMeter
 from app.wire.energy import Window
-from app.wire.meter import FedVehicle, MeterEnergy, Voltage
+from app.wire.meter import FedVehicle, MeterBucket, MeterEnergy, MeterSeries, Voltage
 
 
 async def meter_energy(database: Database, meter_id: str, window: Window) -> MeterEnergy:
@@ -21,7 +22,7 @@ async def meter_energy(database: Database, meter_id: str, window: Window) -> Met
     )
     drawn = rows[0]
     if not drawn.is_known:
-        raise UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
+        raise _unknown(meter_id)
     return MeterEnergy(
         meterId=meter_id,
         window=window,
@@ -42,6 +43,38 @@ async def meter_energy(database: Database, meter_id: str, window: Window) -> Met
         reason=drawn.energy_ac_reason,
         faults=faults(drawn),
         vehicles=[_fed(row) for row in rows if row.vehicle_id is not None],
+    )
+
+
+async def meter_series(database: Database, meter_id: str, window: Window, cut: Cut) -> MeterSeries:
+    """A meter's AC energy and mean voltage for every bucket of a window, in order; energies add up to the window's.
+
+    Raises :class:`UnknownMeter`, :class:`InvalidParameter` where the time zone is not known, and :class:`DatabaseLost`.
+    Source: `api.meter_series`.
+    """
+    if cut.timezone != "UTC":
+        await cut_size(database, window, cut)
+    rows = await database.fetch_all("meter_series", {"meter_id": meter_id, **cut.parameters(window)})
+    if not rows[0].is_known:
+        raise _unknown(meter_id)
+    return MeterSeries(meter_id, window, cut.bucket, cut.timezone, [_bucket(row) for row in rows])
+
+
+def _unknown(meter_id: str) -> UnknownMeter:
+    return UnknownMeter(f"meter {meter_id} has no reading and no assignment, and is not registered")
+
+
+def _bucket(row: Any) -> MeterBucket:
+    return MeterBucket(
+        window=Window(row.bucket_from, row.bucket_to),
+        acConsumedKwh=rounded(row.energy_ac_kwh, ENERGY_DIGITS),
+        acAttributedKwh=rounded(row.energy_ac_attributed_kwh, ENERGY_DIGITS),
+        acUnattributedKwh=rounded(row.energy_ac_unattributed_kwh, ENERGY_DIGITS),
+        avgVoltage=rounded(row.voltage_mean_v, VOLTAGE_DIGITS),
+        readings=row.readings,
+        coverage=rounded(row.coverage, RATIO_DIGITS),
+        estimated=row.is_estimated,
+        pending=row.is_pending,
     )
 
 

@@ -48,6 +48,15 @@ async def meter_energy(request: Request) -> Response:
     return _json(await meter.meter_energy(database, meter_id, parameters.window(request, settings.max_window_days)))
 
 
+async def meter_series(request: Request) -> Response:
+    """A meter's energy bucket by bucket."""
+    settings, database, _, _ = _service(request)
+    meter_id = parameters.device_id(request, UnknownMeter)
+    cut = parameters.cut(request)
+    window = parameters.series_window(request, cut.bucket, settings)
+    return listed(request, await meter.meter_series(database, meter_id, window, cut))
+
+
 async def fleet_energy(request: Request) -> Response:
     """The fleet's energy over a window."""
     settings, database, _, _ = _service(request)

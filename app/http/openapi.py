@@ -45,7 +45,7 @@ from app.wire.fleet import Fleet, FleetSeries
 from app.wire.health import BatteryHealth, ChargerHealth
 from app.wire.live import LiveFleet, LiveMeter, LiveMeters, LiveVehicleDetail, LiveVehicles
 from app.wire.losses import Losses
-from app.wire.meter import MeterEnergy
+from app.wire.meter import MeterEnergy, MeterSeries
 from app.wire.performance import Performance, VehicleSeries
 from app.wire.quality import Quality, QualityKind, ReadingConflictList
 from app.wire.ranking import Groups, MeterSort, Order, RankedMeters, RankedVehicles, Sites, VehicleSort
@@ -178,6 +178,7 @@ _TABLES = (
     LiveVehicles,
     Losses,
     MeterCurve,
+    MeterSeries,
     Meters,
     Quality,
     RankedMeters,
@@ -286,6 +287,14 @@ OPERATIONS = (
         "/v1/analytics/performance/{id}/series",
         "A vehicle's performance by hour, day, week, month or year of a time zone, every bucket of the window",
         VehicleSeries,
+        problems=(404, 422, 503),
+        parameters=(*_WINDOW, *_CUT),
+    ),
+    Operation(
+        "GET",
+        "/v1/analytics/meters/{id}/series",
+        "A meter's energy by hour, day, week, month or year of a time zone, every bucket of the window",
+        MeterSeries,
         problems=(404, 422, 503),
         parameters=(*_WINDOW, *_CUT),
     ),

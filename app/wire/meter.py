@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from app.wire.energy import Fault, Reason, Window
+from app.wire.energy import Bucket, Fault, Reason, Window
 
 
 class Voltage(Struct):
@@ -46,3 +46,28 @@ class MeterEnergy(Struct):
     reason: Reason | None
     faults: list[Fault]
     vehicles: list[FedVehicle]
+
+
+class MeterBucket(Struct):
+    """A meter over one bucket of a series, which the window clips: its AC energy, attributed and unattributed, and mean
+    voltage, V; null where it sent no reading, or only its first as a register."""
+
+    window: Window
+    acConsumedKwh: float | None
+    acAttributedKwh: float | None
+    acUnattributedKwh: float | None
+    avgVoltage: float | None
+    readings: int
+    coverage: float | None
+    estimated: bool
+    pending: bool
+
+
+class MeterSeries(Struct):
+    """A meter by hour, day, week, month or year of a time zone, every bucket of the window in order."""
+
+    meterId: str
+    window: Window
+    bucket: Bucket
+    timezone: str
+    buckets: list[MeterBucket]

@@ -133,7 +133,8 @@ RETURNS TABLE (
     voltage_mean_v float8,
     readings bigint,
     coverage float8,
-    is_estimated boolean
+    is_estimated boolean,
+    is_pending boolean
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
 AS $$
@@ -149,7 +150,12 @@ AS $$
         internal.coverage(
             coalesce(drawn.readings, 0), internal.seconds_elapsed(slot.bucket_from, slot.bucket_to)
         ),
-        coalesce(drawn.is_estimated, false)
+        coalesce(drawn.is_estimated, false),
+        CASE
+            WHEN (SELECT internal.is_meter_pending(meter, window_from, window_to))
+                THEN internal.is_meter_pending(meter, slot.bucket_from, slot.bucket_to)
+            ELSE false
+        END
     FROM internal.buckets(window_from, window_to, bucket, timezone) AS slot
     LEFT JOIN (
         SELECT
@@ -167,4 +173,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.meter_series(text, timestamptz, timestamptz, text, text) IS
-'What a meter drew in every hour or day (bucket: hour, day, or window) of (window_from, window_to] by the clock of a time zone, in order: AC energy (kWh), of it attributed to the vehicles that it fed and not, mean voltage (V), readings, coverage, and whether the energy is estimated; null where nothing is known.';
+'What a meter drew in every bucket (hour, day, week, month, year, or window) of (window_from, window_to] by the clock of a time zone, in order: AC energy (kWh), of it attributed to the vehicles that it fed and not, mean voltage (V), readings, coverage, whether the energy is estimated, and whether late readings are still to come in; null where nothing is known.';

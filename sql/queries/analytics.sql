@@ -52,6 +52,23 @@ SELECT
     CASE WHEN vehicle_readings = 0 THEN 'no_readings' END AS battery_temp_reason
 FROM api.vehicle_series(%(vehicle_id)s, %(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
 
+-- name: meter_series
+SELECT
+    EXISTS (SELECT FROM api.live_meter_state AS live WHERE live.meter_id = %(meter_id)s)
+    OR EXISTS (SELECT FROM api.assignment WHERE assignment.meter_id = %(meter_id)s)
+    OR EXISTS (SELECT FROM api.meter AS listed WHERE listed.meter_id = %(meter_id)s) AS is_known,
+    bucket_from,
+    bucket_to,
+    energy_ac_kwh,
+    energy_ac_attributed_kwh,
+    energy_ac_unattributed_kwh,
+    voltage_mean_v,
+    readings,
+    coverage,
+    is_estimated,
+    is_pending
+FROM api.meter_series(%(meter_id)s, %(window_from)s, %(window_to)s, %(bucket)s, %(timezone)s);
+
 -- name: time_zone
 SELECT 1 FROM pg_timezone_names WHERE name = %(timezone)s;
 

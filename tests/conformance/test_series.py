@@ -10,7 +10,13 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, vehicle_reading
+from tests.support.readings import (
+    hours_ago,
+    insert_meter_readings,
+    insert_vehicle_readings,
+    meter_reading,
+    vehicle_reading,
+)
 from tests.support.service import Client
 
 Connection = psycopg.Connection[TupleRow]
@@ -20,6 +26,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 VEHICLE_SERIES = "/v1/analytics/performance/V-1/series"
 FLEET_SERIES = "/v1/analytics/fleet/series"
+METER_SERIES = "/v1/analytics/meters/M-1/series"
 
 
 def fill(connection: Connection, begins: datetime, ends: datetime, step: timedelta = 7 * MINUTE) -> None:
@@ -142,6 +149,39 @@ def test_weeks_months_and_years_are_those_of_the_calendar_and_add_up(
     assert total(fleet["buckets"], "acConsumedKwh") == pytest.approx(alone["totalEnergy"]["acConsumedKwh"], abs=1e-4)
 
 
+@pytest.mark.parametrize("is_register", [False, True], ids=["intervals", "register"])
+@pytest.mark.parametrize(("bucket", "timezone"), [("hour", "Asia/Kolkata"), ("day", "Europe/Berlin"), ("week", "UTC")])
+def test_a_meters_series_adds_up_and_each_bucket_is_the_answer_of_its_own_window(
+    client: Client, connection: Connection, bucket: str, timezone: str, is_register: bool
+) -> None:
+    begins = hours_ago(24 * 5)
+    if is_register:
+        assert client.put("/v1/meters/M-1", {"energyReading": "register"}).status == 200
+    fill(connection, begins, begins + 50 * HOUR)
+    window = (begins + 3 * HOUR + 11 * MINUTE, begins + 47 * HOUR + 29 * MINUTE)
+    series = ask(client, METER_SERIES, *window, bucket=bucket, timezone=timezone)
+    cut = edges(series)
+    assert (cut[0], cut[-1]) == window
+    names = ("acConsumedKwh", "acAttributedKwh", "acUnattributedKwh")
+    whole = ask(client, "/v1/analytics/meters/M-1", *window)
+    for name in names:
+        assert sum(one[name] for one in series["buckets"]) == pytest.approx(whole[name], abs=1e-6 * len(cut))
+    assert sum(one["readings"] for one in series["buckets"]) == whole["readings"]
+    assert whole["acUnattributedKwh"] > 0
+    for index in (0, len(cut) // 2, len(cut) - 2):
+        own, alone = series["buckets"][index], ask(client, "/v1/analytics/meters/M-1", cut[index], cut[index + 1])
+        for name in (*names, "readings", "coverage", "pending"):
+            assert own[name] == pytest.approx(alone[name], abs=2e-6), (name, index)
+        assert own["avgVoltage"] == alone["voltage"]["mean"]
+
+
+def test_the_series_of_a_meter_without_readings_is_empty_and_of_an_unknown_one_404(client: Client) -> None:
+    assert client.get(METER_SERIES).status == 404
+    client.put("/v1/meters/M-1", {"name": "One"})
+    buckets = client.get(METER_SERIES).json["buckets"]
+    assert {(one["acConsumedKwh"], one["acAttributedKwh"], one["readings"]) for one in buckets} == {(None, None, 0)}
+
+
 def test_only_long_buckets_have_long_windows(client: Client) -> None:
     client.ingest(vehicle_reading("V-1"))
     year = {"from_": (hours_ago(0) - 366 * DAY).isoformat(), "to": hours_ago(0).isoformat()}
@@ -179,9 +219,9 @@ def test_every_bucket_is_there_and_says_why_it_knows_nothing(client: Client, con
     assert [bucket["reasons"]["efficiencyRatio"] for bucket in empty["buckets"]] == ["no_readings"] * 2
 
 
-@pytest.mark.parametrize("path", [VEHICLE_SERIES, FLEET_SERIES])
+@pytest.mark.parametrize("path", [VEHICLE_SERIES, FLEET_SERIES, METER_SERIES])
 def test_a_zone_or_a_bucket_that_nobody_knows_is_422(client: Client, path: str) -> None:
-    client.ingest(vehicle_reading("V-1"))
+    client.ingest(vehicle_reading("V-1"), meter_reading("M-1"))
     zones = ("Europe/Atlantis", "CEST", "europe/berlin", "UTC+3", "", "Europe/Berlin'", "posix/UTC;", "../UTC")
     for field, value in (*(("timezone", zone) for zone in zones), ("bucket", "fortnight"), ("bucket", "window")):
         answer = client.get(path, **{field: value})

@@ -85,7 +85,7 @@ def test_every_object_of_schema_api_has_an_example(fleet: Connection) -> None:
 
 
 # Calls with one argument misspelt, and what the error says is allowed.
-BUCKETS = "Allowed: hour, day, window."
+BUCKETS = "Allowed: hour, day, week, month, year, window."
 ZONES = "Give a name of pg_timezone_names, for example Europe/Berlin, or UTC."
 KINDS = "Allowed: interval, register, session."
 DECISIONS = "Allowed: plain, reset, rollover, glitch, exchange."
@@ -107,10 +107,10 @@ MISSPELT = [
     ("SELECT * FROM api.fleet_energy(now() - interval '1 day', now(), NULL, 'UTC')", BUCKETS),
     ("SELECT * FROM api.fleet_energy(now() - interval '1 day', now(), 'window', 'Europe/Berln')", ZONES),
     ("SELECT * FROM api.fleet_energy(now() - interval '1 day', now(), 'day', 'UTC+2')", ZONES),
-    ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'month', 'UTC')", BUCKETS),
+    ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'Month', 'UTC')", BUCKETS),
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'hour', 'Berlin')", ZONES),
     ("SELECT * FROM api.vehicle_series('V-1', now() - interval '1 day', now(), 'hour', NULL)", ZONES),
-    ("SELECT * FROM api.meter_series('M-1', now() - interval '1 day', now(), 'month', 'UTC')", BUCKETS),
+    ("SELECT * FROM api.meter_series('M-1', now() - interval '1 day', now(), 'Month', 'UTC')", BUCKETS),
     ("SELECT * FROM api.meter_series('M-1', now() - interval '1 day', now(), 'hour', 'Berlin')", ZONES),
     ("SELECT * FROM api.device_ranking('meters', now() - interval '1 day', now())", DEVICES),
     ("SELECT * FROM api.device_ranking('meter', now() - interval '1 day', now(), 'energy')", FIGURES),

@@ -3,6 +3,7 @@
 The fleet charges over the day on which the clocks of Europe/Berlin went back last, of 25 hours, and the days around it.
 """
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from app.analytics import reports
+from app.config import Settings
 from app.http.openapi import OPERATIONS
 from tests.support.readings import insert_meter_readings, insert_vehicle_readings
 from tests.support.servers import Server, stop_jobs
@@ -164,7 +167,12 @@ def test_a_table_holds_all_or_says_where_it_goes_on(fleet: Client) -> None:
 
 
 @pytest.mark.parametrize("path", sorted({operation.path for operation in OPERATIONS if operation.is_table}))
-def test_every_list_and_series_is_a_table_too_even_without_a_row(client: Client, path: str) -> None:
+def test_every_list_and_series_is_a_table_too_even_without_a_row(
+    client: Client, migrated_database: str, path: str
+) -> None:
+    if path.startswith("/v1/database"):
+        # Else in the background, some time after the start.
+        asyncio.run(reports.compute(migrated_database, Settings(), 0.0))
     client.ingest(
         {"meterId": "M-1", "kwhConsumedAc": 1, "voltage": 230, "timestamp": datetime.now(UTC)},
         {"vehicleId": "V-1", "kwhDeliveredDc": 1, "soc": 50, "batteryTemp": 20, "timestamp": datetime.now(UTC)},
@@ -178,7 +186,7 @@ def test_every_list_and_series_is_a_table_too_even_without_a_row(client: Client,
     assert table(client.get(asked, format="csv")) == table(answer) or any(
         # Of the present, which goes on.
         part in path
-        for part in ("/live/", "series", "curve")
+        for part in ("/live/", "series", "curve", "losses")
     )
     assert client.get(asked, format="json").headers["content-type"] == "application/json"
 
@@ -205,5 +213,6 @@ def test_the_format_is_what_is_accepted_most(client: Client, accept: str, is_tab
     answer = client.request("GET", "/v1/sessions", headers={"Accept": accept})
     assert (answer.status, answer.headers["vary"]) == (200, "Accept")
     assert answer.headers["content-type"].startswith("text/csv") == is_table
-    # An answer that is no table is as long as ever.
-    assert client.request("GET", "/v1/analytics/losses?limit=5000", headers={"Accept": accept}).status == 422
+    # A list that is no table is as long as ever.
+    longest = client.request("GET", "/v1/sessions?limit=5000", headers={"Accept": accept})
+    assert longest.status == (200 if is_table else 422)

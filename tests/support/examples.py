@@ -64,6 +64,7 @@ EXAMPLES = (
     _get("/v1/analytics/performance/{id}/explain", "V-202", _HOURS),
     _get("/v1/analytics/performance/{id}/series", "V-202", _HOURS + "&bucket=hour&timezone=Europe/Berlin"),
     _get("/v1/analytics/meters/{id}", "M-101", _DAY),
+    _get("/v1/analytics/meters/{id}/series", "M-101", f"bucket=day&{_DAY}"),
     _get("/v1/analytics/meters", query=_DAY + "&sort=acConsumedKwh&limit=1"),
     _get("/v1/analytics/vehicles", query=_DAY + "&limit=1"),
     _get("/v1/analytics/vehicles/{id}/curve", "V-202", "from=2026-11-20T08:00:00Z&to=2026-11-20T08:30:00Z&bucket=15m"),
