@@ -109,7 +109,7 @@ const now = part("Now", {
                 label: "Charging now",
                 value: counted(meters.charging, "charger"),
                 note: `${kw(meters.powerKw)} kW from the grid`,
-                to: href("/vehicles", { show: "charging" }),
+                to: href("/meters", { show: "charging" }),
                 sign: "ac",
             },
             {
