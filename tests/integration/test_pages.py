@@ -311,6 +311,7 @@ def test_a_meter_says_on_which_day_its_ratio_fell(service: Client, started: Brow
     with Visit(started, service.address) as visit:
         page = visit.open("/meters/M-101")
         expect(page.get_by_text("Ratio fell from 0.910 to 0.780 on")).to_be_visible()
+        expect(page.get_by_role("group", name="Energy over time.").locator("canvas")).to_be_visible()
         assert visit.wrong == []
 
 

@@ -58,7 +58,7 @@ export function energyCharts({ buckets, bucket }, window, layersOf) {
 }
 
 /** What charts of a series have in common. */
-function overTime(buckets, bucket, window) {
+export function overTime(buckets, bucket, window) {
     const open = ({ from, to }) => change({ from: iso(Date.parse(from)), to: iso(Date.parse(to)), after: null });
     return {
         times: startsOf(buckets),

@@ -3,10 +3,10 @@
 import { href, idOfPage } from "./address.js";
 import { ask } from "./ask.js";
 import { assignments } from "./assignments.js";
-import { nameOf } from "./buckets.js";
+import { bucketOf, nameOf } from "./buckets.js";
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
-import { RATIO_LIMIT, RATIO_RANGE, stacked } from "./energy.js";
+import { RATIO_LIMIT, RATIO_RANGE, overTime, stacked } from "./energy.js";
 import { faultNotice } from "./faults.js";
 import { counted, energy, guessed, kwh, percent, ratio, volts } from "./figures.js";
 import { headed, start } from "./frame.js";
@@ -130,6 +130,23 @@ const ofDay = ({ totalEnergy: { acConsumedKwh, dcDeliveredKwh } }) => [
     },
 ];
 
+const series = part("Energy over time", {
+    load: (window, signal) =>
+        ask(
+            `/v1/analytics/meters/${path}/series`,
+            { ...asked(window), bucket: bucketOf(window), timezone: window.tz },
+            signal,
+        ),
+    draw: ({ buckets, bucket }, window) =>
+        buckets.some(({ readings }) => readings) &&
+        chart("Energy over time", { ...overTime(buckets, bucket, window), series: stacked(buckets.map(byUse)) }),
+});
+
+const byUse = ({ acAttributedKwh, acUnattributedKwh }) => [
+    { label: "AC for vehicles", value: acAttributedKwh, colour: "ac" },
+    { label: "AC for nobody", value: acUnattributedKwh, colour: "ac", isOutline: true },
+];
+
 const voltage = part("Power and voltage", {
     load: (window, signal) =>
         ask(
@@ -193,6 +210,7 @@ start([
     now("meters", describe),
     health,
     figures,
+    series,
     voltage,
     sessions,
     registerEvents("meterId", again),
