@@ -172,14 +172,20 @@ AS $$
             THEN moved.power_kw
         ELSE 0
     END
-    FROM (SELECT WHERE newest_at >= as_of - internal.silent_after() OFFSET 0) AS heard
+    -- A sub-select in an argument would keep the function from being inlined: it would be planned for each device.
+    FROM (
+        SELECT
+            newest_at - CASE
+                WHEN (SELECT internal.has_registers(kind_of_device)) THEN 2 * internal.longest_standstill()
+                ELSE interval '1 microsecond'
+            END AS powers_from
+        WHERE newest_at >= as_of - internal.silent_after()
+        OFFSET 0
+    ) AS heard
     CROSS JOIN LATERAL internal.reading_powers(
         kind_of_device,
         device,
-        newest_at - CASE
-            WHEN (SELECT internal.has_registers(kind_of_device)) THEN 2 * internal.longest_standstill()
-            ELSE interval '1 microsecond'
-        END,
+        heard.powers_from,
         newest_at,
         internal.earlier(as_of, 2),
         internal.earlier(as_of, -1)

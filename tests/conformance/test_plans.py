@@ -224,6 +224,14 @@ def explain_now(connection: Connection, device_type: Literal["meter", "vehicle"]
     return answer
 
 
+def explain_fleet_now(connection: Connection) -> Node:
+    """How what the fleet does now is put together."""
+    parameters = {"site": None, "group": None, "as_of": now()}
+    [(plan,)] = connection.execute(b"EXPLAIN (FORMAT JSON) " + query("fleet_now"), parameters).fetchall()
+    answer: Node = plan[0]
+    return answer
+
+
 def explain_sessions(connection: Connection, window: str, asked_at: datetime) -> Node:
     """How a page of sessions in a window is put together."""
     parameters = Page().parameters(Window(*ends(window, asked_at)))
@@ -247,6 +255,7 @@ def planned(connection: Connection, profile: str, asked_at: datetime) -> Stage:
     with connection.transaction():
         connection.execute("SET LOCAL enable_seqscan = off")
         stage.now.extend(explain_now(connection, kind) for kind in ("meter", "vehicle"))
+        stage.now.append(explain_fleet_now(connection))
     for window in WINDOWS:
         stage.chosen[window] = explain(connection, window, asked_at)
         with connection.transaction():
@@ -386,6 +395,14 @@ def test_what_devices_do_now_is_read_by_device(stages: dict[str, Stage]) -> None
                     assert "Seq Scan" not in node["Node Type"], node
                     assert re.search(rf"{relation.split('_')[0]}_id = |\bbucket_start = ", index_condition(node)), node
             assert found
+
+
+def test_powers_of_now_are_planned_once_for_all_devices(stages: dict[str, Stage]) -> None:
+    # A function that is not inlined is planned again for each device: at 10,000 devices that took 23 s.
+    for stage in stages.values():
+        for answer in stage.now:
+            called = {node["Function Name"] for node in nodes(answer["Plan"]) if node["Node Type"] == "Function Scan"}
+            assert "reading_powers" not in called
 
 
 @pytest.mark.parametrize("window", WINDOWS)
