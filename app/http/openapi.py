@@ -5,12 +5,14 @@ Each operation is described here once; a test compares the list with the routes.
 
 import re
 from functools import cache
+from inspect import cleandoc
 from types import UnionType
-from typing import Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import msgspec
 
 from app import __version__
+from app.config import Settings
 from app.http import tables
 from app.wire.assignments import (
     Assignment,
@@ -42,6 +44,7 @@ from app.wire.devices import (
 from app.wire.energy import Bucket, Format
 from app.wire.explanation import Explanation
 from app.wire.fleet import Fleet, FleetSeries
+from app.wire.glossary import structs, term
 from app.wire.health import BatteryHealth, ChargerHealth
 from app.wire.live import LiveFleet, LiveMeter, LiveMeters, LiveVehicleDetail, LiveVehicles
 from app.wire.losses import Losses
@@ -60,6 +63,7 @@ from app.wire.register_events import (
 )
 from app.wire.service import Problem, Status
 from app.wire.sessions import SessionDetail, Sessions, SessionState
+from app.wire.values import DeviceId, Instant, Label
 
 
 class Parameter(NamedTuple):
@@ -117,9 +121,43 @@ NDJSON = "application/x-ndjson"
 _PROBLEMS_OF_ALL = (400,)
 _PROBLEMS_OF_WRITES = (403, 415)
 
-_INSTANT = {"type": "string", "format": "date-time"}
-_ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with the type of its strings. In JSON Schema `$` is the end of a text, with nothing after it to exclude,
+    and RE2 has no way to."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_plain(option) for option in schema["anyOf"]]}
+    if "items" in schema:
+        return {**schema, "items": _plain(schema["items"])}
+    if "enum" in schema:
+        return {"type": "string", **schema}
+    return {**schema, "pattern": schema["pattern"].removesuffix(r"(?!\n)")} if "pattern" in schema else schema
+
+
+def _line(longest: int, *examples: str) -> dict[str, Any]:
+    return {"type": "string", "maxLength": longest, "examples": list(examples)}
+
+
+_MOST_READINGS = Settings().max_readings_per_request
+_MOST_ITEMS = msgspec.Meta(min_length=1, max_length=Settings().max_assignments_per_request)
+_INSTANT = _plain(msgspec.json.schema(Instant))
+_ID = _plain(msgspec.json.schema(DeviceId))
+_LABEL = _plain(msgspec.json.schema(Label))
 _BOOLEAN = {"type": "boolean"}
+_NUMBER = {"type": "integer", "format": "int64", "minimum": 0, "examples": [100]}
+_DURATION = {"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?[smhd]?$", "examples": ["15m"]}
+_SESSION_PLACE = _line(128, "2026-11-20T08:00:00Z,V-202")
+_PLACE = _line(128, "2026-11-20T08:00:00Z,meter,M-101")
+
+# What `{id}` of a path is, by tag.
+_DEVICE_ID = (_ID, "the id of the meter or vehicle")
+_IDS = {
+    "assignments": ({**_NUMBER, "minimum": 1, "examples": [42]}, "the number of the assignment"),
+    "sessions": (
+        _line(128, "42", "V-202,2026-11-20T08:00:00Z"),
+        "the session: the number of its assignment, or vehicle and start",
+    ),
+}
 
 _WINDOW = (
     Parameter(
@@ -147,7 +185,7 @@ _CUT = (
     ),
     Parameter(
         "timezone",
-        {"type": "string", "default": "UTC"},
+        {"type": "string", "pattern": "^[A-Za-z0-9_+/-]{1,64}$", "default": "UTC", "examples": ["Europe/Berlin"]},
         "IANA name of the time zone in which hours and days start, such as Europe/Berlin",
     ),
 )
@@ -157,7 +195,9 @@ _CURVE = Parameter(
     "length of a bucket; at most 3,000 buckets",
 )
 _LIMIT = Parameter(
-    "limit", {"type": "integer", "minimum": 1, "default": 100}, "length of the list; default of CSV: 10,000 rows"
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 100, "examples": [100]},
+    "length of the list, at most 1,000 (`ENERGY_MAX_LIST_LIMIT`); of CSV 10,000, which is its default",
 )
 _FORMAT = Parameter(
     "format",
@@ -194,7 +234,6 @@ _TABLES = (
     WaitingPlugOuts,
 )
 _PAGE = (Parameter("after", _ID, "list ids after this one: `next` of the previous page"), _LIMIT)
-_LABEL = {"type": "string", "minLength": 1, "maxLength": 100}
 _SITE = Parameter("site", _LABEL, "only meters of this site")
 _GROUP = Parameter("group", _LABEL, "only vehicles of this group")
 _SEARCH = Parameter("search", _LABEL, "only those whose id or name contains this text, in capitals or not")
@@ -208,15 +247,22 @@ _LIVE = (
     ),
     Parameter(
         "silentFor",
-        {"type": "string"},
+        _DURATION,
         "only those whose newest reading is older than this: seconds, or a number with s, m, h or d, such as 15m",
     ),
-    Parameter("seenWithin", {"type": "string"}, "only those whose newest reading is at most that old, such as 1h"),
+    Parameter("seenWithin", _DURATION, "only those whose newest reading is at most that old, such as 1h"),
     _SEARCH,
 )
 _AUTHOR = (
-    Parameter("X-Operator", {"type": "string", "maxLength": 128}, "who asks; stored with the change", "header"),
-    Parameter("reason", {"type": "string", "maxLength": 500}, "why; stored with the change"),
+    Parameter(
+        "X-Operator",
+        {"type": "string", "maxLength": 128, "examples": ["ana"]},
+        "who asks; stored with the change",
+        "header",
+    ),
+    Parameter(
+        "reason", {"type": "string", "maxLength": 500, "examples": ["wrong plug"]}, "why; stored with the change"
+    ),
 )
 _DEVICE = (
     Parameter("meterId", _ID, "only those of this meter"),
@@ -225,7 +271,7 @@ _DEVICE = (
 _PLACES = (
     Parameter(
         "after",
-        {"type": "string"},
+        _PLACE,
         "list what comes after this: `next` of the previous page, such as 2026-11-20T08:00:00Z,meter,M-101",
     ),
     _LIMIT,
@@ -245,9 +291,7 @@ def _ranked(sort: Any) -> tuple[Parameter, ...]:
             {"type": "string", "enum": list(get_args(Order))},
             "largest first (default), or last; ids: A to Z by default",
         ),
-        Parameter(
-            "after", {"type": "integer", "minimum": 0}, "list what comes after this: `next` of the previous page"
-        ),
+        Parameter("after", _NUMBER, "list what comes after this: `next` of the previous page"),
         _LIMIT,
     )
 
@@ -380,7 +424,7 @@ OPERATIONS = (
             *_WINDOW,
             Parameter(
                 "below",
-                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "examples": [0.85]},
                 "list devices below this ratio; default: 0.85, or what is normal for their power if that is higher",
             ),
             _LIMIT,
@@ -435,7 +479,7 @@ OPERATIONS = (
         "/v1/assignments",
         "State which meter feeds which vehicle: one assignment, or several (an array or lines), stored all or none",
         Assignment | Assignments | ItemResults,
-        NewAssignment | list[NewAssignment],
+        NewAssignment | Annotated[list[NewAssignment], _MOST_ITEMS],
         201,
         (409, 413, 422, 503),
         (Parameter("partial", _BOOLEAN, "store those that fit, and answer with a result for each (200)"), *_AUTHOR),
@@ -454,7 +498,7 @@ OPERATIONS = (
             Parameter("at", _INSTANT, "only those in force at this instant"),
             Parameter("from", _INSTANT, "only those in force at some time from this instant on"),
             Parameter("to", _INSTANT, "only those in force at some time before this instant"),
-            Parameter("after", {"type": "integer"}, "list ids after this one: `next` of the previous page"),
+            Parameter("after", _NUMBER, "list ids after this one: `next` of the previous page"),
             _LIMIT,
         ),
     ),
@@ -464,7 +508,7 @@ OPERATIONS = (
         "Apply what happened at a meter: plugIn, plugOut or handOver (the old assignment ends, a new one starts): "
         "one event, or several (an array or lines), in order of time. Events are idempotent and come in any order",
         ItemResult | ItemResults,
-        PlugEvent | list[PlugEvent],
+        PlugEvent | Annotated[list[PlugEvent], _MOST_ITEMS],
         problems=(404, 409, 413, 422, 503),
         parameters=_AUTHOR,
         lines=PlugEvent,
@@ -476,7 +520,7 @@ OPERATIONS = (
         RecordedChanges,
         problems=(422, 503),
         parameters=(
-            Parameter("after", {"type": "integer"}, "list changes after this one: `next` of the previous page"),
+            Parameter("after", _NUMBER, "list changes after this one: `next` of the previous page"),
             _LIMIT,
         ),
     ),
@@ -489,9 +533,7 @@ OPERATIONS = (
         parameters=(
             Parameter("meterId", _ID, "only those at this meter"),
             Parameter("vehicleId", _ID, "only those of this vehicle"),
-            Parameter(
-                "after", {"type": "integer", "minimum": 0}, "list ids after this one: `next` of the previous page"
-            ),
+            Parameter("after", _NUMBER, "list ids after this one: `next` of the previous page"),
             _LIMIT,
         ),
     ),
@@ -644,7 +686,7 @@ OPERATIONS = (
         DecisionChanges,
         problems=(422, 503),
         parameters=(
-            Parameter("after", {"type": "integer"}, "list changes after this one: `next` of the previous page"),
+            Parameter("after", _NUMBER, "list changes after this one: `next` of the previous page"),
             _LIMIT,
         ),
     ),
@@ -666,7 +708,7 @@ OPERATIONS = (
             ),
             Parameter(
                 "after",
-                {"type": "string"},
+                _SESSION_PLACE,
                 "list what comes after this: `next` of the previous page, such as 2026-11-20T08:00:00Z,V-202",
             ),
             _LIMIT,
@@ -694,17 +736,15 @@ OPERATIONS = (
             _SEARCH,
             Parameter(
                 "silentFor",
-                {"type": "string", "default": "1h"},
+                {**_DURATION, "default": "1h"},
                 "from when on a device is silent: seconds, or a number with s, m, h or d, such as 15m",
             ),
             Parameter(
                 "lateBy",
-                {"type": "string", "default": "1h"},
+                {**_DURATION, "default": "1h"},
                 "a device is late where its newest reading came so much after it was taken, such as 15m",
             ),
-            Parameter(
-                "after", {"type": "integer", "minimum": 0}, "list what comes after this: `next` of the previous page"
-            ),
+            Parameter("after", _NUMBER, "list what comes after this: `next` of the previous page"),
             _LIMIT,
         ),
     ),
@@ -780,9 +820,22 @@ def _schemas() -> tuple[dict[str, Any], dict[str, Any]]:
     by_part = dict(zip(parts, found, strict=True))
     schemas = {_key(type_): _any_of([by_part[part] for part in _parts(type_)]) for type_ in (*wanted, Problem)}
     one = _any_of([by_part[MeterReading], by_part[VehicleReading]])
-    schemas[_key(_Readings)] = _any_of([one, {"type": "array", "items": one}])
+    schemas[_key(_Readings)] = _any_of([one, {"type": "array", "items": one, "maxItems": _MOST_READINGS}])
     schemas[_key(_Reading)] = one
-    return schemas, components
+    return schemas, {name: _component(name, schema) for name, schema in components.items()}
+
+
+def _component(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a struct, with what its properties mean, in patterns that every language takes."""
+    struct = structs()[name]
+    properties = {}
+    for field, described in schema["properties"].items():
+        meaning, example = term(struct, field)
+        properties[field] = {**_plain(described), "description": meaning}
+        # A name may be a number in one struct and counts of both sides in another.
+        if example is not None and "$ref" not in described and described.get("type") != "array":
+            properties[field]["examples"] = [example]
+    return {**schema, "description": cleandoc(schema["description"]), "properties": properties}
 
 
 def _parts(type_: Any) -> tuple[Any, ...]:
@@ -822,12 +875,17 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         },
     }
     if "{id}" in operation.path:
-        described["parameters"].insert(0, {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+        schema, description = _IDS.get(operation.tag, _DEVICE_ID)
+        described["parameters"].insert(
+            0, {"name": "id", "in": "path", "required": True, "schema": schema, "description": description}
+        )
     if operation.body is not None:
         content = {"application/json": {"schema": schemas[_key(operation.body)]}}
         if operation.lines is not None:
             content[NDJSON] = {"schema": schemas[_key(operation.lines)]}
         described["requestBody"] = {"required": True, "content": content}
     if "503" in described["responses"]:
-        described["responses"]["503"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
+        described["responses"]["503"]["headers"] = {
+            "Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "when to try again, s"}
+        }
     return described

@@ -88,12 +88,17 @@ def _of_fields(described: inspect.StructType, path: str, outer: Callable[[Any], 
 
 def _nested(type_: inspect.Type) -> inspect.StructType | None:
     """The struct that a field holds, always or sometimes."""
-    options = type_.types if isinstance(type_, inspect.UnionType) else (type_,)
-    return next((option for option in options if isinstance(option, inspect.StructType)), None)
+    return next((option for option in _options(type_) if isinstance(option, inspect.StructType)), None)
+
+
+def _options(type_: inspect.Type) -> Iterator[inspect.Type]:
+    """What a value of a type may be, whatever is described about it."""
+    for option in type_.types if isinstance(type_, inspect.UnionType) else (type_,):
+        yield option.type if isinstance(option, inspect.Metadata) else option
 
 
 def _unit(name: str, path: str, type_: inspect.Type) -> str:
-    options = type_.types if isinstance(type_, inspect.UnionType) else (type_,)
+    options = tuple(_options(type_))
     if any(isinstance(option, inspect.DateTimeType) for option in options):
         return " (UTC)"
     unit = "V" if path.startswith("voltage.") else _UNITS.get(name)

@@ -1,11 +1,10 @@
 """Assignments, plug-in and plug-out events, and their results."""
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from app.wire.values import DeviceId, Instant
+from app.wire.values import Count, DeviceId, Instant, RowId
 
 
 class NewAssignment(Struct, forbid_unknown_fields=True):
@@ -39,18 +38,18 @@ class PlugEvent(Struct, forbid_unknown_fields=True):
 class Assignment(Struct):
     """Which meter fed which vehicle, from when to when (null while it lasts): the readings stamped in `(from, to]`."""
 
-    id: int
+    id: RowId
     meterId: str
     vehicleId: str
-    from_: datetime = field(name="from")
-    to: datetime | None
+    from_: Instant = field(name="from")
+    to: Instant | None
 
 
 class Assignments(Struct):
     """A page of assignments by id; `next` is what to pass as `after`, null on the last page."""
 
     assignments: list[Assignment]
-    next: int | None
+    next: Count | None
 
 
 class AssignmentValues(Struct):
@@ -58,16 +57,16 @@ class AssignmentValues(Struct):
 
     meterId: str
     vehicleId: str
-    from_: datetime = field(name="from")
-    to: datetime | None
+    from_: Instant = field(name="from")
+    to: Instant | None
 
 
 class RecordedChange(Struct):
     """One change of an assignment: `before` is null where it was created, `after` where it was voided."""
 
-    id: int
-    assignmentId: int
-    at: datetime
+    id: RowId
+    assignmentId: RowId
+    at: Instant
     action: Literal["created", "changed", "voided"]
     databaseRole: str
     operator: str | None
@@ -80,17 +79,17 @@ class RecordedChanges(Struct):
     """A page of changes in the order they were made; `next` is what to pass as `after`, null on the last page."""
 
     changes: list[RecordedChange]
-    next: int | None
+    next: Count | None
 
 
 class AssignmentHistory(Struct):
     """An assignment, or the last values of a voided one, with its newest changes in the order they were made."""
 
-    id: int
+    id: RowId
     meterId: str
     vehicleId: str
-    from_: datetime = field(name="from")
-    to: datetime | None
+    from_: Instant = field(name="from")
+    to: Instant | None
     voided: bool
     changes: list[RecordedChange]
 
@@ -99,7 +98,7 @@ class Overlap(Struct):
     """One assignment of a request and those that it overlaps: stored ones, and those before it in the request, whose id
     is theirs only if the request is stored."""
 
-    index: int
+    index: Count
     overlaps: list[Assignment]
 
 
@@ -122,21 +121,21 @@ class ItemResult(Struct):
     voided.
     """
 
-    index: int
+    index: Count
     outcome: Literal["created", "closed", "waiting", "unchanged", "refused"]
     assignment: Assignment | None
     closed: list[Assignment]
     error: ItemError | None
     clipped: list[Assignment] = []
-    replacedEnd: datetime | None = None
+    replacedEnd: Instant | None = None
 
 
 class ItemResults(Struct):
     """The results of a request's items, in their order; the three counts add up to their number."""
 
-    kept: int
-    unchanged: int
-    refused: int
+    kept: Count
+    unchanged: Count
+    refused: Count
     results: list[ItemResult]
 
 
@@ -144,11 +143,11 @@ class WaitingPlugOut(Struct):
     """A plugOut that ended nothing when it came, at `notedAt`: it ends the plugIn before it, should that still come.
     `vehicleId` null: whichever vehicle was plugged in."""
 
-    id: int
+    id: RowId
     meterId: str
     vehicleId: str | None
-    at: datetime
-    notedAt: datetime
+    at: Instant
+    notedAt: Instant
     databaseRole: str
     operator: str | None
     reason: str | None
@@ -159,5 +158,5 @@ class WaitingPlugOuts(Struct):
     page."""
 
     plugOuts: list[WaitingPlugOut]
-    total: int
-    next: int | None
+    total: Count
+    next: Count | None

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from app.wire.energy import Window
+from app.wire.values import BatteryTempC, Count, SocPct, VoltageV
 
 CurveBucket = Literal["1m", "5m", "15m"]
 
@@ -16,8 +17,8 @@ class MeterPoint(Struct):
     window: Window
     acConsumedKwh: float | None
     powerKw: float | None
-    voltage: float | None
-    readings: int
+    voltage: VoltageV | None
+    readings: Count
 
 
 class VehiclePoint(Struct):
@@ -27,9 +28,9 @@ class VehiclePoint(Struct):
     window: Window
     dcDeliveredKwh: float | None
     powerKw: float | None
-    soc: float | None
-    batteryTemp: float | None
-    readings: int
+    soc: SocPct | None
+    batteryTemp: BatteryTempC | None
+    readings: Count
 
 
 class MeterCurve(Struct):

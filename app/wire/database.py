@@ -3,10 +3,11 @@
 `…Bytes` are bytes, `…Days` are days, `…Seconds` seconds.
 """
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct, field
+
+from app.wire.values import Bytes, Count, Instant
 
 
 class DatabasePolicy(Struct):
@@ -25,16 +26,16 @@ class DatabaseRelation(Struct):
     in return for what comes. `compressionRatio`: how many times smaller the columnstore made its chunks."""
 
     relation: str
-    rows: int | None
-    totalBytes: int
-    indexBytes: int
+    rows: Count | None
+    totalBytes: Bytes
+    indexBytes: Bytes
     compressionRatio: float | None
-    chunks: int
-    chunksCompressed: int
-    from_: datetime | None = field(name="from")
-    to: datetime | None
+    chunks: Count
+    chunksCompressed: Count
+    from_: Instant | None = field(name="from")
+    to: Instant | None
     historyDays: float | None
-    bytesPerDay: int | None
+    bytesPerDay: Bytes | None
     growing: bool
     policy: DatabasePolicy
 
@@ -46,12 +47,12 @@ class DatabaseJob(Struct):
     job: str
     relation: str | None
     everySeconds: float
-    lastStartedAt: datetime | None
-    lastSucceededAt: datetime | None
-    nextRunAt: datetime | None
+    lastStartedAt: Instant | None
+    lastSucceededAt: Instant | None
+    nextRunAt: Instant | None
     lastStatus: str
-    runs: int | None
-    failures: int | None
+    runs: Count | None
+    failures: Count | None
     lastError: str | None
     scheduled: bool
 
@@ -60,10 +61,10 @@ class DatabaseFigures(Struct):
     """The database as it was at `computedAt`. `diskDaysLeft`: until the disk is full at the present growth; null where
     nothing grows, or `diskFreeBytes` is not known: `CALL api.set_disk_size('500 GB')` says how large the disk is."""
 
-    computedAt: datetime
-    databaseBytes: int
-    growthBytesPerDay: int
-    diskFreeBytes: int | None
+    computedAt: Instant
+    databaseBytes: Bytes
+    growthBytesPerDay: Bytes
+    diskFreeBytes: Bytes | None
     diskDaysLeft: float | None
     relations: list[DatabaseRelation]
     jobs: list[DatabaseJob]
@@ -81,6 +82,6 @@ class DatabaseFinding(Struct):
 class DatabaseFindings(Struct):
     """What was not normal at `computedAt`, the worst first; `severity` is the worst of all, none where all was well."""
 
-    computedAt: datetime
+    computedAt: Instant
     severity: Literal["critical", "warning", "note", "none"]
     findings: list[DatabaseFinding]

@@ -1,11 +1,10 @@
 """Devices: their properties, and what their kWh values mean."""
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from app.wire.values import CapacityKwh, EnergyReading, Instant, Label, ModulusKwh, PowerKw
+from app.wire.values import CapacityKwh, Count, EnergyReading, Instant, Label, ModulusKwh, PowerKw
 
 
 class DeviceKind(Struct):
@@ -19,8 +18,8 @@ class DeviceKind(Struct):
     energyReading: EnergyReading
     registerModulusKwh: float | None
     fleetDefault: bool
-    from_: datetime | None = field(name="from")
-    to: datetime | None
+    from_: Instant | None = field(name="from")
+    to: Instant | None
 
 
 class Meter(Struct):
@@ -34,7 +33,7 @@ class Meter(Struct):
     energyReading: EnergyReading
     registerModulusKwh: float | None
     fleetDefault: bool
-    since: datetime | None
+    since: Instant | None
     ratedPowerKw: float | None
 
 
@@ -49,7 +48,7 @@ class Vehicle(Struct):
     energyReading: EnergyReading
     registerModulusKwh: float | None
     fleetDefault: bool
-    since: datetime | None
+    since: Instant | None
     ratedPowerKw: float | None
     batteryCapacityKwh: float | None
 
@@ -70,9 +69,9 @@ class Judged(Struct):
     """Steps of a register that a change judged anew: those of `readings` readings after `from` (null: always), and
     the `events` among them. `pending`: later readings are still to be judged."""
 
-    from_: datetime | None = field(name="from")
-    readings: int
-    events: int
+    from_: Instant | None = field(name="from")
+    readings: Count
+    events: Count
     pending: bool
 
 
@@ -150,8 +149,8 @@ class ChangedFleetDefaults(FleetDefaults):
     many registers still wait for that."""
 
     outcome: Literal["changed", "unchanged"]
-    registersJudged: int
-    registersWaiting: int
+    registersJudged: Count
+    registersWaiting: Count
     pending: bool
 
 

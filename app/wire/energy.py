@@ -3,17 +3,18 @@
 A ratio is DC / AC, a share or coverage goes from 0 to 1. What is not known is null, and a reason beside it says why.
 """
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct, field
+
+from app.wire.values import Count, Instant, Share
 
 
 class Window(Struct):
     """A range of time. It takes the readings stamped in `(from, to]`: `from` is excluded, `to` included."""
 
-    from_: datetime = field(name="from")
-    to: datetime
+    from_: Instant = field(name="from")
+    to: Instant
 
 
 class BothEnergies(Struct):
@@ -40,8 +41,8 @@ class SpannedEnergy(Struct):
 class ReadingCounts(Struct):
     """How many readings a figure is based on."""
 
-    meter: int
-    vehicle: int
+    meter: Count
+    vehicle: Count
 
 
 class Coverage(Struct):
@@ -50,15 +51,15 @@ class Coverage(Struct):
     A meter's minutes are expected while it was assigned, a vehicle's throughout the window, as far as it has passed.
     """
 
-    meter: float | None
-    vehicle: float | None
+    meter: Share | None
+    vehicle: Share | None
 
 
 class SideCounts(Struct):
     """A count for the meters and one for the vehicle."""
 
-    meter: int
-    vehicle: int
+    meter: Count
+    vehicle: Count
 
 
 Reason = Literal[
@@ -80,7 +81,7 @@ class FaultyReading(Struct):
     """A reading with more energy than the device can deliver in the seconds since its previous one (null: none within
     a day)."""
 
-    timestamp: datetime
+    timestamp: Instant
     kwh: float
     secondsSincePrevious: float | None
     mostKwh: float
@@ -98,7 +99,7 @@ class Fault(Struct):
     deviceType: Literal["meter", "vehicle"]
     deviceId: str
     cause: Cause
-    readings: int
+    readings: Count
     examples: list[FaultyReading]
 
 

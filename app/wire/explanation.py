@@ -1,12 +1,12 @@
 """What a vehicle's performance is made of."""
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
 from app.wire.energy import Window
 from app.wire.performance import Performance
+from app.wire.values import Count, Instant, RowId
 
 
 class RegisterStep(Struct):
@@ -17,7 +17,7 @@ class RegisterStep(Struct):
     `glitch`, `exchange`: what an operator decided.
     """
 
-    timestamp: datetime
+    timestamp: Instant
     step: Literal["baseline", "return", "reset", "rollover", "break", "plain", "glitch", "exchange"]
     beforeKwh: float | None
     registerKwh: float
@@ -30,12 +30,12 @@ class EnergyPart(Struct):
     change of kind.
     """
 
-    hour: datetime
+    hour: Instant
     source: Literal["rollup", "cut_hour"]
     energyReading: Literal["interval", "register", "session"]
-    firstReading: datetime
-    lastReading: datetime
-    readings: int
+    firstReading: Instant
+    lastReading: Instant
+    readings: Count
     energyKwh: float | None
     estimated: bool
     steps: list[RegisterStep]
@@ -46,9 +46,9 @@ class ExplainedStretch(Struct):
     readings that belong to it. Without a meter: what arrived elsewhere."""
 
     meterId: str | None
-    assignmentId: int | None
+    assignmentId: RowId | None
     window: Window
-    readings: int
+    readings: Count
     energyKwh: float | None
     parts: list[EnergyPart]
 

@@ -3,12 +3,13 @@
 from msgspec import Struct
 
 from app.wire.energy import Bucket, Coverage, ReadingCounts, Reason, TotalEnergy, Window
+from app.wire.values import Count
 
 
 class Matched(Struct):
     """Vehicles with readings on both sides: how many, and the energies of which the ratio is."""
 
-    vehicles: int
+    vehicles: Count
     acConsumedKwh: float | None
     dcDeliveredKwh: float | None
 
@@ -16,15 +17,15 @@ class Matched(Struct):
 class Seen(Struct):
     """Devices with a reading."""
 
-    meters: int
-    vehicles: int
+    meters: Count
+    vehicles: Count
 
 
 class AtFault(Struct):
     """Devices whose data is at fault (implausible power, an unsteady register): their vehicles are not matched."""
 
-    meters: int
-    vehicles: int
+    meters: Count
+    vehicles: Count
 
 
 class FleetReasons(Struct):

@@ -1,11 +1,11 @@
 """The health of batteries and chargers."""
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
 from app.wire.energy import BothEnergies, Coverage, ReadingCounts, Window
+from app.wire.values import BatteryTempC, Count, Instant, Share
 
 HealthReason = Literal[
     "no_readings", "too_few_stretches", "uncertain", "too_few_months", "no_assignment", "too_few_days", "data_fault"
@@ -19,10 +19,10 @@ class HoursLeftOut(Struct):
     `noEnergy`: it rises without energy. `power`: more energy than the vehicle takes.
     """
 
-    jump: int
-    frozen: int
-    noEnergy: int
-    power: int
+    jump: Count
+    frozen: Count
+    noEnergy: Count
+    power: Count
 
 
 class Capacity(Struct):
@@ -35,7 +35,7 @@ class Capacity(Struct):
     standardErrorKwh: float | None
     lowKwh: float | None
     highKwh: float | None
-    stretches: int
+    stretches: Count
     hoursLeftOut: HoursLeftOut
     reason: HealthReason | None
 
@@ -66,9 +66,9 @@ class BatteryHealth(Struct):
     trend: Trend
     months: list[BatteryMonth]
     hoursAbove40C: float | None
-    maxBatteryTemp: float | None
-    readings: int
-    coverage: float | None
+    maxBatteryTemp: BatteryTempC | None
+    readings: Count
+    coverage: Share | None
     pending: bool
 
 
@@ -85,7 +85,7 @@ class ChargerDay(Struct):
 class Change(Struct):
     """The day on which a charger's ratio changed, and the ratios before and after."""
 
-    since: datetime
+    since: Instant
     before: float
     after: float
 

@@ -1,8 +1,8 @@
 """What devices do now."""
 
-from datetime import datetime
-
 from msgspec import Struct
+
+from app.wire.values import BatteryTempC, Count, EnergyKwh, Instant, SocPct, VoltageV
 
 
 class LiveMeter(Struct):
@@ -18,15 +18,15 @@ class LiveMeter(Struct):
     meterId: str
     name: str | None
     site: str | None
-    timestamp: datetime
-    kwhConsumedAc: float
-    voltage: float
+    timestamp: Instant
+    kwhConsumedAc: EnergyKwh
+    voltage: VoltageV
     charging: bool
     powerKw: float | None
     vehicleId: str | None
-    since: datetime | None
+    since: Instant | None
     kwhSincePlugIn: float | None
-    receivedAt: datetime
+    receivedAt: Instant
 
 
 class LiveVehicle(Struct):
@@ -38,17 +38,17 @@ class LiveVehicle(Struct):
     vehicleId: str
     name: str | None
     group: str | None
-    timestamp: datetime
-    soc: float
-    kwhDeliveredDc: float
-    batteryTemp: float
+    timestamp: Instant
+    soc: SocPct
+    kwhDeliveredDc: EnergyKwh
+    batteryTemp: BatteryTempC
     charging: bool
     powerKw: float | None
     meterId: str | None
-    since: datetime | None
+    since: Instant | None
     kwhSincePlugIn: float | None
     minutesToFull: float | None
-    receivedAt: datetime
+    receivedAt: Instant
 
 
 class LiveVehicleDetail(LiveVehicle):
@@ -64,7 +64,7 @@ class LiveMeters(Struct):
     """A page of meters by key; `total` counts the whole list, `next` is what to pass as `after`, null on the last
     page."""
 
-    total: int
+    total: Count
     meters: list[LiveMeter]
     next: str | None
 
@@ -73,7 +73,7 @@ class LiveVehicles(Struct):
     """A page of vehicles by key; `total` counts the whole list, `next` is what to pass as `after`, null on the last
     page."""
 
-    total: int
+    total: Count
     vehicles: list[LiveVehicle]
     next: str | None
 
@@ -82,9 +82,9 @@ class LiveCounts(Struct):
     """How many devices ever sent a reading, how many are silent (none for 30 minutes), how many charge, and the power
     (kW) at which they do: AC of meters, DC of vehicles."""
 
-    devices: int
-    silent: int
-    charging: int
+    devices: Count
+    silent: Count
+    charging: Count
     powerKw: float
 
 

@@ -1,11 +1,11 @@
 """Where energy is lost."""
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
 from app.wire.energy import Cause, Coverage, ReadingCounts, Window
+from app.wire.values import Count, Instant, Share
 
 Verdict = Literal[
     "abnormal_loss", "normal_for_power", "data_fault", "implausible_power", "unsteady_register", "unattributed"
@@ -35,7 +35,7 @@ class Loss(Struct):
     expectedRatio: float | None
     lostKwh: float | None
     lostBeyondExpectedKwh: float | None
-    since: datetime | None
+    since: Instant | None
     readings: ReadingCounts
     coverage: Coverage
 
@@ -43,7 +43,7 @@ class Loss(Struct):
 class LossList(Struct):
     """Devices with the most kWh first; `devices` and `kwh` count the whole list, `listed` is its beginning."""
 
-    devices: int
+    devices: Count
     kwh: float
     listed: list[Loss]
 
@@ -53,14 +53,14 @@ class UnattributedMeter(Struct):
 
     meterId: str
     acConsumedKwh: float
-    readings: int
-    coverage: float | None
+    readings: Count
+    coverage: Share | None
 
 
 class UnattributedList(Struct):
     """Meters with the most kWh first; `devices` and `kwh` count the whole list, `listed` is its beginning."""
 
-    devices: int
+    devices: Count
     kwh: float
     listed: list[UnattributedMeter]
 
@@ -72,7 +72,7 @@ class LossTotal(Struct):
     list: Listed
     type: DeviceType
     verdict: Verdict
-    devices: int
+    devices: Count
     acConsumedKwh: float | None
     dcDeliveredKwh: float | None
     efficiencyRatio: float | None

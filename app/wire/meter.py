@@ -3,14 +3,15 @@
 from msgspec import Struct
 
 from app.wire.energy import Bucket, Fault, Reason, Window
+from app.wire.values import Count, Share, VoltageV
 
 
 class Voltage(Struct):
     """Voltages of a meter, V to 2 decimals; null where there is no reading."""
 
-    mean: float | None
-    min: float | None
-    max: float | None
+    mean: VoltageV | None
+    min: VoltageV | None
+    max: VoltageV | None
 
 
 class FedVehicle(Struct):
@@ -22,7 +23,7 @@ class FedVehicle(Struct):
     acConsumedKwh: float | None
     dcDeliveredKwh: float | None
     efficiencyRatio: float | None
-    readings: int
+    readings: Count
 
 
 class MeterEnergy(Struct):
@@ -37,9 +38,9 @@ class MeterEnergy(Struct):
     acAttributedKwh: float | None
     acUnattributedKwh: float | None
     voltage: Voltage
-    readings: int
-    coverage: float | None
-    resets: int
+    readings: Count
+    coverage: Share | None
+    resets: Count
     spannedKwh: float
     estimated: bool
     pending: bool
@@ -56,9 +57,9 @@ class MeterBucket(Struct):
     acConsumedKwh: float | None
     acAttributedKwh: float | None
     acUnattributedKwh: float | None
-    avgVoltage: float | None
-    readings: int
-    coverage: float | None
+    avgVoltage: VoltageV | None
+    readings: Count
+    coverage: Share | None
     estimated: bool
     pending: bool
 

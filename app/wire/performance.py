@@ -13,6 +13,7 @@ from app.wire.energy import (
     TotalEnergy,
     Window,
 )
+from app.wire.values import BatteryTempC
 
 
 class Performance(Struct):
@@ -27,7 +28,7 @@ class Performance(Struct):
     window: Window
     totalEnergy: TotalEnergy
     efficiencyRatio: float | None
-    avgBatteryTemp: float | None
+    avgBatteryTemp: BatteryTempC | None
     meters: list[str]
     readings: ReadingCounts
     coverage: Coverage
@@ -46,7 +47,7 @@ class VehicleBucket(Struct):
     window: Window
     totalEnergy: TotalEnergy
     efficiencyRatio: float | None
-    avgBatteryTemp: float | None
+    avgBatteryTemp: BatteryTempC | None
     readings: ReadingCounts
     coverage: Coverage
     spannedKwh: SpannedEnergy

@@ -1,11 +1,11 @@
 """What is wrong with the data, as lists to work through."""
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
 from app.wire.energy import Cause, Window
+from app.wire.values import Count, Instant
 
 QualityKind = Literal["fault", "conflict", "register", "arrival", "plugOut"]
 QualityCode = Literal[
@@ -40,9 +40,9 @@ class QualityIssue(Struct):
     name: str | None
     site: str | None
     group: str | None
-    firstAt: datetime | None
-    lastAt: datetime | None
-    count: int | None
+    firstAt: Instant | None
+    lastAt: Instant | None
+    count: Count | None
     doubtfulKwh: float | None
     see: str
 
@@ -50,11 +50,11 @@ class QualityIssue(Struct):
 class QualityCounts(Struct):
     """How many issues there are of each kind; null where the request leaves the kind out."""
 
-    fault: int | None
-    conflict: int | None
-    register: int | None
-    arrival: int | None
-    plugOut: int | None
+    fault: Count | None
+    conflict: Count | None
+    register: Count | None
+    arrival: Count | None
+    plugOut: Count | None
 
 
 class Quality(Struct):
@@ -62,11 +62,11 @@ class Quality(Struct):
     the last page. `pending`: committed readings may be missing in the faults yet."""
 
     window: Window
-    total: int
+    total: Count
     counts: QualityCounts
     issues: list[QualityIssue]
     pending: bool
-    next: int | None
+    next: Count | None
 
 
 class ReadingConflicts(Struct):
@@ -75,12 +75,12 @@ class ReadingConflicts(Struct):
 
     meterId: str | None
     vehicleId: str | None
-    day: datetime
-    conflicts: int
-    firstAt: datetime
-    lastAt: datetime
-    lastReceivedAt: datetime
-    exampleAt: datetime
+    day: Instant
+    conflicts: Count
+    firstAt: Instant
+    lastAt: Instant
+    lastReceivedAt: Instant
+    exampleAt: Instant
     keptKwh: float
     sentKwh: float
 
@@ -89,5 +89,5 @@ class ReadingConflictList(Struct):
     """A page of conflicts by day and device; `next` is what to pass as `after`, null on the last page."""
 
     conflicts: list[ReadingConflicts]
-    total: int
+    total: Count
     next: str | None

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from app.wire.energy import Window
+from app.wire.values import BatteryTempC, Count, Share, VoltageV
 
 Verdict = Literal["normal", "abnormal_loss", "data_fault", "implausible_power", "unsteady_register"]
 Order = Literal["desc", "asc"]
@@ -58,10 +59,10 @@ class RankedDevice(Struct):
     meanPowerKw: float | None
     lostKwh: float | None
     lostBeyondExpectedKwh: float | None
-    sessions: int
-    hoursInUse: int
-    readings: int
-    coverage: float | None
+    sessions: Count
+    hoursInUse: Count
+    readings: Count
+    coverage: Share | None
     estimated: bool
 
 
@@ -70,7 +71,7 @@ class RankedMeter(RankedDevice):
 
     site: str | None
     acUnattributedKwh: float | None
-    avgVoltage: float | None
+    avgVoltage: VoltageV | None
 
 
 class RankedVehicle(RankedDevice):
@@ -78,7 +79,7 @@ class RankedVehicle(RankedDevice):
 
     group: str | None
     dcElsewhereKwh: float | None
-    avgBatteryTemp: float | None
+    avgBatteryTemp: BatteryTempC | None
 
 
 class RankedMeters(Struct):
@@ -86,10 +87,10 @@ class RankedMeters(Struct):
     pass as `after`, null on the last page."""
 
     window: Window
-    total: int
+    total: Count
     meters: list[RankedMeter]
     pending: bool
-    next: int | None
+    next: Count | None
 
 
 class RankedVehicles(Struct):
@@ -97,26 +98,26 @@ class RankedVehicles(Struct):
     pass as `after`, null on the last page."""
 
     window: Window
-    total: int
+    total: Count
     vehicles: list[RankedVehicle]
     pending: bool
-    next: int | None
+    next: Count | None
 
 
 class PlaceTotals(Struct):
     """What the devices of a site or group add up to: how many there are and how many sent a reading; the ratio is of
     those that have one, `lostBeyondExpectedKwh` of the `devicesWithLosses` with the verdict `abnormal_loss`."""
 
-    devices: int
-    devicesSeen: int
+    devices: Count
+    devicesSeen: Count
     acConsumedKwh: float | None
     dcDeliveredKwh: float | None
     efficiencyRatio: float | None
     lostBeyondExpectedKwh: float
-    devicesWithLosses: int
-    devicesAtFault: int
-    sessions: int
-    hoursInUse: int
+    devicesWithLosses: Count
+    devicesAtFault: Count
+    sessions: Count
+    hoursInUse: Count
     estimated: bool
 
 

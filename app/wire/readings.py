@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from app.wire.values import BatteryTempC, DeviceId, EnergyKwh, Instant, SocPct, VoltageV
+from app.wire.values import BatteryTempC, Count, DeviceId, EnergyKwh, Instant, SocPct, VoltageV
 
 
 class MeterReading(Struct):
@@ -45,7 +45,7 @@ class AnyReading(Struct, gc=False):
 class ReadingError(Struct):
     """Why one reading of a request was not stored; `index` counts from 0, `field` is null where it is no single one."""
 
-    index: int
+    index: Count
     code: str
     field: str | None
     detail: str
@@ -54,8 +54,8 @@ class ReadingError(Struct):
 class IngestResult(Struct):
     """Counts of all readings of a request; `errors` lists the first ones that were not stored."""
 
-    accepted: int
-    duplicates: int
-    conflicts: int
-    rejected: int
+    accepted: Count
+    duplicates: Count
+    conflicts: Count
+    rejected: Count
     errors: list[ReadingError]

@@ -1,11 +1,10 @@
 """Register events, and what operators decide about them."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from app.wire.values import DeviceId, Instant
+from app.wire.values import Count, DeviceId, Instant, RowId
 
 EventKind = Literal["baseline", "return", "rollover", "reset", "break", "plain", "glitch", "exchange"]
 StepDecision = Literal["plain", "reset", "rollover", "glitch", "exchange"]
@@ -24,9 +23,9 @@ class RegisterEvent(Struct):
 
     meterId: str | None
     vehicleId: str | None
-    at: datetime
+    at: Instant
     kind: EventKind
-    beforeAt: datetime | None
+    beforeAt: Instant | None
     beforeKwh: float | None
     kwh: float
     countedKwh: float
@@ -34,7 +33,7 @@ class RegisterEvent(Struct):
     decidedBy: Literal["rule", "operator"]
     operator: str | None
     reason: str | None
-    decidedAt: datetime | None
+    decidedAt: Instant | None
     toDecide: bool
     pending: bool
 
@@ -44,7 +43,7 @@ class RegisterEvents(Struct):
     100,000 at most."""
 
     events: list[RegisterEvent]
-    total: int
+    total: Count
     next: str | None
 
 
@@ -64,10 +63,10 @@ class Decision(Struct):
 
     meterId: str | None
     vehicleId: str | None
-    at: datetime
+    at: Instant
     decision: StepDecision
     firstKwh: float | None
-    decidedAt: datetime
+    decidedAt: Instant
     databaseRole: str
     operator: str | None
     reason: str | None
@@ -102,11 +101,11 @@ class DecisionValues(Struct):
 class DecisionChange(Struct):
     """One change of a decision: `before` is null where it was made, `after` where it was withdrawn."""
 
-    id: int
+    id: RowId
     meterId: str | None
     vehicleId: str | None
-    at: datetime
-    changedAt: datetime
+    at: Instant
+    changedAt: Instant
     action: Literal["decided", "changed", "withdrawn"]
     databaseRole: str
     operator: str | None
@@ -119,4 +118,4 @@ class DecisionChanges(Struct):
     """A page of changes in the order they were made; `next` is what to pass as `after`, null on the last page."""
 
     changes: list[DecisionChange]
-    next: int | None
+    next: Count | None

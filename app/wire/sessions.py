@@ -1,11 +1,11 @@
 """Charging sessions."""
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct, field
 
 from app.wire.energy import FaultCode, ReadingCounts, Window
+from app.wire.values import BatteryTempC, Count, Instant, RowId, Share, SocPct
 
 SessionState = Literal["planned", "active", "ended"]
 
@@ -24,9 +24,9 @@ class Session(Struct):
     id: str
     vehicleId: str
     meterId: str
-    assignmentId: int | None
-    from_: datetime = field(name="from")
-    to: datetime | None
+    assignmentId: RowId | None
+    from_: Instant = field(name="from")
+    to: Instant | None
     state: SessionState
     beganBefore: bool
     acConsumedKwh: float | None
@@ -35,10 +35,10 @@ class Session(Struct):
     lostBeyondExpectedKwh: float | None
     meanPowerKw: float | None
     highestPowerKw: float | None
-    flowShare: float | None
-    socStart: float | None
-    socEnd: float | None
-    avgBatteryTemp: float | None
+    flowShare: Share | None
+    socStart: SocPct | None
+    socEnd: SocPct | None
+    avgBatteryTemp: BatteryTempC | None
     readings: ReadingCounts
     estimated: bool
     faults: list[FaultCode]
@@ -49,7 +49,7 @@ class Sessions(Struct):
     last page."""
 
     window: Window
-    total: int
+    total: Count
     sessions: list[Session]
     pending: bool
     next: str | None

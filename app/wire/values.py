@@ -35,6 +35,10 @@ Label = Annotated[
         examples=["Depot North"],
     ),
 ]
+Share = Annotated[float, Meta(ge=0, le=1, examples=[0.98])]
+Count = Annotated[int, Meta(ge=0, examples=[12])]
+Bytes = Annotated[int, Meta(ge=0, examples=[52_428_800])]
+RowId = Annotated[int, Meta(ge=1, examples=[42])]
 EnergyReading = Literal["interval", "register", "session"]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone", examples=["2026-11-20T08:00:00Z"])]
 

@@ -266,7 +266,7 @@ def test_no_fault_of_any_field_is_answered_in_words_of_the_decoder(service: Clie
             "from",
             "from must be earlier than to",
         ),
-        ("/v1/analytics/fleet/series?bucket=5m", "bucket", "bucket must be day or hour"),
+        ("/v1/analytics/fleet/series?bucket=5m", "bucket", "bucket must be day, hour, month, week or year"),
         (
             "/v1/analytics/fleet/series?timezone=a%20b",
             "timezone",

@@ -14,8 +14,8 @@ import pytest
 from app.db import migrate
 from app.http.openapi import OPERATIONS, Operation, document
 from app.http.routes import ROUTES
+from app.wire.glossary import TERMS, structs
 from app.wire.readings import IngestResult
-from app.wire.service import Problem
 from tests.support.readings import meter_reading, minutes_ago, vehicle_reading
 from tests.support.servers import Server
 from tests.support.service import Answer, Client, running_service
@@ -30,6 +30,10 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
+_REQUIRED = {"type", "title", "status", "code", "detail"}
+# Units by the end of a name; a number of no unit is a ratio or a share.
+_UNITS = {"Kwh": "kWh", "Kw": "kW", "Bytes": "bytes", "Days": "days", "Seconds": "s", "Minutes": "min"}
+_UNIT = re.compile(r"\b(kWh|kW|V|percent|min|h|s|days|bytes)\b|°C|\bratio\b|\bshare\b|\bover\b|how many times")
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +69,32 @@ def _mismatches(value: Any, schema: dict[str, Any], *, at: str = "answer") -> li
     if kind in _TYPES and (not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
         return [f"{at} is no {kind}: {value!r}"]
     if isinstance(value, list):
-        return [
-            wrong
-            for index, item in enumerate(value)
-            for wrong in _mismatches(item, schema.get("items", {}), at=f"{at}[{index}]")
-        ]
+        wrong = [f"{at} has {len(value)} items"] if len(value) > schema.get("maxItems", len(value)) else []
+        for index, item in enumerate(value):
+            wrong += _mismatches(item, schema.get("items", {}), at=f"{at}[{index}]")
+        return wrong
     if isinstance(value, dict) and "properties" in schema:
         properties = schema["properties"]
-        wrong = [f"{at} lacks {name}" for name in sorted(properties.keys() - value.keys())]
+        # An answer has all its properties; a problem those that it requires, and what is to be said besides.
+        needed = schema["required"] if schema["title"] == "Problem" else properties
+        wrong = [f"{at} lacks {name}" for name in sorted(needed) if name not in value]
         wrong += [f"{at} has {name}, which is not described" for name in sorted(value.keys() - properties.keys())]
         for name in properties.keys() & value.keys():
             wrong += _mismatches(value[name], properties[name], at=f"{at}.{name}")
         return wrong
-    return []
+    return [] if _is_within(value, schema) else [f"{at} is {value!r}, which is not within {schema}"]
+
+
+def _is_within(value: Any, schema: dict[str, Any]) -> bool:
+    """Whether a text or number is within the bounds of its schema, and an instant is described as one."""
+    if isinstance(value, str):
+        is_instant = re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", value) is not None
+        return (
+            value in schema.get("enum", [value])
+            and re.search(schema.get("pattern", ""), value) is not None
+            and (schema.get("format") == "date-time") == is_instant
+        )
+    return isinstance(value, bool) or bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
 
 
 def _component(reference: str) -> dict[str, Any]:
@@ -100,9 +117,8 @@ def _is_as_described(method: str, path: str, answer: Answer) -> None:
 
 
 def _is_a_problem(answer: Answer) -> None:
-    """A problem document has the described members; it may have further ones (RFC 9457, section 3.2)."""
-    members = Problem.__struct_fields__
-    assert _mismatches({name: answer.json.get(name) for name in members}, _component("Problem")) == []
+    """A problem document has the members that it requires, and others only as they are described."""
+    assert _mismatches(answer.json, _component("Problem")) == []
     assert answer.json["status"] == answer.status
     assert re.fullmatch(r"[a-z_]+", answer.json["code"])
 
@@ -138,6 +154,75 @@ def test_every_struct_of_the_description_is_reachable_and_has_properties() -> No
     schemas = document()["components"]["schemas"]
     assert reachable == set(schemas)
     assert [name for name, schema in schemas.items() if not schema.get("properties")] == []
+
+
+def _properties() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for struct, schema in document()["components"]["schemas"].items():
+        for name, described in schema["properties"].items():
+            yield struct, name, described
+
+
+def _is_of(schema: dict[str, Any], *kinds: str) -> bool:
+    return any(option.get("type") in kinds and "enum" not in option for option in schema.get("anyOf", [schema]))
+
+
+def test_every_property_is_described_by_the_glossary_and_nothing_else_is_in_it() -> None:
+    used = set()
+    for struct, name, described in _properties():
+        own = [f"{base.__name__}.{name}" for base in structs()[struct].__mro__]
+        key = next((key for key in own if key in TERMS), name)
+        assert described["description"] == TERMS[key].description, f"{struct}.{name}"
+        used.add(key)
+    assert used == set(TERMS)
+
+
+def test_every_number_says_its_unit() -> None:
+    for struct, name, described in _properties():
+        if _is_of(described, "number"):
+            assert _UNIT.search(described["description"]), f"{struct}.{name}"
+        for ending, unit in _UNITS.items():
+            if name.endswith(ending) and _is_of(described, "number", "integer"):
+                assert unit in re.findall(r"\w+", described["description"]), f"{struct}.{name}"
+
+
+def test_every_text_and_number_has_an_example_that_is_allowed() -> None:
+    for struct, name, described in _properties():
+        if _is_of(described, "string", "number", "integer"):
+            assert described["examples"], f"{struct}.{name}"
+        for example in described.get("examples", []):
+            assert _mismatches(example, described, at=f"{struct}.{name}") == []
+
+
+def test_every_parameter_is_described_and_bounded_with_an_example_that_is_allowed() -> None:
+    for path, methods in document()["paths"].items():
+        for operation in methods.values():
+            for item in operation["parameters"]:
+                schema, at = item["schema"], f"{path} {item['name']}"
+                assert item["description"], at
+                bounded = {"enum", "format", "pattern", "maxLength", "maximum"} & schema.keys()
+                assert bounded or schema["type"] == "boolean", at
+                assert "enum" in schema or schema["type"] == "boolean" or schema["examples"], at
+                for example in schema.get("examples", []):
+                    assert _mismatches(example, schema, at=at) == []
+
+
+def _patterns(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            yield from _patterns(inner)
+
+
+def test_patterns_are_such_as_re2_takes() -> None:
+    patterns = {*_patterns(document())}
+    assert len(patterns) > 2
+    for pattern in patterns:
+        # RE2 looks neither ahead nor back, refers to no group, and has no possessive repetition.
+        assert not re.search(r"\(\?(?!:)|\\[1-9k]|[*+?}]\+", pattern), pattern
+        assert re.compile(pattern)
 
 
 def test_every_path_parameter_is_described() -> None:
@@ -212,7 +297,7 @@ def test_an_ingest_that_keeps_nothing_is_a_problem_with_the_counts(service: Clie
     answer = service.post("/v1/ingest", [{**meter_reading("M-2"), "voltage": -1}])
     assert answer.status == 422
     _is_as_described("POST", "/v1/ingest", answer)
-    assert set(answer.json) == {*Problem.__struct_fields__, *IngestResult.__struct_fields__}
+    assert set(answer.json) == {*_REQUIRED, *IngestResult.__struct_fields__}
 
 
 @pytest.mark.parametrize(
@@ -303,7 +388,7 @@ def test_what_is_not_served_is_a_problem_too(service: Client, method: str, path:
     answer = service.request(method, path)
     assert (answer.status, answer.headers["content-type"]) == (status, _PROBLEM)
     _is_a_problem(answer)
-    assert set(answer.json) == set(Problem.__struct_fields__)
+    assert set(answer.json) == _REQUIRED
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
