@@ -134,15 +134,20 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "pattern": schema["pattern"].removesuffix(r"(?!\n)")} if "pattern" in schema else schema
 
 
+def _of(type_: Any) -> dict[str, Any]:
+    """The schema of a parameter: what it is for stands beside it."""
+    return {name: value for name, value in _plain(msgspec.json.schema(type_)).items() if name != "description"}
+
+
 def _line(longest: int, *examples: str) -> dict[str, Any]:
     return {"type": "string", "maxLength": longest, "examples": list(examples)}
 
 
 _MOST_READINGS = Settings().max_readings_per_request
 _MOST_ITEMS = msgspec.Meta(min_length=1, max_length=Settings().max_assignments_per_request)
-_INSTANT = _plain(msgspec.json.schema(Instant))
-_ID = _plain(msgspec.json.schema(DeviceId))
-_LABEL = _plain(msgspec.json.schema(Label))
+_INSTANT = _of(Instant)
+_ID = _of(DeviceId)
+_LABEL = _of(Label)
 _BOOLEAN = {"type": "boolean"}
 _NUMBER = {"type": "integer", "format": "int64", "minimum": 0, "examples": [100]}
 _DURATION = {"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?[smhd]?$", "examples": ["15m"]}
