@@ -1,6 +1,7 @@
 """Reports that take too long for a request: one service computes them in the background and stores them with their
 time, so that all processes answer the same."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -23,7 +24,11 @@ from app.wire.database import (
 
 REPORT_TIMEOUT_S = 60.0
 """Time for each query of a report."""
+REPORT_PERIOD_S = 60.0
+"""Shortest time between two reports; a service looks so often whether they are due."""
+MOST_SHARE = 0.01
 DAYS_DIGITS = 2
+SECONDS_DIGITS = 3
 
 _T = TypeVar("_T")
 
@@ -38,10 +43,10 @@ async def database_findings(database: Database) -> DatabaseFindings:
     return await _stored(database, "findings", DatabaseFindings)
 
 
-async def compute(url: str, settings: Settings, older_than_s: float) -> bool:
-    """Compute and store the reports, where the stored ones are older and no other service is at it; whether it did.
+async def compute(url: str, settings: Settings, *, is_forced: bool = False) -> bool:
+    """Compute and store the reports, where they are due and no other service is at it; whether it did.
 
-    Raises what psycopg raises.
+    They are due after a minute, or later where that keeps their share of the time small. Raises what psycopg raises.
     """
     async with alone(url, settings) as connection:
         await connection.execute(
@@ -49,8 +54,8 @@ async def compute(url: str, settings: Settings, older_than_s: float) -> bool:
         )
         await connection.execute("SET jit = off")
         # The lock is held until the connection is closed.
-        [state] = await _rows(connection, query("try_to_report"), older_than_s=older_than_s)
-        if not (state.is_alone and state.is_due):
+        [state] = await _rows(connection, query("try_to_report"), period_s=REPORT_PERIOD_S, most_share=MOST_SHARE)
+        if not (state.is_alone and (state.is_due or is_forced)):
             return False
         [server] = await _rows(connection, query("data_directory"))
         disk_free_bytes = free_bytes(connection.info.host, server.directory)
@@ -86,27 +91,33 @@ async def _now(connection: Connection) -> datetime:
 
 
 async def _figures(connection: Connection, disk_free_bytes: int | None) -> DatabaseFigures:
-    computed_at = await _now(connection)
+    began, computed_at = time.perf_counter(), await _now(connection)
     relations = await _rows(connection, query("report_relations"))
     growth = sum(row.settled_bytes_per_day or 0 for row in relations if row.is_growing)
     [disk] = await _rows(connection, query("report_disk"), free_bytes=disk_free_bytes, growth_bytes_per_day=growth)
+    jobs = await _rows(connection, query("report_jobs"))
     return DatabaseFigures(
         computedAt=computed_at,
+        computedInSeconds=_seconds_since(began),
         databaseBytes=disk.database_bytes,
         growthBytesPerDay=disk.growing_bytes_per_day,
         diskFreeBytes=disk.disk_free_bytes,
         diskDaysLeft=rounded(disk.days_left, DAYS_DIGITS),
         relations=[_relation(row) for row in relations],
-        jobs=[_job(row) for row in await _rows(connection, query("report_jobs"))],
+        jobs=[_job(row) for row in jobs],
     )
 
 
 async def _findings(connection: Connection, disk_free_bytes: int | None) -> DatabaseFindings:
-    computed_at = await _now(connection)
+    began, computed_at = time.perf_counter(), await _now(connection)
     rows = await _rows(connection, query("report_findings"), free_bytes=disk_free_bytes)
     found = [DatabaseFinding(row.severity, row.subject, row.message, row.action) for row in rows]
     # The worst comes first.
-    return DatabaseFindings(computed_at, found[0].severity if found else "none", found)
+    return DatabaseFindings(computed_at, _seconds_since(began), found[0].severity if found else "none", found)
+
+
+def _seconds_since(began: float) -> float:
+    return round(time.perf_counter() - began, SECONDS_DIGITS)
 
 
 def _relation(row: Any) -> DatabaseRelation:

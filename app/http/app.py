@@ -39,8 +39,8 @@ HORIZON_RETRY_S = 1.0
 """Pause before `drop_after` is queried again after a failure."""
 UPKEEP_PERIOD_S = 3600.0
 """Time between two calls of `api.upkeep()`."""
-REPORT_PERIOD_S = 600.0
-"""Age from which on stored figures and findings of the database are computed again."""
+REPORT_RETRY_S = 3600.0
+"""Pause before figures and findings of the database are computed again after a failure."""
 REPORT_WAIT_S = 30.0
 """Longest time for which the first report waits for the first upkeep."""
 BACKLOG_PERIOD_S = 60.0
@@ -150,11 +150,12 @@ async def _report(url: str, settings: Settings, kept_up: asyncio.Event) -> None:
             await kept_up.wait()
     while True:
         try:
-            await reports.compute(url, settings, REPORT_PERIOD_S)
+            await reports.compute(url, settings)
+            pause_s = reports.REPORT_PERIOD_S
         except (psycopg.Error, OSError) as error:
-            logger.warning("figures of the database could not be computed and are tried again: %s", error)
-        # Whoever comes first when they are due computes them.
-        await asyncio.sleep(REPORT_PERIOD_S / 10)
+            logger.warning("figures of the database could not be computed and are tried again in an hour: %s", error)
+            pause_s = REPORT_RETRY_S
+        await asyncio.sleep(pause_s)
 
 
 async def _judge_backlog(url: str, database: Database, settings: Settings) -> None:

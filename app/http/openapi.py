@@ -769,14 +769,14 @@ OPERATIONS = (
     Operation(
         "GET",
         "/v1/database",
-        "Sizes, rows, policies and jobs of the database, days of history and of disk left, computed every ten minutes",
+        "Sizes, rows, policies and jobs of the database, days of history and of disk left, computed in the background",
         DatabaseFigures,
         problems=(503,),
     ),
     Operation(
         "GET",
         "/v1/database/findings",
-        "What is not normal and what to do about it, as doctor prints it, computed every ten minutes",
+        "What is not normal and what to do about it, as doctor prints it, computed in the background",
         DatabaseFindings,
         problems=(422, 503),
     ),

@@ -62,6 +62,7 @@ class DatabaseFigures(Struct):
     nothing grows, or `diskFreeBytes` is not known: `CALL api.set_disk_size('500 GB')` says how large the disk is."""
 
     computedAt: Instant
+    computedInSeconds: float
     databaseBytes: Bytes
     growthBytesPerDay: Bytes
     diskFreeBytes: Bytes | None
@@ -83,5 +84,6 @@ class DatabaseFindings(Struct):
     """What was not normal at `computedAt`, the worst first; `severity` is the worst of all, none where all was well."""
 
     computedAt: Instant
+    computedInSeconds: float
     severity: Literal["critical", "warning", "note", "none"]
     findings: list[DatabaseFinding]

@@ -346,6 +346,7 @@ TERMS = {
     "sentKwh": Term("its value that came later, kWh", 12.9),
     # The database
     "computedAt": Term("when this was computed", _TIME),
+    "computedInSeconds": Term("how long that took, s", 0.2),
     "databaseBytes": Term("size of the database, bytes", 52428800),
     "growthBytesPerDay": Term("growth at the present rate, bytes a day", 1048576),
     "diskFreeBytes": Term("free disk, bytes; null: not known", 107374182400),

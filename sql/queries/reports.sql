@@ -5,8 +5,14 @@ SELECT computed_at, content::text AS content FROM internal.report WHERE name = %
 SELECT
     pg_try_advisory_lock(hashtext('telemetry.report')) AS is_alone,
     coalesce(
-        -- The oldest of all.
-        (SELECT min(report.computed_at) FROM telemetry.report) < clock_timestamp() - make_interval(secs => %(older_than_s)s),
+        (
+            SELECT min(kept.computed_at) + make_interval(
+                secs => greatest(
+                    %(period_s)s, sum((kept.content ->> 'computedInSeconds')::float8) / %(most_share)s
+                )
+            )
+            FROM telemetry.report AS kept
+        ) < clock_timestamp(),
         true
     ) AS is_due;
 

@@ -23,9 +23,9 @@ DAY = timedelta(days=1)
 WAIT_S = 30.0
 
 
-def compute(url: str, older_than_s: float = 0.0) -> bool:
-    """Compute the reports as the service does, where they are older."""
-    return asyncio.run(reports.compute(url, Settings(), older_than_s))
+def compute(url: str, *, is_forced: bool = True) -> bool:
+    """Compute the reports as the service does, by default before they are due."""
+    return asyncio.run(reports.compute(url, Settings(), is_forced=is_forced))
 
 
 @pytest.fixture
@@ -117,12 +117,22 @@ def test_findings_are_those_of_doctor_and_a_table(kept: Client, connection: Conn
     assert [row["message"] for row in rows] == [one["message"] for one in shown["findings"]]
 
 
-def test_a_report_that_is_young_enough_is_left_alone_and_one_service_at_a_time_computes(
-    kept: Client, migrated_database: str
+def test_reports_are_due_after_a_minute_or_when_they_are_1_percent_of_the_time(
+    kept: Client, connection: Connection, migrated_database: str
 ) -> None:
+    for age_s, computed_in_s, is_due in ((50, 0.1, False), (70, 0.1, True), (70, 1.0, False), (210, 1.0, True)):
+        connection.execute(
+            "UPDATE telemetry.report SET computed_at = clock_timestamp() - make_interval(secs => %s), "
+            "content = content || jsonb_build_object('computedInSeconds', %s::float8)",
+            [age_s, computed_in_s],
+        )
+        # Two of them: 2 s are due after 200 s.
+        assert compute(migrated_database, is_forced=False) is is_due, (age_s, computed_in_s)
+    assert document(kept)["computedInSeconds"] < WAIT_S
+
+
+def test_one_service_at_a_time_computes(kept: Client, migrated_database: str) -> None:
     computed_at = document(kept)["computedAt"]
-    assert not compute(migrated_database, older_than_s=600)
-    assert document(kept)["computedAt"] == computed_at
     with psycopg.connect(migrated_database, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(hashtext('telemetry.report'))")
         assert not compute(migrated_database)

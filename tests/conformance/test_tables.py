@@ -172,7 +172,7 @@ def test_every_list_and_series_is_a_table_too_even_without_a_row(
 ) -> None:
     if path.startswith("/v1/database"):
         # Else in the background, some time after the start.
-        asyncio.run(reports.compute(migrated_database, Settings(), 0.0))
+        asyncio.run(reports.compute(migrated_database, Settings(), is_forced=True))
     client.ingest(
         {"meterId": "M-1", "kwhConsumedAc": 1, "voltage": 230, "timestamp": datetime.now(UTC)},
         {"vehicleId": "V-1", "kwhDeliveredDc": 1, "soc": 50, "batteryTemp": 20, "timestamp": datetime.now(UTC)},

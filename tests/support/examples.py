@@ -30,7 +30,7 @@ TURNED_BAD = 12
 _INSTANT = re.compile(rb'"\d{4}-\d\d-\d\dT[0-9:.]+Z"')
 # What a database of the example takes on disk, and how long it has been there, differs from run to run.
 _MEASURED = re.compile(
-    rb'("(?:rows|\w*Bytes|\w*bytesPerDay|\w*BytesPerDay|historyDays|diskDaysLeft)":)(?:null|[0-9.]+)'
+    rb'("(?:rows|\w*Bytes|\w*bytesPerDay|\w*BytesPerDay|historyDays|diskDaysLeft|computedInSeconds)":)(?:null|[0-9.]+)'
 )
 _UNSTEADY = ("/openapi.json", "/v1/database/findings")
 _SHOWN = b'"2026-11-23T12:00:00Z"'
