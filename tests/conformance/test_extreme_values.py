@@ -27,6 +27,7 @@ from tests.support.readings import (
     minutes_ago,
     vehicle_reading,
 )
+from tests.support.servers import compute_reports
 from tests.support.service import Answer, Client
 
 Connection = psycopg.Connection[TupleRow]
@@ -154,7 +155,10 @@ def begins(client: Client, connection: Connection) -> datetime:
     return begins
 
 
-def test_no_answer_fails_on_a_value_that_the_history_holds(client: Client, begins: datetime) -> None:
+def test_no_answer_fails_on_a_value_that_the_history_holds(
+    client: Client, begins: datetime, migrated_database: str
+) -> None:
+    compute_reports(migrated_database)
     answers = list(_answers(client, begins))
     assert [asked for asked, answer in answers if answer.status != 200] == []
     assert len(answers) > len(ROUTES) + len(PAIRS)

@@ -133,7 +133,11 @@ def figures_of(connection: Connection, window: tuple[datetime, datetime]) -> Fig
     assert sum(one.energy_ac_kwh or 0 for one in hours) == pytest.approx(fleet.energy_ac_kwh)
     losses = asked(connection, "losses", window, below=0.86, row_limit=100)
     told["losses"] = sorted(
-        (one.list, one.device_id, *rounded(one.efficiency_ratio, one.energy_ac_kwh)) for one in losses if one.list
+        (one.list, one.device_id, *rounded(one.efficiency_ratio, one.energy_ac_kwh))
+        for one in losses
+        if one.is_total is False
+        for one in losses
+        if one.is_total is False
     )
     return Figures(told, estimated)
 

@@ -3,7 +3,6 @@
 The fleet charges over the day on which the clocks of Europe/Berlin went back last, of 25 hours, and the days around it.
 """
 
-import asyncio
 import csv
 import io
 from collections.abc import Iterator
@@ -15,11 +14,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app.analytics import reports
-from app.config import Settings
 from app.http.openapi import OPERATIONS
 from tests.support.readings import insert_meter_readings, insert_vehicle_readings
-from tests.support.servers import Server, stop_jobs
+from tests.support.servers import Server, compute_reports, stop_jobs
 from tests.support.service import Answer, Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
@@ -172,7 +169,7 @@ def test_every_list_and_series_is_a_table_too_even_without_a_row(
 ) -> None:
     if path.startswith("/v1/database"):
         # Else in the background, some time after the start.
-        asyncio.run(reports.compute(migrated_database, Settings(), is_forced=True))
+        compute_reports(migrated_database)
     client.ingest(
         {"meterId": "M-1", "kwhConsumedAc": 1, "voltage": 230, "timestamp": datetime.now(UTC)},
         {"vehicleId": "V-1", "kwhDeliveredDc": 1, "soc": 50, "batteryTemp": 20, "timestamp": datetime.now(UTC)},

@@ -1121,7 +1121,8 @@ def test_no_mutation_of_a_valid_request_is_ever_an_unforeseen_error(client: Clie
         for method, path, body, headers in itertools.islice(requests(chance), 1200):
             answer = connection.request(method, path, body, headers)
             request_and_answer = (method, path, body, answer.body)
-            assert answer.status in _DESIGNED, request_and_answer
+            is_designed = answer.status in _DESIGNED or answer.json["code"] == "not_computed_yet"
+            assert is_designed, request_and_answer
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
             if answer.status >= 400:
                 assert answer.headers["content-type"] == "application/problem+json", request_and_answer

@@ -1,9 +1,11 @@
 """The database servers the tests run on, found and started by the code that starts the embedded one."""
 
+import asyncio
 import os
 import re
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
+from app.analytics import reports
+from app.config import Settings
 from app.db import migrate
 from app.db.migrate import Profile
 from app.local.embedded.installation import packaged_bindir, postgres_version, timescale_version
@@ -86,6 +90,13 @@ def run_jobs(connection: psycopg.Connection[TupleRow]) -> None:
         ).fetchall():
             connection.execute("CALL public.run_job(%s)", (job,))
     connection.execute("CALL api.upkeep()")
+
+
+def compute_reports(url: str) -> None:
+    """Compute what the service reports of a database, which it else does in the background, now."""
+    while not asyncio.run(reports.compute(url, Settings(), is_forced=True)):
+        # The service is at it.
+        time.sleep(0.05)
 
 
 @contextmanager
