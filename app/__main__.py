@@ -18,9 +18,7 @@ from app.local.demo import run as demo
 from app.server import listen
 from app.server.database import any_database, database
 from app.server.logs import configure_logging
-from app.server.run import serving
 from app.server.signals import stopped_by_signals
-from app.server.workers import serve_with_workers
 from app.tools import doctor, importer, policies, transfer
 
 logger = logging.getLogger("energy")
@@ -176,6 +174,10 @@ def _compare(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001
+    # Here, since the other commands answer no HTTP: without it they start in half the time.
+    from app.server.run import serving
+    from app.server.workers import serve_with_workers
+
     listen.check(settings)
     with stopped_by_signals() as stop, database(settings, serves=True) as url:
         if settings.workers > 1:
@@ -205,6 +207,8 @@ def _roles(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG
 
 
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
+    from app.server.run import serving
+
     # The simulated fleet has a database of its own, so that it does not mix with real devices.
     settings = replace(settings, data_dir=settings.data_dir / "demo")
     fleet = {"seconds": options.seconds, "days": options.days, "vehicles": options.vehicles, "seed": options.seed}
