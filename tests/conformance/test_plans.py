@@ -24,7 +24,7 @@ Node = dict[str, Any]
 
 # More than 200: of a window that it does not know the planner expects a 200th of the rows, and of one device no more.
 DEVICES = 260
-# The planner is told of so many times the rows that there are: of few devices, one by one and all at once cost the same,
+# The planner is told of so many times the rows that there are: of few devices, one by one and all at once cost alike,
 # and which it takes depends on the hour.
 TOLD_TIMES = 100
 READINGS_PER_HOUR = 0.5
