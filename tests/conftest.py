@@ -107,8 +107,15 @@ def _empty(connection: psycopg.Connection[TupleRow]) -> None:
         f"(SELECT FROM pg_inherits WHERE inhparent = '{table}'::regclass)"
         for (table,) in connection.execute(_TABLES)
     )
-    if filled := [table for (table,) in connection.execute(looks.encode())]:
-        connection.execute(f"TRUNCATE {', '.join(filled)} CASCADE".encode())
+    filled = [table for (table,) in connection.execute(looks.encode())]
+    with connection.transaction():
+        # No triggers, of which some remember what is deleted. To truncate a table of few rows takes ten times as long.
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for table in filled:
+            if not table.endswith("_history"):
+                connection.execute(f"DELETE FROM {table}".encode())
+    if histories := [table for table in filled if table.endswith("_history")]:
+        connection.execute(f"TRUNCATE {', '.join(histories)}".encode())
     if connection.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
         for (rollup,) in connection.execute(_ROLLUPS).fetchall():
             connection.execute(f"TRUNCATE {rollup}".encode())

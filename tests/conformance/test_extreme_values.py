@@ -38,7 +38,7 @@ MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
 # 0 in all figures.
-TINY_KWH = (5e-324, 1e-310, 1e-300, 1e-200, -0.0)
+TINY_KWH = (5e-324, 1e-200, -0.0)
 LARGEST_KWH = 1e9
 # The first three are registers, the others report intervals.
 PAIRS = [

@@ -187,7 +187,7 @@ def test_a_postmaster_whose_service_was_killed_is_taken_over(directory: Path) ->
         _wait_until(lambda: not serves(orphan, server.data_dir / "cluster"))
 
 
-@pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["demo", "--vehicles", "3"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["serve", "--workers", "2"], ["demo", "--vehicles", "3"]], ids=" ".join)
 def test_a_service_whose_postmaster_is_killed_says_so_and_ends_and_its_next_start_recovers(
     directory: Path, command: list[str]
 ) -> None:
