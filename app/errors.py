@@ -160,6 +160,12 @@ class UnknownDecision(ProblemError):
     status, code, title = 404, "unknown_decision", "Nothing was decided about this"
 
 
+class UnknownCorrection(ProblemError):
+    """There is no correction of this number."""
+
+    status, code, title = 404, "unknown_correction", "There is no such correction"
+
+
 class NothingPluggedIn(ProblemError):
     """A plugOut names a meter that fed no vehicle at that time, or another one."""
 
@@ -176,6 +182,12 @@ class AssignmentOverlap(ProblemError):
     """A meter feeds one vehicle at a time, a vehicle draws from one meter at a time."""
 
     status, code, title = 409, "assignment_overlap", "The assignment overlaps another"
+
+
+class CorrectionConflict(ProblemError):
+    """A correction is undone already, or its readings have changed since."""
+
+    status, code, title = 409, "correction_conflict", "The correction cannot be undone now"
 
 
 class StrictConflict(ProblemError):

@@ -26,6 +26,7 @@ from app.wire.assignments import (
     RecordedChanges,
     WaitingPlugOuts,
 )
+from app.wire.corrections import Correction, CorrectionDetail, Corrections, NewCorrection
 from app.wire.curve import CurveBucket, MeterCurve, VehicleCurve
 from app.wire.database import DatabaseFigures, DatabaseFindings
 from app.wire.devices import (
@@ -158,6 +159,7 @@ _PLACE = _line(128, "2026-11-20T08:00:00Z,meter,M-101")
 _DEVICE_ID = (_ID, "the id of the meter or vehicle")
 _IDS = {
     "assignments": ({**_NUMBER, "minimum": 1, "examples": [42]}, "the number of the assignment"),
+    "corrections": ({**_NUMBER, "minimum": 1, "examples": [42]}, "the number of the correction"),
     "sessions": (
         _line(128, "42", "V-202,2026-11-20T08:00:00Z"),
         "the session: the number of its assignment, or vehicle and start",
@@ -214,6 +216,8 @@ _TABLES = (
     Assignments,
     BatteryHealth,
     ChargerHealth,
+    CorrectionDetail,
+    Corrections,
     DatabaseFindings,
     DecisionChanges,
     Decisions,
@@ -268,6 +272,9 @@ _AUTHOR = (
     Parameter(
         "reason", {"type": "string", "maxLength": 500, "examples": ["wrong plug"]}, "why; stored with the change"
     ),
+)
+_DRY_RUN = Parameter(
+    "dryRun", {"type": "boolean", "default": False, "examples": [True]}, "only say what it would do: nothing changes"
 )
 _DEVICE = (
     Parameter("meterId", _ID, "only those of this meter"),
@@ -694,6 +701,51 @@ OPERATIONS = (
             Parameter("after", _NUMBER, "list changes after this one: `next` of the previous page"),
             _LIMIT,
         ),
+    ),
+    Operation(
+        "GET",
+        "/v1/corrections",
+        "Corrections of readings, newest first: what was done, when, by whom, why, with figures before and after",
+        Corrections,
+        problems=(422, 503),
+        parameters=(
+            *_DEVICE,
+            Parameter("after", _NUMBER, "list corrections before this one: `next` of the previous page"),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "POST",
+        "/v1/corrections",
+        "Correct the readings of a device in a window: void them, scale their energies, or replace them. What was "
+        "there is kept, and live state, rollups and register events follow. `dryRun` previews it (200)",
+        Correction,
+        NewCorrection,
+        status=201,
+        also=200,
+        problems=(404, 413, 422, 503),
+        parameters=(_DRY_RUN, *_AUTHOR),
+    ),
+    Operation(
+        "GET",
+        "/v1/corrections/{id}",
+        "A correction, and the readings that it changed, in order of time",
+        CorrectionDetail,
+        problems=(404, 422, 503),
+        parameters=(
+            Parameter("after", _INSTANT, "list readings after this instant: `next` of the previous page"),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "POST",
+        "/v1/corrections/{id}/undo",
+        "Take back what a correction did, itself a correction that can be undone. `dryRun` previews it (200)",
+        Correction,
+        status=201,
+        also=200,
+        problems=(404, 409, 422, 503),
+        parameters=(_DRY_RUN, *_AUTHOR),
     ),
     Operation(
         "GET",

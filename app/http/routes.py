@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from app.http import (
     assignments,
+    corrections,
     database,
     devices,
     ingest,
@@ -84,6 +85,7 @@ _ANSWERS = [
     *assignments.ROUTES,
     *devices.ROUTES,
     *register_events.ROUTES,
+    *corrections.ROUTES,
     *sessions.ROUTES,
     *quality.ROUTES,
     *database.ROUTES,

@@ -18,7 +18,7 @@ BEGIN
     PERFORM internal.one_of('kind_of_device', kind_of_device, ARRAY['meter', 'vehicle']);
     PERFORM internal.one_of('decision', decision, ARRAY['plain', 'reset', 'rollover', 'glitch', 'exchange']);
     PERFORM internal.check_decision_is_whole(decision, at, first_kwh);
-    PERFORM internal.lock_register_to_decide(kind_of_device, device);
+    PERFORM internal.lock_known_device(kind_of_device, device);
     PERFORM internal.check_decision(kind_of_device, device, at, decision, first_kwh);
     RETURN QUERY
     SELECT * FROM internal.apply_decision(kind_of_device, device, at, decision, first_kwh, operator, reason);
@@ -41,7 +41,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM internal.one_of('kind_of_device', kind_of_device, ARRAY['meter', 'vehicle']);
-    PERFORM internal.lock_register_to_decide(kind_of_device, device);
+    PERFORM internal.lock_known_device(kind_of_device, device);
     IF NOT EXISTS (
         SELECT
         FROM telemetry.register_decision_change AS change

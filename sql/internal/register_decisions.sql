@@ -10,19 +10,11 @@ COMMENT ON FUNCTION internal.rfc3339(timestamptz) IS 'An instant as errors show 
 
 -- Whoever brings the first reading of a device holds no live row that could be locked: then the table is, for a moment.
 
-CREATE FUNCTION internal.lock_register_to_decide(kind_of_device text, device text)
+CREATE FUNCTION internal.lock_device(kind_of_device text, device text)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    IF NOT EXISTS (
-        SELECT
-        FROM internal.device_kind AS known
-        WHERE known.device_type = kind_of_device AND known.device_id = device
-    ) THEN
-        RAISE EXCEPTION '% % has no reading and is not registered', kind_of_device, device
-            USING ERRCODE = 'no_data_found', COLUMN = 'device';
-    END IF;
     PERFORM internal.lock_register(kind_of_device, device);
     IF NOT EXISTS (
         SELECT FROM telemetry.live_meter_state AS live WHERE kind_of_device = 'meter' AND live.meter_id = device
@@ -35,8 +27,28 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION internal.lock_register_to_decide(text, text) IS
-'Keeps others from adding readings of a meter or vehicle (kind_of_device), its first one too, until the transaction ends. Error P0002: the device is not known.';
+COMMENT ON FUNCTION internal.lock_device(text, text) IS
+'Keeps others from adding readings of a meter or vehicle (kind_of_device), its first one too, until the transaction ends.';
+
+CREATE FUNCTION internal.lock_known_device(kind_of_device text, device text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT
+        FROM internal.device_kind AS known
+        WHERE known.device_type = kind_of_device AND known.device_id = device
+    ) THEN
+        RAISE EXCEPTION '% % has no reading and is not registered', kind_of_device, device
+            USING ERRCODE = 'no_data_found', COLUMN = 'device';
+    END IF;
+    PERFORM internal.lock_device(kind_of_device, device);
+END
+$$;
+
+COMMENT ON FUNCTION internal.lock_known_device(text, text) IS
+'internal.lock_device, of a device that has readings or is registered. Error P0002: it is not known.';
 
 CREATE FUNCTION internal.check_decision_is_whole(decision text, at timestamptz, first_kwh float8)
 RETURNS void

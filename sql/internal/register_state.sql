@@ -345,6 +345,15 @@ BEGIN
         AND hourly.last_recorded_at < instant
         AND hourly.last_recorded_at > run_from
         AND hourly.last_recorded_at <> ALL (left_out)
+        -- Or it may hold what was corrected.
+        AND NOT EXISTS (
+            SELECT
+            FROM internal.stale_hour AS stale
+            WHERE
+                stale.device_type = kind_of_device
+                AND (stale.device_id = device OR stale.device_id IS NULL)
+                AND stale.bucket_start = hourly.bucket_start
+        )
     ORDER BY hourly.bucket_start DESC
     LIMIT 1;
     IF FOUND THEN
@@ -360,6 +369,15 @@ BEGIN
         AND daily.last_recorded_at < instant
         AND daily.last_recorded_at > run_from
         AND daily.last_recorded_at <> ALL (left_out)
+        AND NOT EXISTS (
+            SELECT
+            FROM internal.stale_hour AS stale
+            WHERE
+                stale.device_type = kind_of_device
+                AND (stale.device_id = device OR stale.device_id IS NULL)
+                AND stale.bucket_start >= daily.bucket_start
+                AND stale.bucket_start < daily.bucket_start + interval '24 hours'
+        )
     ORDER BY daily.bucket_start DESC
     LIMIT 1;
 END

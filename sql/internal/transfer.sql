@@ -36,7 +36,7 @@ WHERE
     AND relation.relkind IN ('r', 'v')
     AND relation.relname NOT IN (
         'installation', 'disk', 'upkeep_run', 'judging_run', 'import_progress', 'policy_chunk', 'register_backlog',
-        'stale_hour', 'report'
+        'stale_hour', 'report', 'changed_history'
     );
 
 COMMENT ON VIEW internal.copied_relation IS

@@ -20,7 +20,9 @@ AS $$
         WHEN relation LIKE 'live\_%\_state' OR relation LIKE '%\_hourly' OR relation LIKE '%\_daily' THEN ARRAY['SELECT']
         WHEN relation = 'assignment_change' THEN ARRAY['SELECT']
         -- Written only by triggers and functions, with their owner's rights, which judge registers anew where that is due.
-        WHEN relation LIKE 'register\_%' OR relation IN ('judging_run', 'fleet_rated_power', 'stale_hour') THEN ARRAY['SELECT']
+        WHEN relation LIKE 'register\_%' OR relation LIKE 'correct%' OR relation IN (
+            'judging_run', 'fleet_rated_power', 'stale_hour', 'changed_history'
+        ) THEN ARRAY['SELECT']
         -- The DBA's.
         WHEN relation LIKE 'policy%' OR relation IN ('installation', 'disk') THEN ARRAY['SELECT']
         ELSE ARRAY['INSERT', 'SELECT', 'UPDATE']

@@ -56,17 +56,23 @@ $$;
 COMMENT ON FUNCTION telemetry.keep_meter_daily() IS
 'Statement trigger of meter_telemetry_history (postgres profile): adds the readings to meter_daily.';
 
-CREATE OR REPLACE PROCEDURE telemetry.recompute_meter_daily(range_from timestamptz, range_to timestamptz)
+CREATE OR REPLACE PROCEDURE telemetry.recompute_meter_daily(
+    range_from timestamptz, range_to timestamptz, only_device text
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    LOCK TABLE telemetry.meter_daily IN SHARE ROW EXCLUSIVE MODE;
+    -- Of one device, the lock of its live row suffices, which its writers take first.
+    IF only_device IS NULL THEN
+        LOCK TABLE telemetry.meter_daily IN SHARE ROW EXCLUSIVE MODE;
+    END IF;
 
     DELETE FROM telemetry.meter_daily AS daily
     USING telemetry.live_meter_state AS device
     WHERE
         daily.meter_id = device.meter_id
+        AND (only_device IS NULL OR device.meter_id = only_device)
         AND daily.bucket_start > range_from
         AND daily.bucket_start <= range_to;
 
@@ -91,13 +97,16 @@ BEGIN
         max(hourly.voltage_max_v)
     FROM telemetry.live_meter_state AS device
     JOIN telemetry.meter_hourly AS hourly ON hourly.meter_id = device.meter_id
-    WHERE hourly.bucket_start > range_from AND hourly.bucket_start <= range_to
+    WHERE
+        hourly.bucket_start > range_from
+        AND hourly.bucket_start <= range_to
+        AND (only_device IS NULL OR device.meter_id = only_device)
     GROUP BY 1, 2;
 END
 $$;
 
-COMMENT ON PROCEDURE telemetry.recompute_meter_daily(timestamptz, timestamptz) IS
-'Computes the days of (range_from, range_to], whole days (UTC), from meter_hourly again; writers wait until it commits (postgres profile).';
+COMMENT ON PROCEDURE telemetry.recompute_meter_daily(timestamptz, timestamptz, text) IS
+'Computes the days of (range_from, range_to], whole days (UTC), from meter_hourly again, of one device or (null) of all: then writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN
@@ -112,7 +121,7 @@ BEGIN
             REFERENCING NEW TABLE AS inserted
             FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_meter_daily();
 
-        CALL telemetry.recompute_meter_daily('-infinity', 'infinity');
+        CALL telemetry.recompute_meter_daily('-infinity', 'infinity', NULL);
     END IF;
 END
 $$;

@@ -62,11 +62,12 @@ BEGIN
 
         WHILE day_from < refresh_to LOOP
             day_to := least(day_from + interval '24 hours', refresh_to);
-            EXECUTE format('CALL telemetry.recompute_%I($1, $2)', refreshed.rollup) USING day_from, day_to;
+            EXECUTE format('CALL telemetry.recompute_%I($1, $2, NULL)', refreshed.rollup) USING day_from, day_to;
             COMMIT;
             day_from := day_to;
         END LOOP;
     END LOOP;
+    CALL internal.settle_changed_history(range_from, range_to);
 END
 $$;
 

@@ -70,17 +70,23 @@ $$;
 COMMENT ON FUNCTION telemetry.keep_vehicle_daily() IS
 'Statement trigger of vehicle_telemetry_history (postgres profile): adds the readings to vehicle_daily.';
 
-CREATE OR REPLACE PROCEDURE telemetry.recompute_vehicle_daily(range_from timestamptz, range_to timestamptz)
+CREATE OR REPLACE PROCEDURE telemetry.recompute_vehicle_daily(
+    range_from timestamptz, range_to timestamptz, only_device text
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    LOCK TABLE telemetry.vehicle_daily IN SHARE ROW EXCLUSIVE MODE;
+    -- Of one device, the lock of its live row suffices, which its writers take first.
+    IF only_device IS NULL THEN
+        LOCK TABLE telemetry.vehicle_daily IN SHARE ROW EXCLUSIVE MODE;
+    END IF;
 
     DELETE FROM telemetry.vehicle_daily AS daily
     USING telemetry.live_vehicle_state AS device
     WHERE
         daily.vehicle_id = device.vehicle_id
+        AND (only_device IS NULL OR device.vehicle_id = only_device)
         AND daily.bucket_start > range_from
         AND daily.bucket_start <= range_to;
 
@@ -109,13 +115,16 @@ BEGIN
         max(hourly.battery_temp_max_c)
     FROM telemetry.live_vehicle_state AS device
     JOIN telemetry.vehicle_hourly AS hourly ON hourly.vehicle_id = device.vehicle_id
-    WHERE hourly.bucket_start > range_from AND hourly.bucket_start <= range_to
+    WHERE
+        hourly.bucket_start > range_from
+        AND hourly.bucket_start <= range_to
+        AND (only_device IS NULL OR device.vehicle_id = only_device)
     GROUP BY 1, 2;
 END
 $$;
 
-COMMENT ON PROCEDURE telemetry.recompute_vehicle_daily(timestamptz, timestamptz) IS
-'Computes the days of (range_from, range_to], whole days (UTC), from vehicle_hourly again; writers wait until it commits (postgres profile).';
+COMMENT ON PROCEDURE telemetry.recompute_vehicle_daily(timestamptz, timestamptz, text) IS
+'Computes the days of (range_from, range_to], whole days (UTC), from vehicle_hourly again, of one device or (null) of all: then writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN
@@ -130,7 +139,7 @@ BEGIN
             REFERENCING NEW TABLE AS inserted
             FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_vehicle_daily();
 
-        CALL telemetry.recompute_vehicle_daily('-infinity', 'infinity');
+        CALL telemetry.recompute_vehicle_daily('-infinity', 'infinity', NULL);
     END IF;
 END
 $$;

@@ -95,6 +95,7 @@ BEGIN
     FOREACH rollup IN ARRAY ARRAY['meter_hourly', 'vehicle_hourly', 'meter_daily', 'vehicle_daily'] LOOP
         CALL internal.refresh_rollup(rollup, range_from, range_to);
     END LOOP;
+    CALL internal.settle_changed_history(range_from, range_to);
 END
 $$;
 

@@ -19,7 +19,7 @@ ROLLUPS = {"meter_hourly", "vehicle_hourly", "meter_daily", "vehicle_daily"}
 RANGE = "IN range_from timestamp with time zone, IN range_to timestamp with time zone"
 ONLY_POSTGRES_FUNCTIONS = {
     *(("telemetry", f"keep_{rollup}", "") for rollup in ROLLUPS),
-    *(("telemetry", f"recompute_{rollup}", RANGE) for rollup in ROLLUPS),
+    *(("telemetry", f"recompute_{rollup}", f"{RANGE}, IN only_device text") for rollup in ROLLUPS),
     ("telemetry", "delete_expired", "relation_name text, rows_at_most bigint"),
 }
 ONLY_TIMESCALE_FUNCTIONS = {

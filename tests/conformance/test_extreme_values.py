@@ -131,6 +131,8 @@ def _paths(path: str) -> list[str]:
     """A path, or one of each pair's assignment, meter or vehicle."""
     if "{id}" not in path:
         return [path]
+    if "/corrections/" in path:
+        return [path.replace("{id}", number) for number in "12"]
     if "/assignments/" in path or "/sessions/" in path:
         return [path.replace("{id}", str(number + 1)) for number in range(len(PAIRS))]
     side = "M" if "/meters/" in path else "V"
@@ -152,6 +154,11 @@ def begins(client: Client, connection: Connection) -> datetime:
         assert client.put(f"/v1/vehicles/V-{number}", {**kind, "batteryCapacityKwh": SMALLEST_DOUBLE}).status == 200
     begins = hours_ago(24 * (LAST_DAY + 2))
     _keep_by_sql(connection, begins)
+    # Of values that a correction takes away and puts back.
+    window = [begins, begins + LAST_DAY * DAY]
+    connection.execute("SELECT api.correct_readings('vehicle', 'V-1', %s, %s, 'void', 'a test')", window)
+    connection.execute("SELECT api.undo_correction(1, 'a test')")
+    connection.execute("CALL api.refresh_rollups(%s, %s)", window)
     return begins
 
 

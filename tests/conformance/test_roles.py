@@ -90,7 +90,7 @@ def _wanted(relation: str) -> str:
         return "read insert"
     if re.fullmatch(r"live_\w+_state|\w+_(hourly|daily)|policy\w*|installation|disk|assignment_change", relation):
         return "read"
-    if re.fullmatch(r"register_\w+|judging_run|fleet_rated_power|stale_hour", relation):
+    if re.fullmatch(r"register_\w+|correct\w+|judging_run|fleet_rated_power|stale_hour|changed_history", relation):
         return "read"
     return "read insert update"
 

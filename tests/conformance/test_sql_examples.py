@@ -89,6 +89,7 @@ BUCKETS = "Allowed: hour, day, week, month, year, window."
 ZONES = "Give a name of pg_timezone_names, for example Europe/Berlin, or UTC."
 KINDS = "Allowed: interval, register, session."
 DECISIONS = "Allowed: plain, reset, rollover, glitch, exchange."
+CORRECTIONS = "Allowed: void, scale, replace."
 DEVICES = "Allowed: meter, vehicle."
 FIGURES = (
     "Allowed: device_id, energy_ac_kwh, energy_dc_kwh, energy_alone_kwh, efficiency_ratio, mean_power_kw, lost_kwh, "
@@ -126,6 +127,8 @@ MISSPELT = [
     ("SELECT api.set_fleet_rated_power('meters', 22)", DEVICES),
     ("SELECT * FROM api.decide_step('meters', 'M-1', now(), 'plain')", DEVICES),
     ("SELECT * FROM api.decide_step('meter', 'M-1', now(), 'swapped')", DECISIONS),
+    ("SELECT api.correct_readings('meters', 'M-1', now() - interval '1 day', now(), 'void', 'why')", DEVICES),
+    ("SELECT api.correct_readings('meter', 'M-1', now() - interval '1 day', now(), 'delete', 'why')", CORRECTIONS),
     ("SELECT * FROM api.withdraw_decision('metre', 'M-1', now())", DEVICES),
     ("SELECT * FROM api.policy_plan('{\"meter_hurly\": {}}')", f"Relations: {RELATIONS}"),
     ('SELECT * FROM api.policy_plan(\'{"meter_hourly": {"drop": "9 days"}}\')', SETTINGS),

@@ -51,6 +51,9 @@ def service(postgres_server: Server) -> Iterator[Client]:
             for minutes in range(60, 50, -1):
                 at = minutes_ago(minutes)
                 client.ingest(meter_reading("M-1", at), vehicle_reading("V-1", at, soc=80 - minutes / 2))
+            wrong = {"meterId": "M-1", "from": minutes_ago(61), "to": minutes_ago(59), "action": "scale", "factor": 2}
+            corrected = client.post("/v1/corrections?reason=a%20test", wrong)
+            assert (corrected.status, corrected.json["id"]) == (201, 1)
             yield client
 
 
@@ -251,7 +254,7 @@ def _documented_gets() -> list[str]:
 
 
 def _of_a_known_device(path: str) -> str:
-    if "/assignments/" in path or "/sessions/" in path:
+    if any(numbered in path for numbered in ("/assignments/", "/sessions/", "/corrections/")):
         return path.replace("{id}", "1")
     return path.replace("{id}", "M-1" if "/meters/" in path else "V-1")
 
@@ -449,6 +452,6 @@ def test_operations_have_names_for_generated_clients_and_belong_together() -> No
     assert all(re.fullmatch("[a-z]+[A-Za-z]+", name) for name in names)
     assert {"postIngest", "getSessions", "getSessionsById", "getAnalyticsPerformanceByIdSeries"} <= {*names}
     assert {tag for operation in described for tag in operation["tags"]} == {
-        "analytics", "assignments", "database", "fleet", "ingest", "live", "meters", "quality", "register-decisions",
-        "register-events", "service", "sessions", "vehicles",
+        "analytics", "assignments", "corrections", "database", "fleet", "ingest", "live", "meters", "quality",
+        "register-decisions", "register-events", "service", "sessions", "vehicles",
     }  # fmt: skip

@@ -127,6 +127,21 @@ EXAMPLES = (
     Example("DELETE", "/v1/register-decisions", "/v1/register-decisions?meterId=M-105&at=2026-11-20T06:30:00Z"),
     Example(
         "POST",
+        "/v1/corrections",
+        "/v1/corrections?reason=sent+twice+the+energy",
+        {
+            "meterId": "M-102",
+            "from": "2026-11-20T08:00:00Z",
+            "to": "2026-11-20T09:00:00Z",
+            "action": "scale",
+            "factor": 0.5,
+        },
+    ),
+    _get("/v1/corrections", query="limit=1"),
+    _get("/v1/corrections/{id}", "1", "limit=1"),
+    Example("POST", "/v1/corrections/{id}/undo", "/v1/corrections/1/undo?reason=the+meter+was+right"),
+    Example(
+        "POST",
         "/v1/ingest",
         "/v1/ingest",
         [{"meterId": "M-101", "kwhConsumedAc": 0.2, "voltage": 231.5, "timestamp": "2026-11-23T12:00:00Z"}],

@@ -59,17 +59,23 @@ $$;
 COMMENT ON FUNCTION telemetry.keep_meter_hourly() IS
 'Statement trigger of meter_telemetry_history (postgres profile): adds the readings to meter_hourly.';
 
-CREATE OR REPLACE PROCEDURE telemetry.recompute_meter_hourly(range_from timestamptz, range_to timestamptz)
+CREATE OR REPLACE PROCEDURE telemetry.recompute_meter_hourly(
+    range_from timestamptz, range_to timestamptz, only_device text
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    LOCK TABLE telemetry.meter_hourly IN SHARE ROW EXCLUSIVE MODE;
+    -- Of one device, the lock of its live row suffices, which its writers take first.
+    IF only_device IS NULL THEN
+        LOCK TABLE telemetry.meter_hourly IN SHARE ROW EXCLUSIVE MODE;
+    END IF;
 
     DELETE FROM telemetry.meter_hourly AS hourly
     USING telemetry.live_meter_state AS device
     WHERE
         hourly.meter_id = device.meter_id
+        AND (only_device IS NULL OR device.meter_id = only_device)
         AND hourly.bucket_start > range_from
         AND hourly.bucket_start <= range_to;
 
@@ -96,13 +102,16 @@ BEGIN
         sum(history.voltage_v::float8 * history.voltage_v::float8)
     FROM telemetry.live_meter_state AS device
     JOIN telemetry.meter_telemetry_history AS history ON history.meter_id = device.meter_id
-    WHERE history.recorded_at > range_from AND history.recorded_at <= range_to
+    WHERE
+        history.recorded_at > range_from
+        AND history.recorded_at <= range_to
+        AND (only_device IS NULL OR device.meter_id = only_device)
     GROUP BY 1, 2;
 END
 $$;
 
-COMMENT ON PROCEDURE telemetry.recompute_meter_hourly(timestamptz, timestamptz) IS
-'Computes the hours of (range_from, range_to], whole hours (UTC), from meter_telemetry_history again; writers wait until it commits (postgres profile).';
+COMMENT ON PROCEDURE telemetry.recompute_meter_hourly(timestamptz, timestamptz, text) IS
+'Computes the hours of (range_from, range_to], whole hours (UTC), from meter_telemetry_history again, of one device or (null) of all: then writers wait until it commits (postgres profile).';
 
 DO $$
 BEGIN
