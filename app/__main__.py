@@ -19,7 +19,7 @@ from app.server import listen
 from app.server.database import any_database, database
 from app.server.logs import configure_logging
 from app.server.signals import stopped_by_signals
-from app.tools import doctor, importer, policies, transfer
+from app.tools import corrections, doctor, importer, policies, transfer
 
 logger = logging.getLogger("energy")
 
@@ -228,6 +228,16 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
         return importer.run(url, settings, options)
 
 
+def _correct(options: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as url:
+        return corrections.run_correct(url, options)
+
+
+def _forget(options: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as url:
+        return corrections.run_forget(url, options)
+
+
 def _policies(options: argparse.Namespace, settings: Settings) -> int:
     with database(settings) as url:
         return policies.run(url, options)
@@ -297,6 +307,27 @@ _GROUPS: Mapping[str, tuple[_Command, ...]] = {
             ("compare postgresql://energy@old-server/energy --from 2026-01-01T00:00:00Z",),
             _compare,
             _add_comparison,
+        ),
+    ),
+    "Correct and erase data": (
+        _Command(
+            "correct",
+            "void, scale or replace the readings of a device in a window, or undo that",
+            (
+                "correct scale --meter M-101 --from 2026-01-31T00:00:00Z --to 2026-02-07T00:00:00Z --factor 0.001 "
+                "--reason 'sent Wh as kWh' --dry-run",
+                "correct undo 42 --reason 'it was right'",
+                "correct list --meter M-101",
+            ),
+            _correct,
+            corrections.add_correct_arguments,
+        ),
+        _Command(
+            "forget",
+            "erase a meter or vehicle: whatever the database holds of it",
+            ("forget --vehicle V-202 --dry-run", "forget --vehicle V-202 --operator ana"),
+            _forget,
+            corrections.add_forget_arguments,
         ),
     ),
     "Look after a database": (

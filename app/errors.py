@@ -71,6 +71,12 @@ class ImportOptionError(ImportFileError):
     exit_status = 2
 
 
+class CorrectionRefused(OperatorError):
+    """A correction or an erasure is not allowed as it is asked for; nothing was changed."""
+
+    exit_status = 2
+
+
 class PolicyFileError(OperatorError):
     """A file of policies cannot be read, or has an unknown setting."""
 
@@ -182,6 +188,12 @@ class AssignmentOverlap(ProblemError):
     """A meter feeds one vehicle at a time, a vehicle draws from one meter at a time."""
 
     status, code, title = 409, "assignment_overlap", "The assignment overlaps another"
+
+
+class TakesTooLong(ProblemError):
+    """A change that would take longer than a request may (`ENERGY_WRITE_TIMEOUT_S`); nothing was changed."""
+
+    status, code, title = 422, "takes_too_long", "The change takes too long for a request"
 
 
 class CorrectionConflict(ProblemError):

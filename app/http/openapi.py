@@ -43,6 +43,7 @@ from app.wire.devices import (
     Vehicles,
 )
 from app.wire.energy import Bucket, Format
+from app.wire.erasures import Erased, Erasures, NewErasure
 from app.wire.explanation import Explanation
 from app.wire.fleet import Fleet, FleetSeries
 from app.wire.glossary import structs, term
@@ -221,6 +222,7 @@ _TABLES = (
     DatabaseFindings,
     DecisionChanges,
     Decisions,
+    Erasures,
     FleetSeries,
     Groups,
     LiveMeters,
@@ -746,6 +748,26 @@ OPERATIONS = (
         also=200,
         problems=(404, 409, 422, 503),
         parameters=(_DRY_RUN, *_AUTHOR),
+    ),
+    Operation(
+        "GET",
+        "/v1/erasures",
+        "That meters and vehicles were erased, newest first: when and by whom, not which",
+        Erasures,
+        problems=(422, 503),
+        parameters=(
+            Parameter("after", _NUMBER, "list erasures before this one: `next` of the previous page"),
+            _LIMIT,
+        ),
+    ),
+    Operation(
+        "POST",
+        "/v1/erasures",
+        "Erase a meter or vehicle: whatever the database holds of it, in one transaction. `dryRun` previews it",
+        Erased,
+        NewErasure,
+        problems=(404, 413, 422, 503),
+        parameters=(_DRY_RUN, _AUTHOR[0]),
     ),
     Operation(
         "GET",

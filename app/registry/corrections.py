@@ -13,6 +13,7 @@ from app.errors import (
     CorrectionConflict,
     InvalidParameter,
     ProblemError,
+    TakesTooLong,
     UnknownCorrection,
     UnknownMeter,
     UnknownVehicle,
@@ -101,7 +102,12 @@ async def _changing(
 ) -> Correction:
     async def work(connection: Connection) -> Correction:
         async with connection.transaction() as transaction:
-            [done] = await (await connection.execute(change, parameters)).fetchall()
+            try:
+                [done] = await (await connection.execute(change, parameters)).fetchall()
+            except psycopg.errors.QueryCanceled:
+                raise TakesTooLong(
+                    "it takes longer than a request may; use the command, ev-fleet-energy correct"
+                ) from None
             [row] = await (await connection.execute(query("correction"), {"id": done.id})).fetchall()
             made = _correction(row)
             if is_preview:

@@ -348,6 +348,15 @@ TERMS = {
     "CorrectionDetail.next": Term("what to pass as `after` for the next page; null: none", _TIME),
     "ReadingChange.before": Term("what the reading said before; null: there was none"),
     "ReadingChange.after": Term("what the reading says since; null: there is none"),
+    # Erasures
+    "erased": Term("how many rows went from which relation"),
+    "ErasedRows.relation": Term("name of a relation of the database, with its schema", "telemetry.vehicle"),
+    "ErasedRows.rows": Term("how many rows", 1),
+    "erasures": Term("erasures of this page, newest first"),
+    "Erasure.id": Term("number of the erasure", 1),
+    "Erasure.deviceType": Term("whether it was a meter or a vehicle", "vehicle"),
+    "erasedAt": Term("when it was erased", _TIME),
+    "Erasures.next": Term("what to pass as `after` for the next page; null: none", 17),
     # Data quality
     "issues": Term("issues of this page, warnings first"),
     "counts": Term("how many issues there are of each kind"),

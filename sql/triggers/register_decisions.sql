@@ -22,6 +22,10 @@ BEGIN
         ORDER BY device_type, device_id, decided_for;
         RETURN NULL;
     END IF;
+    -- A note in which the name of an erased device was replaced is no other decision.
+    IF TG_OP = 'UPDATE' AND (OLD.kind, OLD.first_kwh, OLD.decided_at) IS NOT DISTINCT FROM (NEW.kind, NEW.first_kwh, NEW.decided_at) THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO telemetry.register_decision_change (
         device_type, device_id, decided_for, changed_at, action,
         old_kind, old_first_kwh, new_kind, new_first_kwh,

@@ -1,7 +1,10 @@
 """Corrections of readings: what follows them equals what follows from readings that never had the fault."""
 
+import argparse
+import json
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,10 +15,14 @@ from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
+from app.__main__ import _options
+from app.db import migrate
+from app.errors import CorrectionRefused
+from app.tools import corrections
 from tests.conformance.test_register_events import EXAMPLES
 from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, meter_reading
-from tests.support.servers import ONLY_TIMESCALE
-from tests.support.service import Client
+from tests.support.servers import ONLY_TIMESCALE, Server, url_of
+from tests.support.service import Client, running_service
 
 Connection = psycopg.Connection[TupleRow]
 Readings = dict[datetime, float]
@@ -346,3 +353,96 @@ def test_rows_changed_in_sql_are_followed_by_everything_after_a_refresh(
     refresh(connection)
     assert kept(connection, kind, hand) == kept(connection, kind, right)
     assert connection.execute("SELECT count(*) FROM telemetry.changed_history").fetchone() == (0,)
+
+
+# The commands
+
+
+def run(*arguments: str) -> argparse.Namespace:
+    """The options of a command, as typed."""
+    return _options(arguments)
+
+
+def test_the_command_previews_corrects_undoes_and_lists(
+    connection: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    url = url_of(connection)
+    begins, ends = hours_ago(30), hours_ago(29)
+    insert(connection, "meter", "M-1", {begins + QUARTER * place: 5.0 for place in range(1, 5)})
+    window = (
+        "--meter",
+        "M-1",
+        "--from",
+        begins.isoformat(),
+        "--to",
+        ends.isoformat(),
+        "--reason",
+        "Wh",
+        "--operator",
+        "ana",
+    )
+    scale = ("correct", "scale", *window, "--factor", "0.001")
+    before = kept(connection, "meter", "M-1")
+    assert corrections.run_correct(url, run(*scale, "--dry-run")) == 0
+    shown = capsys.readouterr().out
+    assert "scale by 0.001, meter M-1 from " in shown
+    assert "readings before and after: 4 and 4; kWh: 20.000 and 0.020; Wh\nnothing was changed: --dry-run\n" in shown
+    assert kept(connection, "meter", "M-1") == before
+    assert corrections.run_correct(url, run(*scale)) == 0
+    number = capsys.readouterr().out.split(":")[0]
+    assert corrections.run_correct(url, run("correct", "undo", number, "--reason", "no")) == 0
+    readings = tmp_path / "readings.json"
+    readings.write_text(json.dumps([{"recorded_at": ends.isoformat(), "energy_ac_kwh": 1, "voltage_v": 230}]))
+    assert corrections.run_correct(url, run("correct", "replace", *window, "--readings", str(readings))) == 0
+    capsys.readouterr()
+    assert corrections.run_correct(url, run("correct", "list", "--meter", "M-1")) == 0
+    newest, undo, first = capsys.readouterr().out.splitlines()
+    assert "replace, meter M-1" in newest
+    assert "readings before and after: 4 and 1" in newest
+    assert f"undo of {number}, " in undo
+    assert first.endswith(f"(undone by {undo.split(':')[0]})")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["correct", "void"], "--meter or --vehicle is missing: such as --meter M-101"),
+        (["correct", "undo"], "the number of the correction is missing: such as correct undo 42"),
+        (["correct", "undo", "42", "--reason", "no"], "there is no correction 42"),
+        (["correct", "void", "--meter", "M-9"], "corrected_from must be an instant, such as "),
+        (
+            ["correct", "replace", "--meter", "M-9", "--readings", "nowhere.json"],
+            "nowhere.json cannot be read as JSON: ",
+        ),
+        (["forget"], "--meter or --vehicle is missing: such as --meter M-101"),
+        (["forget", "--vehicle", "V-9"], "nothing is known of vehicle V-9"),
+    ],
+)
+def test_what_a_command_cannot_do_says_what_it_needs(connection: Connection, arguments: list[str], fault: str) -> None:
+    options = run(*arguments)
+    command = corrections.run_correct if arguments[0] == "correct" else corrections.run_forget
+    with pytest.raises(CorrectionRefused) as refused:
+        command(url_of(connection), options)
+    assert str(refused.value).startswith(fault)
+
+
+def test_a_change_that_takes_longer_than_a_request_may_names_the_command(postgres_server: Server) -> None:
+    with postgres_server.new_database() as url:
+        migrate.migrate(url, "postgres")
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute(
+                "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql "
+                "AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'"
+            )
+            for table in ("correction", "erasure"):
+                owner.execute(
+                    f"CREATE TRIGGER slow BEFORE INSERT ON telemetry.{table} "
+                    "FOR EACH ROW EXECUTE FUNCTION public.slow()".encode()
+                )
+        with running_service(DATABASE_URL=url, ENERGY_WRITE_TIMEOUT_S="0.5") as client:
+            client.ingest(meter_reading("M-1", hours_ago(3)))
+            for path, body in ((PATH, asked(hours_ago(4), hours_ago(2))), ("/v1/erasures", {"meterId": "M-1"})):
+                answer = client.post(path, body)
+                assert (answer.status, answer.json["code"]) == (422, "takes_too_long")
+                assert "use the command, ev-fleet-energy " in answer.json["detail"]
+            assert client.get("/v1/live/meters/M-1").status == 200

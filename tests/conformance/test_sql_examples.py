@@ -127,6 +127,7 @@ MISSPELT = [
     ("SELECT api.set_fleet_rated_power('meters', 22)", DEVICES),
     ("SELECT * FROM api.decide_step('meters', 'M-1', now(), 'plain')", DEVICES),
     ("SELECT * FROM api.decide_step('meter', 'M-1', now(), 'swapped')", DECISIONS),
+    ("SELECT api.forget_device('devices', 'M-1')", DEVICES),
     ("SELECT api.correct_readings('meters', 'M-1', now() - interval '1 day', now(), 'void', 'why')", DEVICES),
     ("SELECT api.correct_readings('meter', 'M-1', now() - interval '1 day', now(), 'delete', 'why')", CORRECTIONS),
     ("SELECT * FROM api.withdraw_decision('metre', 'M-1', now())", DEVICES),

@@ -22,7 +22,9 @@ from tests.support.service import ROOT, Client, command, running_service
 
 _PATIENCE_S = 60
 _IS_NO_URL = "is not a libpq URL or connection string, such as postgresql://energy@localhost:5432/energy"
-_COMMANDS = ("serve", "demo", "migrate", "roles", "import", "copy", "compare", "doctor", "policies")
+_COMMANDS = (
+    "serve", "demo", "migrate", "roles", "import", "copy", "compare", "correct", "forget", "doctor", "policies",
+)  # fmt: skip
 
 
 def test_the_entry_point_is_installed_beside_python_and_shows_its_version() -> None:

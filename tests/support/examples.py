@@ -140,6 +140,8 @@ EXAMPLES = (
     _get("/v1/corrections", query="limit=1"),
     _get("/v1/corrections/{id}", "1", "limit=1"),
     Example("POST", "/v1/corrections/{id}/undo", "/v1/corrections/1/undo?reason=the+meter+was+right"),
+    Example("POST", "/v1/erasures", "/v1/erasures?dryRun=true", {"vehicleId": "V-203"}),
+    _get("/v1/erasures"),
     Example(
         "POST",
         "/v1/ingest",
