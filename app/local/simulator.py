@@ -15,7 +15,7 @@ lent at the ends:
 
 import math
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -38,6 +38,16 @@ _FAST_CHARGERS: Final = frozenset({4, 14})
 _CHARGERS_PER_FAULT: Final = 8
 _CAPACITIES_KWH: Final = (40.0, 60.0, 77.0)
 
+# What happens to a fleet that has a story, after it began.
+_CHARGER_BREAKS_AFTER: Final = timedelta(days=18)
+_METER_EXCHANGED_AFTER: Final = timedelta(days=12, hours=3)
+_VEHICLE_SILENT_AFTER: Final = timedelta(days=27)
+_LOST_CAPACITY_PER_DAY: Final = 0.004
+_LEAST_CAPACITY_SHARE: Final = 0.7
+_FIRST_REGISTER_KWH: Final = 41_250.0
+EXCHANGED_REGISTER_KWH: Final = 7.0
+_LEAST_CHARGERS_OF_A_STORY: Final = 10
+
 _TAPER_FROM_SOC_PCT: Final = 80.0
 _TAPER_SHARE_AT_FULL: Final = 0.2
 _LOWEST_DRIVING_SOC_PCT: Final = 8.0
@@ -59,7 +69,8 @@ _VOLTAGE_DROOP_V_PER_KW: Final = 0.06
 
 
 class MeterReading(TypedDict):
-    """A meter's reading as it goes over the wire: kWh since the meter's previous reading, volts."""
+    """A meter's reading as it goes over the wire: kWh since the meter's previous reading or, of a register, its value;
+    volts."""
 
     meterId: str
     kwhConsumedAc: float
@@ -97,6 +108,38 @@ class Vehicle:
 
 
 @dataclass(frozen=True, slots=True)
+class Story:
+    """What a fleet goes through from `begun_at` on, to devices named by their place: a charger that was sound breaks, a
+    meter that is a register is exchanged, a battery ages faster than others, a vehicle falls silent."""
+
+    begun_at: datetime
+    breaking_charger: int
+    register: int
+    aging_vehicle: int
+    silent_vehicle: int
+
+    @property
+    def breaks_at(self) -> datetime:
+        """When the charger breaks."""
+        return self.begun_at + _CHARGER_BREAKS_AFTER
+
+    @property
+    def exchanged_at(self) -> datetime:
+        """When the meter is exchanged: the first reading of the new one is a minute later."""
+        return self.begun_at + _METER_EXCHANGED_AFTER
+
+    @property
+    def silent_from(self) -> datetime:
+        """From when on the vehicle says nothing, and stands still."""
+        return self.begun_at + _VEHICLE_SILENT_AFTER
+
+    def capacity_share(self, moment: datetime) -> float:
+        """What is left of the ageing battery's capacity."""
+        lost = _LOST_CAPACITY_PER_DAY * ((moment - self.begun_at) / timedelta(days=1))
+        return max(_LEAST_CAPACITY_SHARE, 1 - lost)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A vehicle at a charger over `(plugged_in_at, plugged_out_at]`; `plugged_out_at` is None while it is there."""
 
@@ -110,10 +153,11 @@ class Session:
 class Minute:
     """What became known at `at`: one reading of every device, and who plugged in or out at that instant.
 
-    `plugged_out` holds sessions begun earlier, now with both ends.
+    `plugged_out` holds sessions begun earlier, now with both ends. `drawn_kwh` is the AC energy of all chargers.
     """
 
     at: datetime
+    drawn_kwh: float
     meter_readings: tuple[MeterReading, ...]
     vehicle_readings: tuple[VehicleReading, ...]
     plugged_in: tuple[Session, ...]
@@ -131,6 +175,7 @@ class _State:
     """A vehicle's present. `minutes_left` counts down the drive, the stay in a bay, or the stay once charged."""
 
     vehicle: Vehicle
+    capacity_kwh: float
     soc_pct: float
     battery_temp_c: float
     activity: _Activity
@@ -170,6 +215,9 @@ class Fleet:
     that are not of the fleet are passed over. Nobody is plugged in at `start`, and the first plug-in is a minute after;
     vehicles whose id is in `charging` want to go on charging then, unless they are nearly full.
 
+    With `begun_at`, when it began, a fleet of 10 chargers or more has a :class:`Story`, which goes on where it is
+    resumed; `register_kwh` is what its register shows, to be set there.
+
     What devices are (ratings, faults, capacities) follows from the seed and their number alone, so that a fleet resumed
     at another `start` is the same fleet; what they do follows from the seed and `start`. The first vehicle has the
     first charger, a sound one, to itself and charges after nearly every trip: at least once in any 24 hours.
@@ -187,6 +235,7 @@ class Fleet:
         soc_pct: Mapping[str, float] | None = None,
         battery_temp_c: Mapping[str, float] | None = None,
         charging: Collection[str] = (),
+        begun_at: datetime | None = None,
     ) -> None:
         if chargers < 2 or vehicles <= chargers:
             raise ValueError(f"{vehicles} vehicles and {chargers} chargers: it takes 2 chargers and a vehicle more")
@@ -195,6 +244,8 @@ class Fleet:
         self.chargers: Final = tuple(_chargers(seed, chargers))
         self.vehicles: Final = tuple(_vehicles(seed, vehicles, chargers))
         self.now = start.astimezone(UTC)
+        self.story: Final = None if begun_at is None else _story(begun_at, self.chargers, self.vehicles)
+        self.register_kwh = _FIRST_REGISTER_KWH
         self._rng: Final = _rng(seed, self.now.isoformat())
         self._occupied: Final[set[int]] = set()
         self._states: Final = [self._initial(vehicle, soc_pct or {}, battery_temp_c or {}) for vehicle in self.vehicles]
@@ -220,12 +271,17 @@ class Fleet:
         ac_kwh_by_charger: dict[int, float] = {}
         plugged_out: list[Session] = []
         vehicle_readings: list[VehicleReading] = []
-        for state in self._states:
+        for number, state in enumerate(self._states):
             dc_kwh = 0.0
+            if self.story is not None:
+                if number == self.story.silent_vehicle and self.now > self.story.silent_from and state.charger is None:
+                    continue
+                if number == self.story.aging_vehicle:
+                    state.capacity_kwh = state.vehicle.capacity_kwh * self.story.capacity_share(self.now)
             if state.charger is None:
                 self._drive_or_park(state)
             elif _missing_kwh(state) >= _NOTHING_KWH:
-                ac_kwh_by_charger[state.charger], dc_kwh = self._charge(state, self.chargers[state.charger])
+                ac_kwh_by_charger[state.charger], dc_kwh = self._charge(state, state.charger)
             elif state.minutes_left > 0:
                 state.minutes_left -= 1
             else:
@@ -241,11 +297,11 @@ class Fleet:
                 }
             )
         meter_readings = tuple(
-            self._meter_reading(charger, ac_kwh_by_charger.get(index, 0.0), stamp)
-            for index, charger in enumerate(self.chargers)
+            self._meter_reading(index, ac_kwh_by_charger.get(index, 0.0), stamp) for index in range(len(self.chargers))
         )
         plugged_in = tuple(self._plug_in_who_wait())
-        return Minute(self.now, meter_readings, tuple(vehicle_readings), plugged_in, tuple(plugged_out))
+        drawn_kwh = sum(ac_kwh_by_charger.values())
+        return Minute(self.now, drawn_kwh, meter_readings, tuple(vehicle_readings), plugged_in, tuple(plugged_out))
 
     def _initial(self, vehicle: Vehicle, soc_pct: Mapping[str, float], battery_temp_c: Mapping[str, float]) -> _State:
         drawn_soc_pct = self._rng.uniform(30, 95)
@@ -254,13 +310,15 @@ class Fleet:
         if not 0 <= soc <= 100:
             raise ValueError(f"{vehicle.vehicle_id} cannot begin at a state of charge of {soc} %")
         temp_c = battery_temp_c.get(vehicle.vehicle_id, ambient_temp_c(self.now))
-        return _State(vehicle, soc, temp_c, _Activity.PARKED, minutes_parked, vehicle.plugs_in_below_soc_pct)
+        return _State(
+            vehicle, vehicle.capacity_kwh, soc, temp_c, _Activity.PARKED, minutes_parked, vehicle.plugs_in_below_soc_pct
+        )
 
     def _drive_or_park(self, state: _State) -> None:
         state.minutes_left -= 1
         if state.activity is _Activity.DRIVING:
             used_kwh = state.driving_kw * self._rng.uniform(0.6, 1.4) / 60
-            state.soc_pct -= used_kwh / state.vehicle.capacity_kwh * 100
+            state.soc_pct -= used_kwh / state.capacity_kwh * 100
             if state.minutes_left <= 0 or state.soc_pct <= _LOWEST_DRIVING_SOC_PCT:
                 state.activity = _Activity.PARKED
                 state.minutes_left = self._rng.randint(15, 200)
@@ -272,11 +330,16 @@ class Fleet:
         state.driving_kw = self._rng.uniform(8, 16)
         state.minutes_left = self._rng.randint(20, 75)
 
-    def _charge(self, state: _State, charger: Charger) -> tuple[float, float]:
+    def _is_faulty(self, index: int) -> bool:
+        if self.story is not None and index == self.story.breaking_charger:
+            return self.now > self.story.breaks_at
+        return self.chargers[index].faulty
+
+    def _charge(self, state: _State, index: int) -> tuple[float, float]:
         """Charge for a minute; returns AC and DC energy in kWh, rounded as reported so that the battery agrees."""
         sound = 1 + self._rng.uniform(-CONVERSION_NOISE, CONVERSION_NOISE)
-        factor = sound * (FAULT_FACTOR if charger.faulty else 1.0)
-        ac_kw = charger.rated_kw * _taper_share(state.soc_pct)
+        factor = sound * (FAULT_FACTOR if self._is_faulty(index) else 1.0)
+        ac_kw = self.chargers[index].rated_kw * _taper_share(state.soc_pct)
         dc_kwh = round(factor * dc_power_kw(ac_kw) / 60, 6)
         missing_kwh = _missing_kwh(state)
         if dc_kwh >= missing_kwh:
@@ -284,7 +347,7 @@ class Fleet:
             # is linear in the power, so it is turned round exactly.
             dc_kwh = math.floor(missing_kwh * 1e6) / 1e6
             ac_kw = dc_kwh * 60 / factor / CONVERSION_EFFICIENCY + FIXED_OVERHEAD_KW
-        state.soc_pct += dc_kwh / state.vehicle.capacity_kwh * 100
+        state.soc_pct += dc_kwh / state.capacity_kwh * 100
         return round(ac_kw / 60, 6), dc_kwh
 
     def _warm(self, state: _State, charging_kw: float) -> None:
@@ -292,11 +355,16 @@ class Fleet:
         settles_at_c = ambient_temp_c(self.now) + _HEATING_C_PER_KW * power_kw
         state.battery_temp_c += (settles_at_c - state.battery_temp_c) * (1 - math.exp(-1 / _THERMAL_LAG_MIN))
 
-    def _meter_reading(self, charger: Charger, ac_kwh: float, stamp: str) -> MeterReading:
+    def _meter_reading(self, index: int, ac_kwh: float, stamp: str) -> MeterReading:
+        said_kwh = ac_kwh
+        if self.story is not None and index == self.story.register:
+            if self.now == self.story.exchanged_at + MINUTE:
+                self.register_kwh = EXCHANGED_REGISTER_KWH
+            self.register_kwh = said_kwh = round(self.register_kwh + ac_kwh, 6)
         voltage_v = _VOLTAGE_V + self._rng.gauss(0, _VOLTAGE_NOISE_V) - _VOLTAGE_DROOP_V_PER_KW * ac_kwh * 60
         return {
-            "meterId": charger.meter_id,
-            "kwhConsumedAc": ac_kwh,
+            "meterId": self.chargers[index].meter_id,
+            "kwhConsumedAc": said_kwh,
             "voltage": round(voltage_v, 2),
             "timestamp": stamp,
         }
@@ -361,6 +429,15 @@ def _chargers(seed: int, count: int) -> Iterator[Charger]:
         yield Charger(f"{ID_PREFIX}M-{_FIRST_METER + index}", rated_kw, index in faulty)
 
 
+def _story(begun_at: datetime, chargers: Sequence[Charger], vehicles: Sequence[Vehicle]) -> Story | None:
+    """The last faulty charger is the one that breaks; the register is at a sound one; a small fleet has no story."""
+    faulty = [index for index, charger in enumerate(chargers) if charger.faulty]
+    if len(chargers) < _LEAST_CHARGERS_OF_A_STORY:
+        return None
+    sound = next(index for index in range(2, len(chargers)) if index not in faulty)
+    return Story(begun_at, faulty[-1], sound, aging_vehicle=4, silent_vehicle=len(vehicles) - 1)
+
+
 def _vehicles(seed: int, count: int, chargers: int) -> Iterator[Vehicle]:
     for index in range(count):
         rng = _rng(seed, "vehicle", index)
@@ -378,4 +455,4 @@ def _taper_share(soc_pct: float) -> float:
 
 
 def _missing_kwh(state: _State) -> float:
-    return (state.target_soc_pct - state.soc_pct) / 100 * state.vehicle.capacity_kwh
+    return (state.target_soc_pct - state.soc_pct) / 100 * state.capacity_kwh

@@ -318,3 +318,62 @@ def test_a_fleet_that_cannot_be_is_refused() -> None:
         Fleet(7, 3, 2, START.replace(tzinfo=None))
     with pytest.raises(ValueError, match="demo-V-202"):
         Fleet(7, 3, 2, START, {"demo-V-202": 100.5})
+
+
+# What happens to a fleet that has a story
+
+
+@pytest.fixture(scope="module")
+def told() -> Fleet:
+    return Fleet(7, VEHICLES, CHARGERS, START, begun_at=START)
+
+
+def after(begun: timedelta, minutes: int) -> tuple[Fleet, list[Minute]]:
+    """A fleet that is resumed so long after it began, and what it says then."""
+    resumed = Fleet(7, VEHICLES, CHARGERS, START + begun, begun_at=START)
+    return resumed, [resumed.step() for _ in range(minutes)]
+
+
+def test_a_charger_that_was_sound_breaks_on_its_day(told: Fleet) -> None:
+    assert told.story is not None
+    breaking = told.chargers[told.story.breaking_charger].meter_id
+    for begun, is_broken in ((timedelta(days=10), False), (timedelta(days=18), True)):
+        resumed, minutes = after(begun, 24 * 60)
+        at = {session.vehicle_id: session.meter_id for minute in minutes for session in minute.plugged_in}
+        drawn = sum(r["kwhConsumedAc"] for m in minutes for r in m.meter_readings if r["meterId"] == breaking)
+        meters: dict[str, str] = {}
+        arrived = 0.0
+        for minute in minutes:
+            arrived += sum(
+                r["kwhDeliveredDc"] for r in minute.vehicle_readings if meters.get(r["vehicleId"]) == breaking
+            )
+            for session in minute.plugged_out:
+                meters.pop(session.vehicle_id)
+            meters |= {session.vehicle_id: session.meter_id for session in minute.plugged_in}
+        assert at, resumed
+        assert (arrived / drawn < 0.85) == is_broken, (begun, arrived, drawn)
+
+
+def test_a_register_counts_on_and_begins_anew_where_it_is_exchanged(told: Fleet) -> None:
+    assert told.story is not None
+    resumed, minutes = after(told.story.exchanged_at - START - timedelta(hours=1), 120)
+    assert resumed.story is not None
+    register = resumed.chargers[resumed.story.register].meter_id
+    values = {r["timestamp"]: r["kwhConsumedAc"] for m in minutes for r in m.meter_readings if r["meterId"] == register}
+    steps = [later - earlier for earlier, later in pairwise(values.values())]
+    assert [number for number, step in enumerate(steps) if step < 0] == [59]
+    assert list(values.values())[60] == pytest.approx(7.0, abs=0.5)
+    assert sum(minute.drawn_kwh for minute in minutes) > 0
+
+
+def test_a_battery_ages_and_a_vehicle_falls_silent(told: Fleet) -> None:
+    assert told.story is not None
+    assert told.story.capacity_share(START + timedelta(days=25)) == pytest.approx(0.9)
+    silent = told.vehicles[told.story.silent_vehicle].vehicle_id
+    for begun, says in ((timedelta(days=26), True), (timedelta(days=28), False)):
+        _, minutes = after(begun, 10)
+        assert any(r["vehicleId"] == silent for m in minutes for r in m.vehicle_readings) == says
+
+
+def test_a_small_fleet_has_no_story() -> None:
+    assert Fleet(7, 3, 2, START, begun_at=START).story is None

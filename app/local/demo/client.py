@@ -42,6 +42,15 @@ class LiveVehicles(_Page):
     vehicles: list[LiveVehicle] = []
 
 
+class LiveMeter(msgspec.Struct, rename="camel"):
+    meter_id: str
+    kwh_consumed_ac: float
+
+
+class LiveMeters(_Page):
+    meters: list[LiveMeter] = []
+
+
 class _Device(msgspec.Struct, rename="camel"):
     meter_id: str = ""
     vehicle_id: str = ""

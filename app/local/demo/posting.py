@@ -168,7 +168,7 @@ class Demo:
         line = f"{now():%H:%M:%S} UTC  {self.accepted:>9,} readings accepted"
         if self.last_minute is not None:
             charging = sum(reading["kwhDeliveredDc"] > 0 for reading in self.last_minute.vehicle_readings)
-            drawn_kw = sum(reading["kwhConsumedAc"] for reading in self.last_minute.meter_readings) * 60
+            drawn_kw = self.last_minute.drawn_kwh * 60
             line += f"  {charging:>4} vehicles charging  {drawn_kw:>8.1f} kW drawn"
         if self.conflicts:
             line += f"  {self.conflicts:,} contradicted kept ones: does another demo post here?"

@@ -1,9 +1,9 @@
 """The fleet that continues what the service has of an earlier run."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from app.local.demo.client import Assignment, Client, Devices, LiveVehicles
+from app.local.demo.client import Assignment, Client, Devices, LiveMeters, LiveVehicles
 from app.local.demo.posting import now, whole_minute
 from app.local.simulator import ID_PREFIX, MINUTE, Fleet, rfc3339
 
@@ -35,6 +35,7 @@ def resume(client: Client, seed: int, vehicles: int, past: timedelta) -> tuple[F
         + [assignment.ends_at for assignment in listed if assignment.ends_at is not None],
         default=this_minute - past,
     )
+    begun_at = min((assignment.begins_at for assignment in listed), default=this_minute - past)
     start = min(max(whole_minute(latest + MINUTE - timedelta.resolution), this_minute - past), this_minute)
     still_open = {assignment.id: assignment for assignment in listed if assignment.ends_at is None}
     for assignment in still_open.values():
@@ -49,12 +50,24 @@ def resume(client: Client, seed: int, vehicles: int, past: timedelta) -> tuple[F
         {vehicle.vehicle_id: vehicle.soc for vehicle in known},
         {vehicle.vehicle_id: vehicle.battery_temp for vehicle in known},
         {vehicle.vehicle_id for vehicle in known if vehicle.charging},
+        _midnight(min(begun_at, start)),
     )
+    if fleet.story is not None:
+        register = fleet.chargers[fleet.story.register].meter_id
+        meters = (meter for page in client.pages("/v1/live/meters", LiveMeters, limit=1000) for meter in page.meters)
+        fleet.register_kwh = next(
+            (meter.kwh_consumed_ac for meter in meters if meter.meter_id == register), fleet.register_kwh
+        )
     size = f"{vehicles} vehicles at {chargers} chargers"
     if not known:
         return fleet, f"A simulated fleet, {size}, from {rfc3339(start)} on."
     closed = f"{len(still_open)} open assignment{'' if len(still_open) == 1 else 's'} closed"
     return fleet, f"Continuing a simulated fleet, {size}, from {rfc3339(start)} on; {closed}."
+
+
+def _midnight(moment: datetime) -> datetime:
+    """The day on which a fleet began: a later run knows its first assignment, not its first reading."""
+    return moment.replace(hour=0, minute=0)
 
 
 def other_device(client: Client) -> str | None:

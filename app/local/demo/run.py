@@ -12,6 +12,7 @@ from typing import Final
 
 from app.errors import ConfigurationError, OperatorError
 from app.local.demo.client import Client
+from app.local.demo.introducing import announce_exchange, introduce
 from app.local.demo.posting import Demo, Load
 from app.local.demo.report import ask_performances, pick_featured, posted_line, show_performance, show_table
 from app.local.demo.resuming import other_device, resume
@@ -19,7 +20,8 @@ from app.local.simulator import MINUTE
 
 VEHICLES: Final = 40
 SEED: Final = 7
-DAYS: Final = 1
+DAYS: Final = 30
+LEAST_DAYS: Final = 1
 MOST_DAYS: Final = 366
 
 
@@ -50,9 +52,9 @@ def run(
     """
     if vehicles < 3:
         raise ConfigurationError(f"{vehicles} vehicles: a simulated fleet has at least 3, such as --vehicles 12")
-    if not DAYS <= days <= MOST_DAYS:
+    if not LEAST_DAYS <= days <= MOST_DAYS:
         raise ConfigurationError(
-            f"{days} days: the past of a simulated fleet has {DAYS} to {MOST_DAYS}, such as --days 30"
+            f"{days} days: the past of a simulated fleet has {LEAST_DAYS} to {MOST_DAYS}, such as --days 30"
         )
     ends_at_s = math.inf if seconds is None else time.monotonic() + seconds
     client = Client(base_url, stop)
@@ -64,7 +66,9 @@ def run(
             )
         fleet, resumed = resume(client, seed, vehicles, timedelta(days=days))
         demo = Demo(client, fleet, stop, ends_at_s)
+        demo.write(f"Served at {base_url}: open it in a browser; its description is at {base_url}/docs")
         demo.write(resumed)
+        introduce(client, fleet)
         _run(demo, seconds, load)
     except OperatorError:
         if not stop.is_set():
@@ -76,6 +80,8 @@ def _run(demo: Demo, seconds: float | None, load: Load) -> None:
     began_at = demo.fleet.now
     demo.load_past(load)
     demo.post_past()
+    if not demo.stop.is_set():
+        announce_exchange(demo.client, demo.fleet)
     elapsed_s = time.monotonic() - began_at_s
     demo.write(posted_line(demo, (demo.fleet.now - began_at) // MINUTE, elapsed_s))
     if demo.stop.is_set():
@@ -87,12 +93,9 @@ def _run(demo: Demo, seconds: float | None, load: Load) -> None:
     show_table(demo, performances)
     if demo.stop.is_set():
         return
-    demo.write(f"\nServed at {demo.client.base_url}  (its description: {demo.client.base_url}/docs)")
-    demo.write(
-        "The simulated devices now send a reading each minute; Ctrl-C stops."
-        if seconds is None
-        else f"The simulated devices now send a reading each minute, until {seconds:g} s have passed."
-    )
+    until = "Ctrl-C stops." if seconds is None else f"until {seconds:g} s have passed."
+    demo.write(f"\nServed at {demo.client.base_url}")
+    demo.write(f"The simulated devices now send a reading each minute; {until}")
     demo.live()
     if not demo.stop.is_set():
         featured = featured or pick_featured(ask_performances(demo))

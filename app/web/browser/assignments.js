@@ -9,6 +9,8 @@ import { table } from "./table.js";
 import { fieldOf, fullTime, instantOf } from "./times.js";
 
 const MOST = 200;
+// The newest ones; the others open on demand.
+const SHOWN = 10;
 
 /** The assignments of the window of a vehicle or meter; `changed` is called when one was changed. */
 export function assignments(kind, changed) {
@@ -20,18 +22,29 @@ export function assignments(kind, changed) {
                 { [own]: idOfPage(), from: iso(window.from), to: iso(window.to), limit: MOST },
                 signal,
             ),
-        draw: ({ assignments: listed, next }, { tz }) => [
-            h("p", {}, "Which meter fed which vehicle, and when. Changes take effect at once, in all figures."),
-            h(
-                "p",
-                {},
-                h("button", { type: "button", on: { click: () => add(own, tz, changed) } }, "Add an assignment"),
-            ),
-            table("Assignments in this window", columns(own, tz, changed), listed.toReversed(), {
-                empty: "None in this window.",
-            }),
-            next !== null && h("p", { class: "muted" }, `The first ${MOST}; a shorter window shows the others.`),
-        ],
+        draw: ({ assignments: listed, next }, { tz }) => {
+            const newest = listed.toReversed();
+            const earlier = newest.slice(SHOWN);
+            return [
+                h("p", {}, "Which meter fed which vehicle, and when. Changes take effect at once, in all figures."),
+                h(
+                    "p",
+                    {},
+                    h("button", { type: "button", on: { click: () => add(own, tz, changed) } }, "Add an assignment"),
+                ),
+                table("Assignments in this window", columns(own, tz, changed), newest.slice(0, SHOWN), {
+                    empty: "None in this window.",
+                }),
+                earlier.length > 0 &&
+                    h(
+                        "details",
+                        {},
+                        h("summary", {}, `${earlier.length} earlier ones`),
+                        table("Earlier assignments in this window", columns(own, tz, changed), earlier),
+                    ),
+                next !== null && h("p", { class: "muted" }, `The first ${MOST}; a shorter window shows the others.`),
+            ];
+        },
     });
 }
 
