@@ -26,7 +26,9 @@ COPY sql sql
 
 # Nothing below /srv is writable: without DATABASE_URL the service stops at once, rather than keep readings in a
 # container that is thrown away.
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin energy
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin energy \
+    # The volume of docker-compose.yml takes its owner from here.
+    && install --directory --owner=10001 --mode=0700 /keys
 USER 10001
 
 ENV ENERGY_HOST=0.0.0.0 \

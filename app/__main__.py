@@ -13,13 +13,13 @@ from functools import partial
 from app import __version__
 from app.config import Settings, flag_of, variables
 from app.db import migrate
-from app.errors import OperatorError, RoleLacksRight
+from app.errors import ConfigurationError, OperatorError, RoleLacksRight
 from app.local.demo import run as demo
 from app.server import listen
 from app.server.database import any_database, database
 from app.server.logs import configure_logging
 from app.server.signals import stopped_by_signals
-from app.tools import corrections, doctor, importer, policies, transfer
+from app.tools import corrections, doctor, importer, keys, policies, transfer
 
 logger = logging.getLogger("energy")
 
@@ -180,6 +180,7 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG
 
     listen.check(settings)
     with stopped_by_signals() as stop, database(settings, serves=True) as url:
+        keys.require_some(url, settings)
         if settings.workers > 1:
             serve_with_workers(settings, url, stop, lambda address: _say(f"serving at {address}"))
             _say("stopping")
@@ -212,6 +213,11 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
     # The simulated fleet has a database of its own, so that it does not mix with real devices.
     settings = replace(settings, data_dir=settings.data_dir / "demo")
     fleet = {"seconds": options.seconds, "days": options.days, "vehicles": options.vehicles, "seed": options.seed}
+    if settings.needs_keys:
+        raise ConfigurationError(
+            "the demo's devices have no keys: let it listen on this machine alone, such as --host 127.0.0.1, or let "
+            "everybody in with ENERGY_OPEN=yes"
+        )
     listen.check(settings)
     with (
         stopped_by_signals() as stop,
@@ -226,6 +232,11 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
 def _import(options: argparse.Namespace, settings: Settings) -> int:
     with database(settings) as url:
         return importer.run(url, settings, options)
+
+
+def _keys(options: argparse.Namespace, settings: Settings) -> int:
+    with database(settings) as url:
+        return keys.run(url, options)
 
 
 def _correct(options: argparse.Namespace, settings: Settings) -> int:
@@ -284,6 +295,20 @@ _GROUPS: Mapping[str, tuple[_Command, ...]] = {
             "create the database roles: an owner, a writer and a reader",
             ("roles --database-url postgresql://postgres@db/energy",),
             _roles,
+        ),
+    ),
+    "Let devices and people in": (
+        _Command(
+            "keys",
+            "make, list, rotate and revoke the keys that requests need",
+            (
+                "keys add --name ana --scope operator",
+                "keys add --name 'gateway north' --scope gateway --prefix DEPOT-NORTH-",
+                "keys rotate 1a2b3c4d",
+                "keys list",
+            ),
+            _keys,
+            keys.add_arguments,
         ),
     ),
     "Load and move data": (

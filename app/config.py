@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,13 @@ def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
     return read
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the environment sets, checked once at the start; `Settings()` is all defaults."""
@@ -137,6 +145,13 @@ class Settings:
         _host_names,
         "allowed values of the `Host` header, besides `localhost`, IP addresses and `ENERGY_HOST`; without ports, such "
         "as `energy.example,app`",
+    )
+    open: str = _setting(
+        "ENERGY_OPEN",
+        "loopback",
+        _choice("loopback", "yes", "no"),
+        "who needs no key: `loopback`: everybody, where the service listens on an address of this machine alone; "
+        "`yes`: everybody; `no`: nobody",
     )
     read_origins: tuple[str, ...] = _setting(
         "ENERGY_READ_ORIGINS",
@@ -244,6 +259,11 @@ class Settings:
         _integer(1, 600),
         "longest time that a stopping service waits for requests in progress; it answers 503 to the rest",
     )
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether requests need a key."""
+        return self.open == "no" or (self.open == "loopback" and not _is_loopback(self.host))
 
     @classmethod
     def from_environment(

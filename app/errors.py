@@ -77,6 +77,12 @@ class CorrectionRefused(OperatorError):
     exit_status = 2
 
 
+class KeyRefused(OperatorError):
+    """A key cannot be made, rotated or revoked as it is asked for; nothing was changed."""
+
+    exit_status = 2
+
+
 class PolicyFileError(OperatorError):
     """A file of policies cannot be read, or has an unknown setting."""
 
@@ -116,6 +122,18 @@ class MalformedItem(ProblemError):
     """One of several items or lines is not JSON; the others are read."""
 
     status, code, title = 400, "malformed_item", "An item cannot be read"
+
+
+class KeyMissing(ProblemError):
+    """The request has no key that is valid."""
+
+    status, code, title = 401, "key_missing", "A key is needed"
+
+
+class NotAllowed(ProblemError):
+    """The key of the request does not reach so far."""
+
+    status, code, title = 403, "not_allowed", "The key does not allow this"
 
 
 class HostNotAllowed(ProblemError):
@@ -164,6 +182,12 @@ class UnknownDecision(ProblemError):
     """Nothing was decided about this instant of the device."""
 
     status, code, title = 404, "unknown_decision", "Nothing was decided about this"
+
+
+class UnknownKey(ProblemError):
+    """There is no valid key of this id."""
+
+    status, code, title = 404, "unknown_key", "There is no such key"
 
 
 class UnknownCorrection(ProblemError):

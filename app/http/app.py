@@ -20,6 +20,7 @@ from app.analytics import reports
 from app.config import Settings
 from app.db.pool import Database, call
 from app.errors import BodyTooLarge, ClocksDiffer, EnergyError, ProblemError, ShuttingDown
+from app.http import access
 from app.http.admission import Admission
 from app.http.bodies import BytesHeld
 from app.http.ingest import PATH as INGEST_PATH
@@ -30,6 +31,7 @@ from app.http.service import Service
 from app.ingest.decode import UNKNOWN_HORIZON, ReadingDecoder
 from app.ingest.writer import Writer, horizon
 from app.registry import backlog
+from app.registry.keys import KEYS_PERIOD_S, Keyring
 
 logger = logging.getLogger("energy.service")
 
@@ -66,11 +68,15 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
     that, requests are answered with 503 until the database is there.
     """
 
+    keyring = Keyring() if settings.needs_keys else None
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         database = Database(url, settings)
         await database.open(wait=wait_for_database)
         writer = Writer(database, settings)
+        if wait_for_database and keyring is not None:
+            await keyring.follow(database)
         chores: list[asyncio.Task[None]] = []
         try:
             decoder = ReadingDecoder(settings, await horizon(database) if wait_for_database else UNKNOWN_HORIZON)
@@ -81,6 +87,8 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
             gc.collect()
             gc.freeze()
             chores.append(asyncio.create_task(_follow_horizon(database, decoder)))
+            if keyring is not None:
+                chores.append(asyncio.create_task(_follow_keys(database, keyring)))
             kept_up = asyncio.Event()
             chores.append(asyncio.create_task(_keep_up(url, settings, kept_up)))
             chores.append(asyncio.create_task(_judge_backlog(url, database, settings)))
@@ -104,7 +112,7 @@ def create_app(url: str, settings: Settings, *, wait_for_database: bool = True) 
     )
     app.router.redirect_slashes = False
     # Around the whole application: its own middleware would not see the answer to an unexpected error.
-    return _Entrance(app, Admission(settings))
+    return _Entrance(app, Admission(settings), keyring)
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
@@ -131,6 +139,20 @@ async def _follow_horizon(database: Database, decoder: ReadingDecoder) -> None:
         except (EnergyError, psycopg.Error) as error:
             logger.warning("the horizon of the history could not be read: %s", error)
             pause_s = HORIZON_RETRY_S
+
+
+async def _follow_keys(database: Database, keyring: Keyring) -> None:
+    is_lost = False
+    while True:
+        try:
+            await keyring.follow(database)
+            is_lost = False
+        except (EnergyError, psycopg.Error) as error:
+            # Once, not each second.
+            if not is_lost:
+                logger.warning("keys could not be read; those that are known serve on: %s", error)
+            is_lost = True
+        await asyncio.sleep(KEYS_PERIOD_S)
 
 
 async def _keep_up(url: str, settings: Settings, kept_up: asyncio.Event) -> None:
@@ -182,9 +204,10 @@ class _Entrance:
     """Lets requests in or refuses them, counts and times answers by route and status, lets a body that is refused come
     to its end, and answers those that are cut off when the service stops. Readings take a short cut past the router."""
 
-    def __init__(self, app: Starlette, admission: Admission) -> None:
+    def __init__(self, app: Starlette, admission: Admission, keyring: Keyring | None) -> None:
         self._app = app
         self._admission = admission
+        self._keyring = keyring
         self._seconds: dict[tuple[str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -216,6 +239,8 @@ class _Entrance:
 
         try:
             self._admission.check(scope)
+            if self._keyring is not None:
+                access.check(self._keyring, scope)
             if scope["path"] == INGEST_PATH and scope["method"] == "POST":
                 scope["app"], scope["endpoint"] = self._app, ingest
                 await ingest(scope, take, give)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from app.config import Settings
 from app.errors import InvalidParameter, NoItemAccepted
-from app.http import bodies, parameters
+from app.http import access, bodies, parameters
 from app.http.responses import json, listed
 from app.http.service import service
 from app.registry import assignments
@@ -44,10 +44,14 @@ async def plug_events(request: Request) -> Response:
     is_lines, body = await _assignment_body(request)
     if not is_lines and not bodies.is_array(body):
         event = bodies.decoded(body, PlugEvent)
+        access.check_device(request, event.meterId)
         return json(await assignments.apply_event(database, event, author, _clocks(settings)))
     items = bodies.items(body, is_lines)
     _check_count(settings, items)
     events = [bodies.decoded_item(item, PlugEvent) for item in items]
+    for sent in events:
+        if isinstance(sent, PlugEvent):
+            access.check_device(request, sent.meterId)
     return _item_results(await assignments.apply_events(database, events, author, _clocks(settings)))
 
 

@@ -20,6 +20,7 @@ from app.http.problems import Problem, on_disconnect, on_unforeseen
 from app.http.service import Service
 from app.ingest.decode import Batch, conflict
 from app.ingest.writer import Written
+from app.registry.keys import Key
 from app.wire.readings import IngestResult, ReadingError
 from app.words import counted
 
@@ -77,6 +78,9 @@ async def _ingest(scope: Scope, receive: Receive) -> IngestResult:
         body = await bodies.body(request, max_bytes, held)
         decoder = service.decoder
         batch = decoder.decode_lines(body) if media_type == bodies.NDJSON else decoder.decode_json(body)
+    key: Key | None = scope.get("key")
+    if key is not None and key.is_bound:
+        batch.keep_only(key.speaks_for)
     return await _kept(service, batch, strict)
 
 

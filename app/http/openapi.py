@@ -48,6 +48,7 @@ from app.wire.explanation import Explanation
 from app.wire.fleet import Fleet, FleetSeries
 from app.wire.glossary import structs, term
 from app.wire.health import BatteryHealth, ChargerHealth
+from app.wire.keys import AccessKey, AccessKeys, KeyId, MadeKey, NewKey
 from app.wire.live import LiveFleet, LiveMeter, LiveMeters, LiveVehicleDetail, LiveVehicles
 from app.wire.losses import Losses
 from app.wire.meter import MeterEnergy, MeterSeries
@@ -120,8 +121,8 @@ class Operation(NamedTuple):
 NDJSON = "application/x-ndjson"
 
 # A host or a body that is none; a page of another origin; a content type.
-_PROBLEMS_OF_ALL = (400,)
-_PROBLEMS_OF_WRITES = (403, 415)
+_PROBLEMS_OF_ALL = (400, 401, 403)
+_PROBLEMS_OF_WRITES = (415,)
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +162,7 @@ _DEVICE_ID = (_ID, "the id of the meter or vehicle")
 _IDS = {
     "assignments": ({**_NUMBER, "minimum": 1, "examples": [42]}, "the number of the assignment"),
     "corrections": ({**_NUMBER, "minimum": 1, "examples": [42]}, "the number of the correction"),
+    "keys": (_of(KeyId), "the id of the key"),
     "sessions": (
         _line(128, "42", "V-202,2026-11-20T08:00:00Z"),
         "the session: the number of its assignment, or vehicle and start",
@@ -768,6 +770,36 @@ OPERATIONS = (
         NewErasure,
         problems=(404, 413, 422, 503),
         parameters=(_DRY_RUN, _AUTHOR[0]),
+    ),
+    Operation(
+        "GET", "/v1/keys", "The keys that requests need, revoked ones too; for admins", AccessKeys, problems=(503,)
+    ),
+    Operation(
+        "POST",
+        "/v1/keys",
+        "Make a key: the answer has it, this once; for admins",
+        MadeKey,
+        NewKey,
+        status=201,
+        problems=(413, 422, 503),
+        parameters=(_AUTHOR[0],),
+    ),
+    Operation(
+        "POST",
+        "/v1/keys/{id}/rotate",
+        "Make a key like another one, which stays valid for a day; for admins",
+        MadeKey,
+        status=201,
+        problems=(404, 422, 503),
+        parameters=(_AUTHOR[0],),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/keys/{id}",
+        "Make a key invalid for good; for admins",
+        AccessKey,
+        problems=(404, 422, 503),
+        parameters=(_AUTHOR[0],),
     ),
     Operation(
         "GET",

@@ -46,16 +46,16 @@ _PLUS_LOST = re.compile(r"(.*:[0-9.]+) ([0-9]{2}:[0-9]{2})")
 
 
 def author(request: Request) -> Author:
-    """Who asks for a change (header X-Operator) and why (parameter `reason`); None where not given."""
+    """Who asks for a change (header X-Operator, and the key) and why (parameter `reason`); None where not given."""
     operator = request.headers.get(OPERATOR_HEADER)
     if operator is not None:
         # HTTP hands bytes on as if they were Latin-1; what people send is UTF-8.
         operator = operator.encode("latin-1").decode("utf-8", errors="replace")
     reason = request.query_params.get("reason")
-    return Author(
-        _line(OPERATOR_HEADER, operator, MAX_OPERATOR_LENGTH),
-        _line("reason", reason, MAX_REASON_LENGTH),
-    )
+    named = _line(OPERATOR_HEADER, operator, MAX_OPERATOR_LENGTH)
+    if (key := request.scope.get("key")) is not None:
+        named = f"{named}, key {key.key_id}" if named else f"key {key.key_id}"
+    return Author(named, _line("reason", reason, MAX_REASON_LENGTH))
 
 
 def _line(name: str, text: str | None, longest: int) -> str | None:

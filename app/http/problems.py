@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.errors import MalformedBody, MethodNotAllowed, ProblemError, RightMissing, UnknownRoute
+from app.errors import KeyMissing, MalformedBody, MethodNotAllowed, ProblemError, RightMissing, UnknownRoute
 from app.http import rejections
 
 logger = logging.getLogger("energy.http")
@@ -29,6 +29,9 @@ class Problem(Response):
     def __init__(self, error: ProblemError) -> None:
         self._error = error
         headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+        if error.status == KeyMissing.status:
+            # Browsers ask for a name and a password, which is the key; pages then send it with all they ask.
+            headers["WWW-Authenticate"] = 'Basic realm="ev-fleet-energy", charset="UTF-8"'
         super().__init__(_encoder.encode(_document(error)), error.status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,7 +5,7 @@ item and field by field, so that every bad item gets an error that names its fie
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -72,6 +72,18 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.meters) + len(self.vehicles)
+
+    def keep_only(self, is_own: Callable[[str], bool]) -> None:
+        """Refuse the readings of devices that the sender does not speak for, each on its own."""
+        foreign = [row for row in (*self.meters, *self.vehicles) if not is_own(row[0])]
+        if not foreign:
+            return
+        self.meters = [row for row in self.meters if is_own(row[0])]
+        self.vehicles = [row for row in self.vehicles if is_own(row[0])]
+        detail = "the key does not speak for this device"
+        self.errors += [ReadingError(row[2], "not_allowed", None, detail) for row in foreign]
+        self.errors.sort(key=lambda error: error.index)
+        self.examples.setdefault("not_allowed", (foreign[0][0], detail))
 
 
 class _NamedDevice(msgspec.Struct):

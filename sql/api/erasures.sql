@@ -36,6 +36,10 @@ BEGIN
         RAISE EXCEPTION 'nothing is known of % %', kind_of_device, device
             USING ERRCODE = 'no_data_found', COLUMN = 'device';
     END IF;
+    DELETE FROM telemetry.access_key AS known WHERE known.device_ids = ARRAY[device];
+    UPDATE telemetry.access_key AS known
+    SET device_ids = array_remove(known.device_ids, device)
+    WHERE device = ANY (known.device_ids);
     FOR place IN SELECT * FROM internal.written_in LOOP
         EXECUTE format(
             'UPDATE telemetry.%1$I SET %2$I = regexp_replace(%2$I, $1, ''erased'', ''g'') WHERE %2$I ~ $1',

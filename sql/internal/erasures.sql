@@ -42,7 +42,8 @@ JOIN pg_attribute AS attribute
 WHERE
     written.relnamespace = 'telemetry'::regnamespace
     AND written.relkind = 'r'
-    AND attribute.attname IN ('operator', 'reason', 'file_name');
+    AND attribute.attname IN ('operator', 'reason', 'file_name', 'created_by', 'revoked_by')
+    OR written.oid = 'telemetry.access_key'::regclass AND attribute.attname = 'name';
 
 COMMENT ON VIEW internal.written_in IS 'Columns of schema telemetry in which people may have written the id of a device.';
 COMMENT ON COLUMN internal.written_in.relation IS 'Name of the table in schema telemetry.';

@@ -36,6 +36,8 @@ BEGIN
                     AND NOT attisdropped
                     -- What judging needs of a live row is nobody else's.
                     AND NOT (shown.relname LIKE 'live\_%' AND attname LIKE 'register\_%')
+                    -- Nor is what keys are checked by.
+                    AND NOT (shown.relname = 'access_key' AND attname = 'secret_sha256')
             ) AS columns
         FROM pg_catalog.pg_class AS shown
         WHERE

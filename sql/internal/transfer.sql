@@ -1,5 +1,6 @@
 -- The content of a database, for a copy of it: each relation with its columns, its key, and the order of writing. Facts
--- about the database itself are left out: its profile, its disk, the runs of its upkeep, and what these still have to do.
+-- about the database itself are left out: its profile, its disk, the runs of its upkeep, what these still have to do, and the
+-- keys of its API.
 
 CREATE VIEW internal.copied_relation AS
 SELECT
@@ -36,7 +37,7 @@ WHERE
     AND relation.relkind IN ('r', 'v')
     AND relation.relname NOT IN (
         'installation', 'disk', 'upkeep_run', 'judging_run', 'import_progress', 'policy_chunk', 'register_backlog',
-        'stale_hour', 'report', 'changed_history'
+        'stale_hour', 'report', 'changed_history', 'access_key', 'access_change'
     );
 
 COMMENT ON VIEW internal.copied_relation IS

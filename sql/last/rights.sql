@@ -18,7 +18,9 @@ AS $$
         WHEN relation LIKE '%\_telemetry\_history' THEN ARRAY['INSERT', 'SELECT']
         -- Written only by triggers and refreshes, with their owner's rights.
         WHEN relation LIKE 'live\_%\_state' OR relation LIKE '%\_hourly' OR relation LIKE '%\_daily' THEN ARRAY['SELECT']
-        WHEN relation = 'assignment_change' THEN ARRAY['SELECT']
+        WHEN relation IN ('assignment_change', 'access_change', 'erasure') THEN ARRAY['SELECT']
+        -- Which are used, the service notes.
+        WHEN relation = 'access_key' THEN ARRAY['SELECT', 'UPDATE']
         -- Written only by triggers and functions, with their owner's rights, which judge registers anew where that is due.
         WHEN relation LIKE 'register\_%' OR relation LIKE 'correct%' OR relation IN (
             'judging_run', 'fleet_rated_power', 'stale_hour', 'changed_history'

@@ -23,7 +23,7 @@ from tests.support.service import ROOT, Client, command, running_service
 _PATIENCE_S = 60
 _IS_NO_URL = "is not a libpq URL or connection string, such as postgresql://energy@localhost:5432/energy"
 _COMMANDS = (
-    "serve", "demo", "migrate", "roles", "import", "copy", "compare", "correct", "forget", "doctor", "policies",
+    "serve", "demo", "migrate", "roles", "keys", "import", "copy", "compare", "correct", "forget", "doctor", "policies",
 )  # fmt: skip
 
 

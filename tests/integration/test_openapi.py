@@ -452,6 +452,6 @@ def test_operations_have_names_for_generated_clients_and_belong_together() -> No
     assert all(re.fullmatch("[a-z]+[A-Za-z]+", name) for name in names)
     assert {"postIngest", "getSessions", "getSessionsById", "getAnalyticsPerformanceByIdSeries"} <= {*names}
     assert {tag for operation in described for tag in operation["tags"]} == {
-        "analytics", "assignments", "corrections", "database", "erasures", "fleet", "ingest", "live", "meters",
+        "analytics", "assignments", "corrections", "database", "erasures", "fleet", "ingest", "keys", "live", "meters",
         "quality", "register-decisions", "register-events", "service", "sessions", "vehicles",
     }  # fmt: skip

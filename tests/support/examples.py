@@ -32,6 +32,9 @@ _INSTANT = re.compile(rb'"\d{4}-\d\d-\d\dT[0-9:.]+Z"')
 _MEASURED = re.compile(
     rb'("(?:rows|\w*Bytes|\w*bytesPerDay|\w*BytesPerDay|historyDays|diskDaysLeft|computedInSeconds)":)(?:null|[0-9.]+)'
 )
+# Keys and their ids are random.
+_KEY = re.compile(rb"ev_[0-9a-f]{8}_[0-9a-f]{64}")
+_KEY_ID = re.compile(rb'("id":)"[0-9a-f]{8}"')
 _UNSTEADY = ("/openapi.json", "/v1/database/findings")
 _SHOWN = b'"2026-11-23T12:00:00Z"'
 _HEAD = """# Answers
@@ -142,6 +145,10 @@ EXAMPLES = (
     Example("POST", "/v1/corrections/{id}/undo", "/v1/corrections/1/undo?reason=the+meter+was+right"),
     Example("POST", "/v1/erasures", "/v1/erasures?dryRun=true", {"vehicleId": "V-203"}),
     _get("/v1/erasures"),
+    Example("POST", "/v1/keys", "/v1/keys", {"name": "ana", "scope": "operator"}),
+    Example("POST", "/v1/keys/{id}/rotate", "/v1/keys/1a2b3c4d/rotate"),
+    Example("DELETE", "/v1/keys/{id}", "/v1/keys/1a2b3c4d"),
+    _get("/v1/keys"),
     Example(
         "POST",
         "/v1/ingest",
@@ -216,6 +223,10 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
     register = enumerate((842.0, 845.5, 9000.0, 846.0, 850.0))
     rows = [("M-105", FIRST + 19 * DAY + timedelta(hours=6) + i * 15 * MINUTE, kwh, 230.0) for i, kwh in register]
     insert_meter_readings(connection, rows)
+    connection.execute(
+        "INSERT INTO telemetry.access_key (key_id, secret_sha256, name, scope, id_prefixes) "
+        "VALUES ('1a2b3c4d', sha256('a key'), 'gateway north', 'gateway', ARRAY['DEPOT-NORTH-'])"
+    )
 
 
 def _ask(client: Client, example: Example) -> Answer:
@@ -230,6 +241,7 @@ def _steady(body: bytes) -> bytes:
     """The body with instants of the present shown as one that does not change."""
     last = (FIRST + (DAYS + 1) * DAY).isoformat().encode()
     body = _MEASURED.sub(rb"\g<1>1000", body)
+    body = _KEY_ID.sub(rb'\g<1>"1a2b3c4d"', _KEY.sub(b"ev_1a2b3c4d_0f9e8d7c6b5a", body))
     return _INSTANT.sub(
         lambda found: found[0] if FIRST.isoformat().encode()[:10] <= found[0][1:11] < last[:10] else _SHOWN, body
     )

@@ -20,6 +20,7 @@ _READ_AS: dict[str, tuple[str, Any]] = {
     "ENERGY_DATA_DIR": ("/srv/energy", Path("/srv/energy")),
     "ENERGY_POSTGRES_USER": ("database", "database"),
     "ENERGY_HOST": ("0.0.0.0", "0.0.0.0"),
+    "ENERGY_OPEN": ("yes", "yes"),
     "ENERGY_ALLOWED_HOSTS": ("Energy.example, app,", ("energy.example", "app")),
     "ENERGY_READ_ORIGINS": (
         "https://Dashboard.example, http://localhost:3000,",
@@ -169,3 +170,22 @@ def test_settings_do_not_change_once_read() -> None:
 def test_every_setting_of_ours_bears_our_name() -> None:
     known_elsewhere = {"DATABASE_URL", "DATABASE_READ_URL", "STORAGE_PROFILE", "POSTGRES_BINDIR"}
     assert {variable for variable in variables() if not variable.startswith("ENERGY_")} == known_elsewhere
+
+
+@pytest.mark.parametrize(
+    ("host", "open_", "needs_keys"),
+    [
+        ("127.0.0.1", "loopback", False),
+        ("127.8.9.1", "loopback", False),
+        ("::1", "loopback", False),
+        ("localhost", "loopback", False),
+        ("0.0.0.0", "loopback", True),
+        ("::", "loopback", True),
+        ("10.0.0.7", "loopback", True),
+        ("energy.example", "loopback", True),
+        ("127.0.0.1", "no", True),
+        ("0.0.0.0", "yes", False),
+    ],
+)
+def test_requests_need_keys_beyond_this_machine(host: str, open_: str, needs_keys: bool) -> None:
+    assert Settings(host=host, open=open_).needs_keys == needs_keys
