@@ -101,6 +101,7 @@ class _Refused(Exception):
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _NULL = msgspec.Raw(b"null")
+_ENERGY_FED_BACK = "; energy that a vehicle feeds back (bidirectional charging) is not accounted for"
 
 _one = msgspec.json.Decoder(AnyReading)
 _many = msgspec.json.Decoder(list[AnyReading])
@@ -277,7 +278,9 @@ class ReadingDecoder:
             try:
                 values[name] = msgspec.json.decode(given[name], type=spec.type)
             except _NOT_JSON:
-                return ReadingError(index, _code(name, given[name]), name, must_be(name, spec.type))
+                code = _code(name, given[name])
+                hint = _ENERGY_FED_BACK if code == "negative_energy" else ""
+                return ReadingError(index, code, name, must_be(name, spec.type) + hint)
         reading = kind(**values)
         oldest = self.horizon.meter if isinstance(reading, MeterReading) else self.horizon.vehicle
         if reading.timestamp > newest:
@@ -314,6 +317,8 @@ def _code(name: str, value: msgspec.Raw) -> str:
         return "invalid_id" if first == b'"' else "wrong_type"
     if name == "timestamp":
         return "invalid_timestamp" if first == b'"' else "wrong_type"
+    if name.startswith("kwh") and first == b"-":
+        return "negative_energy"
     return "out_of_range" if first in b"-0123456789" else "wrong_type"
 
 

@@ -24,7 +24,7 @@ _EPOCH_UNIX_US = round(EPOCH.timestamp()) * 1_000_000
 MAX_IDS_REMEMBERED = 100_000
 """Ids cached per kind of device and worker, checked and encoded; about 200 bytes each."""
 
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9*_=:+|@.-]{1,64}")
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 _TRAILER = struct.pack(">h", -1)
 _FIELD_COUNT = struct.Struct(">h")

@@ -12,9 +12,10 @@ from msgspec import Meta
 DeviceId = Annotated[
     str,
     Meta(
-        # A bare $ would let a trailing newline through.
-        pattern=r"^[A-Za-z0-9._:-]{1,64}$(?!\n)",
-        description="1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+        # Not . or .., which clients take out of paths; without a look-ahead, which RE2 lacks. A bare $ would let a
+        # trailing newline through.
+        pattern=r"^([A-Za-z0-9*_=:+|@.-]{3,64}|[A-Za-z0-9*_=:+|@-][A-Za-z0-9*_=:+|@.-]?|\.[A-Za-z0-9*_=:+|@-])$(?!\n)",
+        description="1 to 64 of the characters A-Z a-z 0-9 * - _ = : + | @ . but not . or ..",
         examples=["M-101"],
     ),
 ]

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import psycopg
@@ -55,6 +56,27 @@ def defaults(answer: Answer) -> Any:
 def refused(answer: Answer, field: str | None = None) -> None:
     assert (answer.status, answer.json["code"]) == (422, "invalid_parameter"), answer.body
     assert field is None or answer.json["field"] == field
+
+
+def test_ids_of_chargers_work_wherever_an_id_is_taken(client: Client) -> None:
+    """Ids as OCPP 2.0.1 and eMI3 have them, in bodies, paths, queries, cursors and tables."""
+    for meter_id, vehicle_id in (("DE*ABC*E1*1", "V|1"), ("=1+1|@-_:.", "-V@2"), ("+M", "@V"), ("...", ".+")):
+        client.ingest(meter_reading(meter_id, minutes_ago(5)), vehicle_reading(vehicle_id, minutes_ago(5)))
+        assigned = client.post(
+            "/v1/assignments", {"meterId": meter_id, "vehicleId": vehicle_id, "from": text(minutes_ago(60))}
+        )
+        assert assigned.status == 201, assigned.body
+        [found] = client.get("/v1/assignments", meterId=meter_id, vehicleId=vehicle_id).json["assignments"]
+        assert (found["meterId"], found["vehicleId"]) == (meter_id, vehicle_id)
+        for path in ("analytics/performance", "live/vehicles"):
+            assert client.get(f"/v1/{path}/{quote(vehicle_id, safe='')}").json["vehicleId"] == vehicle_id
+        assert put(client, "meter", {"ratedPowerKw": 11}, quote(meter_id, safe=""))["meterId"] == meter_id
+        assert client.get("/v1/live/meters", after=meter_id).status == 200
+        listed = client.get("/v1/analytics/meters", format="csv").body.decode("utf-8-sig")
+        first = meter_id if meter_id[0] not in "=+-@" else f"'{meter_id}"
+        assert any(line.startswith(f"{first},") for line in listed.splitlines()), listed
+    for device_id in (".", ".."):
+        refused(client.post("/v1/assignments", {"meterId": device_id, "vehicleId": "V", "from": text(now())}))
 
 
 def declared(reading: str, modulus: float | None, begins: datetime | None, ends: datetime | None, **more: Any) -> Any:

@@ -19,7 +19,7 @@ from tests.support.readings import meter_reading, vehicle_reading
 from tests.support.servers import Server
 from tests.support.service import Client, running_service
 
-ID = "a string (1 to 64 of the characters A-Z a-z 0-9 . _ : -), such as M-101"
+ID = "a string (1 to 64 of the characters A-Z a-z 0-9 * - _ = : + | @ . but not . or ..), such as M-101"
 INSTANT = "a date and time (RFC 3339 with a time zone), such as 2026-11-20T08:00:00Z"
 ASSIGNMENT = {"meterId": "M-1", "vehicleId": "V-1", "from": "2026-01-01T00:00:00Z"}
 NEW_ASSIGNMENT = '{"meterId": "M-101", "vehicleId": "V-202", "from": "2026-11-20T08:00:00Z"}'
@@ -215,6 +215,12 @@ def test_a_body_that_is_not_allowed_is_answered_with_what_is(
             {"kwhDeliveredDc": None},
             "wrong_type",
             "kwhDeliveredDc must be a number from 0 to 1,000,000,000 (kWh; below 1e-9 it becomes 0), such as 12.4",
+        ),
+        (
+            {"kwhDeliveredDc": -0.5},
+            "negative_energy",
+            "kwhDeliveredDc must be a number from 0 to 1,000,000,000 (kWh; below 1e-9 it becomes 0), such as 12.4; "
+            "energy that a vehicle feeds back (bidirectional charging) is not accounted for",
         ),
         ({"vehicleId": "V 1"}, "invalid_id", f"vehicleId must be {ID}"),
         ({"timestamp": "yesterday"}, "invalid_timestamp", f"timestamp must be {INSTANT}"),

@@ -52,8 +52,8 @@ def _without(reading: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in reading.items() if name not in names}
 
 
-_ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
-_ids = st.text(_ID_CHARACTERS, min_size=1, max_size=64)
+_ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789*_=:+|@.-"
+_ids = st.text(_ID_CHARACTERS, min_size=1, max_size=64).filter(lambda text: text not in (".", ".."))
 _zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
@@ -234,6 +234,8 @@ _VEHICLE = vehicle_reading()
         ({**_METER, "meterId": "M" * 65}, "invalid_id", "meterId"),
         ({**_METER, "meterId": "M 1"}, "invalid_id", "meterId"),
         ({**_METER, "meterId": "M/1"}, "invalid_id", "meterId"),
+        ({**_METER, "meterId": "."}, "invalid_id", "meterId"),
+        ({**_METER, "meterId": ".."}, "invalid_id", "meterId"),
         ({**_METER, "meterId": "M\n"}, "invalid_id", "meterId"),
         ({**_METER, "meterId": "M\x00"}, "invalid_id", "meterId"),
         ({**_METER, "meterId": "Zähler"}, "invalid_id", "meterId"),
@@ -245,12 +247,12 @@ _VEHICLE = vehicle_reading()
         ({**_METER, "voltage": None}, "wrong_type", "voltage"),
         ({**_METER, "voltage": [230]}, "wrong_type", "voltage"),
         ({**_METER, "voltage": {}}, "wrong_type", "voltage"),
-        ({**_METER, "kwhConsumedAc": -0.001}, "out_of_range", "kwhConsumedAc"),
+        ({**_METER, "kwhConsumedAc": -0.001}, "negative_energy", "kwhConsumedAc"),
         ({**_METER, "kwhConsumedAc": 1_000_000_001}, "out_of_range", "kwhConsumedAc"),
         ({**_METER, "voltage": 50_000.1}, "out_of_range", "voltage"),
         ({**_VEHICLE, "soc": 100.001}, "out_of_range", "soc"),
         ({**_VEHICLE, "soc": -0.001}, "out_of_range", "soc"),
-        ({**_VEHICLE, "kwhDeliveredDc": -1}, "out_of_range", "kwhDeliveredDc"),
+        ({**_VEHICLE, "kwhDeliveredDc": -1}, "negative_energy", "kwhDeliveredDc"),
         ({**_VEHICLE, "batteryTemp": -60.1}, "out_of_range", "batteryTemp"),
         ({**_VEHICLE, "batteryTemp": 200.1}, "out_of_range", "batteryTemp"),
         ({**_METER, "timestamp": 1_700_000_000}, "wrong_type", "timestamp"),
