@@ -3,17 +3,18 @@
 A line that cannot be read has its fault; the lines after it are still read.
 """
 
+import codecs
 import csv
 import gzip
 import hashlib
 import io
-import math
+import re
 import stat
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, cast
@@ -21,13 +22,14 @@ from typing import IO, Any, Literal, NamedTuple, cast
 import msgspec
 
 from app.errors import ImportFileError, ImportOptionError
+from app.tools.dialect import Dialect, Unclear, decimal_of
 from app.wire.values import Instant
 from app.words import counted, rfc3339
 
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-DELIMITERS = ",;\t"
+DELIMITERS = ",;\t|"
 HEAD_BYTES = 64 * 1024
 """Bytes of a file from which `import` detects its format; a CSV header fits within them."""
 MAX_LINE_LENGTH = 1024 * 1024
@@ -90,18 +92,22 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _CsvForm:
-    """How a CSV is read: what parts its cells, how many its header has, and which of them is which field."""
+    """How a CSV is read: what parts its cells, how many its header has, which of them is which field, and how numbers
+    and times are written."""
 
     delimiter: str
     width: int
     positions: dict[str, int]
+    encoding: str
+    dialect: Dialect
 
 
 class ImportFile:
     """A file of a detected format, and how many bytes of it were read up to the last line yielded.
 
-    `meter_id` and `vehicle_id` apply where the file names none; `columns` maps fields to columns of a CSV. Every method
-    raises :class:`ImportFileError` where the file cannot be read, or is truncated.
+    `meter_id` and `vehicle_id` apply where the file names none; `columns` maps fields to columns of a CSV, and
+    `dialect` says how it writes numbers and times. `notices` says how the file is read, and what of it is not. Every
+    method raises :class:`ImportFileError` where the file cannot be read, or is truncated.
     """
 
     def __init__(
@@ -111,11 +117,14 @@ class ImportFile:
         meter_id: str | None = None,
         vehicle_id: str | None = None,
         columns: Mapping[str, str] | None = None,
+        dialect: Dialect = Dialect(),  # noqa: B008
     ) -> None:
         self.path = path
         self.bytes_read = 0
         self._constants = {name: value for name, value in (("meterId", meter_id), ("vehicleId", vehicle_id)) if value}
         self._columns = dict(columns or {})
+        self._dialect = dialect
+        self.notices: list[str] = []
         self._csv: _CsvForm | None = None
         self._check_gzip()
         self.kind: Kind = self._recognise()
@@ -137,7 +146,8 @@ class ImportFile:
 
     def fingerprint(self) -> str:
         """SHA-256, in hex, over the file and the identities it is imported for."""
-        digest = hashlib.sha256(msgspec.json.encode([self._constants, self._columns]))
+        options = [] if self._dialect == Dialect() else [repr(self._dialect)]
+        digest = hashlib.sha256(msgspec.json.encode([self._constants, self._columns, *options]))
         with self.path.open("rb") as raw:
             while block := raw.read(1 << 20):
                 digest.update(block)
@@ -174,16 +184,27 @@ class ImportFile:
                 head = stream.read(HEAD_BYTES)
         if not head:
             raise ImportFileError(f"{self.path} is empty")
-        if marked or b"\0" in head:
-            raise ImportFileError(f"{self.path} is not text in UTF-8")
+        encoding = self._dialect.encoding or _encoding(head)
+        text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
         first = head.removeprefix(UTF8_MARK).lstrip()[:1]
+        if "\0" in text or (marked and text.lstrip()[:1] in "[{"):
+            raise ImportFileError(f"{self.path} is not text in UTF-8")
         if first == b"[":
             raise ImportFileError(f"{self.path} is a JSON array; lines of JSON are read, an object each")
-        return self._recognise_json() if first == b"{" else self._recognise_csv(head)
+        if first == b"{":
+            return self._recognise_json()
+        if encoding == WINDOWS:
+            self.notices.append("not text in UTF-8, read as Windows-1252; --encoding names another")
+        return self._recognise_csv(text, encoding, is_cut=len(head) == HEAD_BYTES)
 
     def _recognise_json(self) -> Kind:
         if self._columns:
             raise ImportOptionError(f"--column is for CSV, and {self.path} has lines of JSON")
+        if self._dialect != Dialect():
+            raise ImportOptionError(
+                "--decimal, --timezone, --date-format, --unit and --encoding are for CSV, and "
+                f"{self.path} has lines of JSON"
+            )
         with self._open() as stream:
             objects = (_object(values) for _, values, _ in _lines_of_json(stream))
             first = next(filter(None, objects), {})
@@ -196,19 +217,28 @@ class ImportFile:
             raise ImportOptionError("a reading is of a meter or of a vehicle: --meter or --vehicle, not both")
         return kind
 
-    def _recognise_csv(self, head: bytes) -> Kind:
-        text = head.removeprefix(UTF8_MARK).decode(errors="replace")
-        if len(head) == HEAD_BYTES and not text.lstrip().count("\n"):
+    def _recognise_csv(self, text: str, encoding: str, *, is_cut: bool) -> Kind:
+        if is_cut and not text.lstrip().count("\n"):
             raise ImportFileError(
                 f"{self.path} has a first line longer than {HEAD_BYTES} bytes; a CSV has a header there"
             )
         first = next(line for line in text.splitlines() if line.strip())
-        delimiter = max(DELIMITERS, key=first.count)
-        _, header = next(_records(io.StringIO(text, newline=""), delimiter), (1, []))
+        named = _SEPARATOR.fullmatch(first.strip())
+        delimiter = named[1] if named else max(DELIMITERS, key=first.count)
+        records = _records(io.StringIO(text, newline=""), delimiter)
+        header = _header(records)
         if isinstance(header, str):
             raise ImportFileError(f"{self.path} has a header that cannot be read: {header}")
         what, positions = self._map_columns(header)
-        self._csv = _CsvForm(delimiter, len(header), positions)
+        dialect = self._dialect
+        if dialect.decimal is None:
+            numbers = [position for name, position in positions.items() if name not in TEXTS]
+            rows = (cells for _, cells in records if not isinstance(cells, str))
+            cells_of = (row[at].strip() for row in rows for at in numbers if at < len(row))
+            dialect = replace(dialect, decimal=decimal_of(cells_of, delimiter))
+        if dialect.decimal == ",":
+            self.notices.append("numbers have a decimal comma")
+        self._csv = _CsvForm(delimiter, len(header), positions, encoding, dialect)
         return KIND_OF.get(what, "readings")
 
     def _map_columns(self, header: Sequence[str]) -> tuple[str, dict[str, int]]:
@@ -250,7 +280,14 @@ class ImportFile:
         for name in self._constants:
             if name not in FIELDS_OF[what]:
                 raise ImportOptionError(f"{self.path} has {what}; {OPTION_OF[name]} is not for them")
-        return what, {name: positions[name] for name in FIELDS_OF[what] if name in positions}
+        used = {name: positions[name] for name in FIELDS_OF[what] if name in positions}
+        for name, at in used.items():
+            if name.startswith("kwh") and self._dialect.energy_unit is None and _IN_WH.search(header[at]):
+                raise ImportOptionError(f"{self.path} has a column {header[at].strip()}; give --unit Wh or --unit kWh")
+        unread = [" ".join(column.split()) for at, column in enumerate(header) if at not in used.values()]
+        if unread := [column for column in unread if column]:
+            self.notices.append(f"columns that are not read: {', '.join(unread[:MAX_COLUMNS_NAMED])}")
+        return what, used
 
     def _json_lines(self, stream: IO[bytes]) -> Iterator[Line]:
         for line in _lines_of_json(stream):
@@ -259,9 +296,9 @@ class ImportFile:
             yield line._replace(values=self._constants | values) if values and not names_a_device else line
 
     def _csv_lines(self, stream: IO[bytes], form: _CsvForm) -> Iterator[Line]:
-        with io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="") as text:
+        with io.TextIOWrapper(stream, form.encoding, errors="replace", newline="") as text:
             records = _records(text, form.delimiter)
-            next(records)  # The header, which is known.
+            _header(records)
             for number, cells in records:
                 if isinstance(cells, str):
                     yield Line(number, {}, cells)
@@ -269,19 +306,52 @@ class ImportFile:
                     # Most likely a decimal comma or an unquoted delimiter, and then all cells are misplaced.
                     yield Line(number, {}, f"{len(cells)} values in {form.width} columns")
                 else:
-                    yield Line(number, self._constants | _named(cells, form.positions))
+                    try:
+                        yield Line(number, self._constants | _named(cells, form))
+                    except Unclear as fault:
+                        yield Line(number, {}, str(fault))
 
 
 _PLAIN = str.maketrans("", "", "_- ")
+WINDOWS = "cp1252"
+# The first line by which spreadsheets know the delimiter.
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_IN_WH = re.compile(r"(?<![A-Za-z])Wh(?![A-Za-z])")
 
 
-def _named(cells: Sequence[str], positions: Mapping[str, int]) -> dict[str, Any]:
-    """The filled cells, by field name."""
+def _encoding(head: bytes) -> str:
+    """What the mark of a file says, else UTF-8, or Windows-1252 where its beginning is none: the end may be cut."""
+    if head.startswith(UTF16_MARKS):
+        return "utf-16"
+    if head.startswith(UTF8_MARK):
+        return "utf-8-sig"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return WINDOWS
+    return "utf-8-sig"
+
+
+def _header(records: Iterator[tuple[int, list[str] | str]]) -> list[str] | str:
+    """The next record, or the one after it where it only names the delimiter; empty where there is none."""
+    _, cells = next(records, (1, []))
+    names_delimiter = not isinstance(cells, str) and cells and cells[0].strip().lower() == "sep="
+    return next(records, (1, []))[1] if names_delimiter and not any(cells[1:]) else cells
+
+
+def _named(cells: Sequence[str], form: _CsvForm) -> dict[str, Any]:
+    """The filled cells, by field name. Raises :class:`Unclear`."""
     return {
-        name: text if name in TEXTS else _number(text)
-        for name, position in positions.items()
+        name: _cell(name, text, form.dialect)
+        for name, position in form.positions.items()
         if position < len(cells) and (text := cells[position].strip())
     }
+
+
+def _cell(name: str, text: str, dialect: Dialect) -> float | str | datetime:
+    if name in INSTANTS or name == "since":
+        return dialect.instant(name, text)
+    return text if name in TEXTS else dialect.number(name, text)
 
 
 def _lines_of_json(stream: IO[bytes]) -> Iterator[Line]:
@@ -394,16 +464,6 @@ def _object(values: dict[str, Any] | bytes) -> dict[str, Any]:
         return msgspec.json.decode(values, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-
-
-def _number(text: str) -> float | str:
-    """A number, or the unchanged text where it is none, which the decoder rejects."""
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    # Python reads 1_0 as 10; no meter writes that.
-    return value if math.isfinite(value) and "_" not in text else text
 
 
 def _instant(value: object) -> datetime | None:

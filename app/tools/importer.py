@@ -7,14 +7,17 @@ first import.
 
 import argparse
 import asyncio
+import codecs
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import psycopg
@@ -31,11 +34,12 @@ from app.errors import (
     InvalidParameter,
     ProblemError,
 )
-from app.ingest.decode import Batch, ReadingDecoder, conflict
+from app.ingest.decode import UNKNOWN_HORIZON, Batch, ReadingDecoder, conflict
 from app.ingest.rows import instant
 from app.ingest.writer import Writer, horizon
 from app.registry import assignments, devices
 from app.tools.day_spool import DaySpool
+from app.tools.dialect import Decimal, Dialect
 from app.tools.import_file import COLUMNS, ImportFile, Line, day_of_line
 from app.wire.allowed import convert, decode
 from app.wire.assignments import Assignment, NewAssignment
@@ -47,6 +51,8 @@ LINES_PER_BATCH = 5000
 """Lines per transaction of `import`, at most `ENERGY_MAX_READINGS_PER_REQUEST`."""
 MAX_BAD_LINES_LISTED = 100
 """Rejected lines listed by `import`; all are counted."""
+LINES_SHOWN = 10
+"""Lines that `import --dry-run` shows."""
 
 EndAt = datetime | Literal["now"] | None
 
@@ -107,6 +113,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for months of readings: sort by day, then complete and compress day by day; can be stopped and repeated",
     )
+    parser.add_argument("--decimal", choices=("comma", "point"), help="the decimal mark of a CSV, where it is unclear")
+    parser.add_argument("--unit", choices=("kWh", "Wh"), help="the unit of energies of a CSV; default: kWh")
+    parser.add_argument("--timezone", metavar="ZONE", help="of a CSV's times without one, such as Europe/Berlin")
+    parser.add_argument(
+        "--date-format",
+        metavar="FORMAT",
+        help="of a CSV's times, as of Python's strptime, such as '%%d/%%m/%%Y %%H:%%M'",
+    )
+    parser.add_argument("--encoding", help="of a CSV; default: UTF-8, UTF-16 with its mark, else Windows-1252")
+    parser.add_argument("--dry-run", action="store_true", help="show the first lines as they would be read, and stop")
     parser.add_argument(
         "--end-at",
         metavar="TIME",
@@ -128,11 +144,50 @@ def run(url: str, settings: Settings, options: argparse.Namespace) -> int:
     if options.end_at not in (None, "now"):
         end_at = _convert("--end-at", options.end_at, Instant)
     columns = dict(_assigned_column(text) for text in options.column)
-    file = ImportFile(options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns)
+    file = ImportFile(
+        options.file, meter_id=options.meter, vehicle_id=options.vehicle, columns=columns, dialect=_dialect(options)
+    )
     if options.by_day and file.kind != "readings":
         raise ImportOptionError(f"--by-day is for readings, and {file.path} has {file.kind}")
+    if options.dry_run:
+        _show_first(file, settings)
+        return 0
     summary = asyncio.run(_run(url, settings, file, end_at, by_day=options.by_day, prints_summary=True))
     return 0 if summary.accepted + summary.duplicates + summary.loaded_before else 1
+
+
+def _dialect(options: argparse.Namespace) -> Dialect:
+    """Raises :class:`ImportOptionError` where an option names nothing that is known."""
+    try:
+        time_zone = ZoneInfo(options.timezone) if options.timezone else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ImportOptionError(
+            f"--timezone must be a name of the IANA time zone database, such as Europe/Berlin, not {options.timezone}"
+        ) from None
+    try:
+        encoding = codecs.lookup(options.encoding).name if options.encoding else None
+        b" ".decode(encoding or "utf-8")  # Some codecs are of no text.
+    except (LookupError, UnicodeError):
+        raise ImportOptionError(f"--encoding must be known, such as cp1250, not {options.encoding}") from None
+    decimal: Decimal | None = {"comma": ",", "point": ".", None: None}[options.decimal]
+    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
+    return Dialect(decimal, time_zone, options.date_format, options.unit, encoding)
+
+
+def _show_first(file: ImportFile, settings: Settings) -> None:
+    """Print the first lines by the names of HTTP, or what is wrong with them."""
+    for notice in file.notices:
+        _say(notice)
+    lines = list(islice(file.lines(), LINES_SHOWN))
+    bad = {line.number: line.fault for line in lines if line.fault}
+    if file.kind == "readings":
+        bad = {
+            number: str(why) for number, why in _decode(ReadingDecoder(settings, UNKNOWN_HORIZON), lines).bad.items()
+        }
+    for line in lines:
+        values = line.values if isinstance(line.values, bytes) else msgspec.json.encode(line.values)
+        _say(f"line {line.number}: {bad.get(line.number) or values.decode(errors='replace')}")
+    _say(f"{file.path.name}: the first {counted(len(lines), 'line')} of {file.kind}; nothing was loaded")
 
 
 def load(url: str, settings: Settings, path: Path) -> int:
@@ -447,6 +502,8 @@ def _assignment(line: Line) -> NewAssignment:
 
 
 def _print_summary(file: ImportFile, summary: Summary, elapsed_s: float, *, is_shifted: bool) -> None:
+    for notice in file.notices:
+        _say(notice)
     for text in summary.listed:
         _say(text)
     unlisted = summary.bad + summary.conflicts - len(summary.listed)

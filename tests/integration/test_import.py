@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import psycopg
@@ -283,6 +284,130 @@ def test_energy_and_time_are_of_a_vehicle_where_the_command_line_names_one(
     assert _rows(database, VEHICLES) == [("V-1", _at(0), 40.0, 0.5, 20.0)]
 
 
+# What vendors write. Zones without summer time, since the times are relative to now.
+
+_INDIA, _JAPAN = ("--timezone", "Asia/Kolkata"), ("--timezone", "Asia/Tokyo")
+
+
+def _minute(number: int) -> datetime:
+    return _at(number).replace(second=0, microsecond=0)
+
+
+def _local(minutes: int, form: str, zone: str = "Asia/Kolkata") -> str:
+    return _minute(minutes).astimezone(ZoneInfo(zone)).strftime(form)
+
+
+def _columns(*assigned: str) -> list[str]:
+    return [part for text in assigned for part in ("--column", text)]
+
+
+# Lines and their encoding, options, and what is kept: of meters energy and voltage, else the row without its device.
+VENDORS: Mapping[str, tuple[Sequence[str], str, Sequence[str], Sequence[tuple[Any, ...]]]] = {
+    "decimal commas and umlauts": (
+        [
+            "Zähler;Zeit;Energie;Spannung",
+            f"DE*A*1;{_local(0, '%d.%m.%Y %H:%M')};12,5;230,1",
+            f"DE*A*1;{_local(1, '%d.%m.%Y %H:%M:%S')};1.234;230",
+        ],
+        "cp1252",
+        [*_INDIA, *_columns("meterId=Zähler", "timestamp=Zeit", "kwhConsumedAc=Energie", "voltage=Spannung")],
+        [(12.5, 230.1), (1234.0, 230.0)],
+    ),
+    "a spreadsheet's first line": (
+        ["sep=;", "meter;timestamp;energy_kwh;voltage", f"M-1;{rfc3339(_minute(0))};1.234,56;230"],
+        "utf-8-sig",
+        (),
+        [(1234.56, 230.0)],
+    ),
+    "UTF-16 with tabs": (
+        ["meter\ttime\tenergy_kwh\tvoltage", f"M-1\t{_local(0, '%Y-%m-%d %H:%M', 'Asia/Tokyo')}\t1,5\t229,5"],
+        "utf-16",
+        _JAPAN,
+        [(1.5, 229.5)],
+    ),
+    "apostrophes": (
+        ["meter,timestamp,energy_kwh,voltage", f"M-1,{rfc3339(_minute(0))},1'234.5,230"],
+        "utf-8",
+        (),
+        [(1234.5, 230.0)],
+    ),
+    "the month first": (
+        [
+            "Meter,Time,Energy kWh,Voltage,Operator",
+            f'M-1,{_local(0, "%m/%d/%Y %I:%M %p")},"1,234.5",230,x',
+        ],
+        "utf-8",
+        ("--date-format", "%m/%d/%Y %I:%M %p", *_INDIA),
+        [(1234.5, 230.0)],
+    ),
+    "Wh": (
+        ["meter;timestamp;Energy (Wh);voltage", f"M-1;{rfc3339(_minute(0))};12345;230"],
+        "utf-8",
+        ("--column", "kwhConsumedAc=Energy (Wh)", "--unit", "Wh"),
+        [(12.345, 230.0)],
+    ),
+    "pipes": (
+        ["meter|timestamp|energy_kwh|voltage", f"M-1|{_local(0, '%Y-%m-%dT%H:%M:%S')}|1.234|230"],
+        "utf-8",
+        (*_INDIA, "--decimal", "point"),
+        [(1.234, 230.0)],
+    ),
+    "spaces and the day first": (
+        ["meter;timestamp;energy_kwh;voltage", f"M-1;{_local(0, '%d/%m/%Y %H:%M')};1\u00a0234,5;230"],
+        "cp1252",
+        ("--date-format", "%d/%m/%Y %H:%M", *_INDIA),
+        [(1234.5, 230.0)],
+    ),
+    "vehicles in another encoding": (
+        [
+            "sep=,",
+            "Pojazd,soc,energy_kwh,battery_temp_c,time,Właściciel",
+            f"V-1,55.5,0.5,20,{rfc3339(_minute(0))},Łódź",
+        ],
+        "cp1250",
+        ("--column", "vehicleId=Pojazd", "--encoding", "cp1250"),
+        [(_minute(0), 55.5, 0.5, 20.0)],
+    ),
+    "sessions": (
+        [
+            "plug;vehicle;started at;ended at;Cost",
+            f"P-1;V-1;{_local(0, '%d.%m.%Y, %H:%M')};{_local(9, '%d.%m.%Y, %H:%M')};3,20",
+        ],
+        "utf-8",
+        _INDIA,
+        [("V-1", _minute(0), _minute(9))],
+    ),
+}
+
+
+def test_files_of_ten_vendors_are_each_imported_by_one_command(
+    database: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", _url(database))
+    for vendor, (lines, encoding, options, expected) in VENDORS.items():
+        database.execute(
+            "TRUNCATE telemetry.meter_telemetry_history, telemetry.vehicle_telemetry_history, "
+            "telemetry.live_meter_state, telemetry.live_vehicle_state, telemetry.assignment"
+        )
+        path = tmp_path / "file.csv"
+        path.write_bytes("".join(f"{line}\r\n" for line in lines).encode(encoding))
+        assert main(["import", str(path), *options, "--dry-run"]) == 0
+        shown = capsys.readouterr().out
+        assert "nothing was loaded" in shown, vendor
+        assert _rows(database, METERS) == _rows(database, VEHICLES) == _rows(database, ASSIGNMENTS) == []
+        status = main(["import", str(path), *options])
+        printed = capsys.readouterr().out
+        assert (status, "0 bad" in printed) == (0, True), (vendor, printed)
+        meters = [(energy, pytest.approx(voltage, rel=1e-6)) for _, _, energy, voltage in _rows(database, METERS)]
+        others = [tuple(values) for _, *values in _rows(database, VEHICLES) + _rows(database, ASSIGNMENTS)]
+        assert [*meters, *others] == list(expected), vendor
+        assert {at for _, at, *_ in _rows(database, METERS)} <= {_minute(0), _minute(1)}, vendor
+        for column in ("Operator", "Właściciel", "Cost"):
+            named = f"columns that are not read: {column}" in printed
+            assert named == any(column in line for line in lines), (vendor, printed)
+    assert '"from":"' in shown
+
+
 # What is wrong with a line, and with which.
 
 
@@ -315,7 +440,7 @@ def test_bad_lines_are_reported_by_the_number_they_begin_at_and_the_others_kept(
         11: ["6", "values"],
         12: ["missing_field:", "voltage"],
         13: ["invalid_id:", "meterId"],
-        14: ["invalid_timestamp:", "timestamp"],
+        14: ["timestamp", "2026-01-01"],
         15: ["wrong_type:", "kwhConsumedAc"],
         16: ["wrong_type:", "kwhConsumedAc"],
     }
@@ -676,7 +801,16 @@ REFUSED: Mapping[str, tuple[bytes, Sequence[str], str]] = {
     "a gzip cut in its header": (gzip.compress(b"x")[:8], (), "is damaged: "),
     "a header only": (_csv(HEADER), (), "has a header and nothing under it"),
     "a JSON array": (b" [" + METER_JSON + b"]", (), "is a JSON array; lines of JSON are read, an object each"),
-    "UTF-16": (_csv(HEADER).decode().encode("utf-16"), (), "is not text in UTF-8"),
+    "UTF-16 of JSON": (METER_JSON.decode().encode("utf-16"), (), "is not text in UTF-8"),
+    "a dialect of JSON": (METER_JSON, ("--unit", "Wh"), "are for CSV"),
+    "a column of Wh": (
+        _csv("meter,timestamp,Energy (Wh),voltage", METER_LINE),
+        ("--column", "kwhConsumedAc=Energy (Wh)"),
+        "has a column Energy (Wh); give --unit Wh or --unit kWh",
+    ),
+    "an unknown time zone": (_csv(HEADER), ("--timezone", "Berlin"), "such as Europe/Berlin, not Berlin"),
+    "an unknown encoding": (_csv(HEADER), ("--encoding", "ansi7"), "such as cp1250, not ansi7"),
+    "an encoding of no text": (_csv(HEADER), ("--encoding", "hex"), "such as cp1250, not hex"),
     "a binary file": (b"PK\3\4\n\0\0\0", (), "is not text in UTF-8"),
     "a header without end": (b"x" * 100_000, (), "has a first line longer than 65536 bytes"),
     "a header that is not CSV": (b'meterId,"timestamp\n', (), "has a header that cannot be read: "),
@@ -723,6 +857,11 @@ WRONG_OPTIONS = {
     "a field without a column",
     "a column that is not there",
     "columns of lines of JSON",
+    "a dialect of JSON",
+    "a column of Wh",
+    "an unknown time zone",
+    "an unknown encoding",
+    "an encoding of no text",
     "a bad meter id",
     "an empty vehicle id",
     "both ids for readings",
