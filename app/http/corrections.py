@@ -18,12 +18,12 @@ from app.wire.values import DeviceId
 async def correct(request: Request) -> Response:
     """Void, scale or replace the readings of a device in a window; a preview where `dryRun` is true."""
     settings, database, _, _ = service(request)
+    is_preview = bool(parameters.flag(request, "dryRun"))
     author = _author(request)
     wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), NewCorrection)
     device = parameters.one_device(wanted.meterId, wanted.vehicleId)
     if device is None:
         raise InvalidParameter(f"{missing('meterId', DeviceId)}, or a vehicleId", {"field": "meterId"})
-    is_preview = bool(parameters.flag(request, "dryRun"))
     made = await corrections.correct(database, device, wanted, author, is_preview=is_preview)
     return json(made, 200 if is_preview else 201)
 
@@ -51,12 +51,9 @@ async def list_corrections(request: Request) -> Response:
 async def correction(request: Request) -> Response:
     """A correction, and a page of the readings that it changed."""
     settings, database, _, _ = service(request)
-    page = await corrections.correction(
-        database,
-        _number(request),
-        after=parameters.instant(request, "after"),
-        limit=parameters.limit(request, settings.max_list_limit),
-    )
+    after = parameters.instant(request, "after")
+    limit = parameters.limit(request, settings.max_list_limit)
+    page = await corrections.correction(database, _number(request), after=after, limit=limit)
     return listed(request, page)
 
 

@@ -17,12 +17,12 @@ from app.wire.values import DeviceId
 async def erase(request: Request) -> Response:
     """Erase a meter or vehicle; a preview where `dryRun` is true."""
     settings, database, _, _ = service(request)
+    is_preview = bool(parameters.flag(request, "dryRun"))
     operator = parameters.author(request).operator
     wanted = bodies.decoded(await bodies.json_body(request, settings.max_body_bytes), NewErasure)
     device = parameters.one_device(wanted.meterId, wanted.vehicleId)
     if device is None:
         raise InvalidParameter(f"{missing('meterId', DeviceId)}, or a vehicleId", {"field": "meterId"})
-    is_preview = bool(parameters.flag(request, "dryRun"))
     return json(await erasures.erase(database, device, operator, is_preview=is_preview))
 
 

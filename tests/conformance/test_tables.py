@@ -174,6 +174,10 @@ def test_every_list_and_series_is_a_table_too_even_without_a_row(
         {"meterId": "M-1", "kwhConsumedAc": 1, "voltage": 230, "timestamp": datetime.now(UTC)},
         {"vehicleId": "V-1", "kwhDeliveredDc": 1, "soc": 50, "batteryTemp": 20, "timestamp": datetime.now(UTC)},
     )
+    if path == "/v1/corrections/{id}":
+        wanted = {"meterId": "M-1", "from": "2026-01-01T00:00:00Z", "to": datetime.now(UTC), "action": "void"}
+        assert client.post("/v1/corrections?reason=a%20test", wanted).json["id"] == 1
+        path = path.replace("{id}", "1")
     asked = path.replace("{id}", "M-1" if "/meters/" in path else "V-1")
     answer = client.request("GET", asked, headers={"Accept": "text/csv"})
     heads = answer.body.decode("utf-8-sig").split("\r\n")[0].split(",")

@@ -681,7 +681,7 @@ _BAD_IDS = ["a%20b", "a%0A", "%0A", "%00", "a%00b", "a" * 65, "%FF", "%C3%A9", "
 )
 def test_an_id_that_no_device_can_have_is_an_unknown_device(service: Client, path: str, device_id: str) -> None:
     answer = service.request("GET", path.replace("{id}", device_id))
-    assert answer.json["code"] in ("unknown_vehicle", "unknown_meter", "unknown_session")
+    assert answer.json["code"] in ("unknown_vehicle", "unknown_meter", "unknown_session", "unknown_correction")
     _assert_problem(answer, 404, answer.json["code"])
 
 
@@ -758,7 +758,9 @@ def test_a_parameter_that_is_not_known_or_comes_twice_is_refused_with_those_that
     def refused(query: str) -> Any:
         path = operation.path.replace("{id}", "1")
         body = None if operation.body is None else b"{}"
-        answer = service.request(operation.method, f"{path}?{query}", body, {} if body is None else _JSON)
+        # A POST names its type, with or without a body.
+        typed = _JSON if operation.method == "POST" or body is not None else {}
+        answer = service.request(operation.method, f"{path}?{query}", body, typed)
         return _assert_problem(answer, 422, "invalid_parameter")
 
     known = [parameter.name for parameter in operation.query if parameter.place == "query"]

@@ -77,7 +77,7 @@ const told = ({ meterId, vehicleId, from, to }, tz) =>
     `${meterId} fed ${vehicleId} from ${fullTime(Date.parse(from), tz)} ${to === null ? "on" : `to ${fullTime(Date.parse(to), tz)}`}`;
 
 const device = (label, name, value = "") =>
-    h("label", {}, label, h("input", { name, value, required: true, pattern: "[A-Za-z0-9._:\\-]{1,64}" }));
+    h("label", {}, label, h("input", { name, value, required: true, pattern: "[A-Za-z0-9*_=:+\\|@.\\-]{1,64}" }));
 const moment = (label, name, value, tz, required = true) =>
     h(
         "label",
