@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -19,7 +20,6 @@ from app.__main__ import _options
 from app.db import migrate
 from app.errors import CorrectionRefused
 from app.tools import corrections
-from tests.conformance.test_register_events import EXAMPLES
 from tests.support.readings import hours_ago, insert_meter_readings, insert_vehicle_readings, meter_reading
 from tests.support.servers import ONLY_TIMESCALE, Server, url_of
 from tests.support.service import Client, running_service
@@ -27,6 +27,7 @@ from tests.support.service import Client, running_service
 Connection = psycopg.Connection[TupleRow]
 Readings = dict[datetime, float]
 
+EXAMPLES = int(os.environ.get("ENERGY_TEST_EXAMPLES", "12"))
 NUMBERS = count(1)
 QUARTER = timedelta(minutes=15)
 # Everything that is kept of a device beside its readings, without its id and when it was received.
@@ -101,7 +102,13 @@ HISTORIES = st.lists(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    # The same ones each time, unless more are asked for.
+    derandomize="ENERGY_TEST_EXAMPLES" not in os.environ,
+)
 @given(
     meaning=st.sampled_from(["interval", "register", "session"]),
     history=HISTORIES,

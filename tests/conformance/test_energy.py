@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 TOLERANCE_KWH = 1e-9
 # Of data at fault there is no ratio (test_implausible_power.py).
 FAULTS = ("implausible_power", "unsteady_register")
-EXAMPLES = int(os.environ.get("ENERGY_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("ENERGY_TEST_EXAMPLES", "10"))
 
 METERS = ("M-1", "M-2")
 VEHICLES = ("V-1", "M-1", "M-2")

@@ -43,8 +43,9 @@ def send(client: Client, method: str, path: str, key: str | None, body: Any = No
 
 
 @pytest.fixture(scope="module")
-def database_url(server: Server, template: str) -> Iterator[str]:
-    with server.new_database(template=template) as url:
+def database_url(postgres_server: Server) -> Iterator[str]:
+    with postgres_server.new_database() as url:
+        migrate.migrate(url, "postgres")
         yield url
 
 
