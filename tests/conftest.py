@@ -115,7 +115,10 @@ def _empty(connection: psycopg.Connection[TupleRow]) -> None:
             if not table.endswith("_history"):
                 connection.execute(f"DELETE FROM {table}".encode())
     if histories := [table for table in filled if table.endswith("_history")]:
-        connection.execute(f"TRUNCATE {', '.join(histories)}".encode())
+        with connection.transaction():
+            # Or it is retention, as rollups are still there, and the service may see that and remember it for a minute.
+            connection.execute("SET LOCAL energy.deletes_expired = 'yes'")
+            connection.execute(f"TRUNCATE {', '.join(histories)}".encode())
     if connection.execute("SELECT profile FROM telemetry.installation").fetchone() == ("timescale",):
         for (rollup,) in connection.execute(_ROLLUPS).fetchall():
             connection.execute(f"TRUNCATE {rollup}".encode())

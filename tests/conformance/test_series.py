@@ -168,7 +168,8 @@ def test_a_meters_series_adds_up_and_each_bucket_is_the_answer_of_its_own_window
         assert sum(one[name] for one in series["buckets"]) == pytest.approx(whole[name], abs=1e-6 * len(cut))
     assert sum(one["readings"] for one in series["buckets"]) == whole["readings"]
     assert whole["acUnattributedKwh"] > 0
-    for index in (0, len(cut) // 2, len(cut) - 2):
+    # Where the window has no Monday, a week is all of it.
+    for index in {0, (len(cut) - 1) // 2, len(cut) - 2}:
         own, alone = series["buckets"][index], ask(client, "/v1/analytics/meters/M-1", cut[index], cut[index + 1])
         for name in (*names, "readings", "coverage", "pending"):
             assert own[name] == pytest.approx(alone[name], abs=2e-6), (name, index)
